@@ -1,0 +1,71 @@
+// What people do with tokens, in the words of the portal.
+
+import type { APIRequestContext, APIResponse } from '@playwright/test';
+
+import { expect, type Page } from './test.ts';
+
+export const TOKEN = /^hpat_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}$/;
+export const TOKEN_PAGE = /\/tokens\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+export interface NewToken {
+  name: string;
+  description?: string;
+  scopes?: string[];
+  /** A number of days, `date` or `never`. */
+  lifetime?: string;
+  /** What goes with `date`. */
+  date?: string;
+}
+
+export interface CreatedToken {
+  name: string;
+  secret: string;
+  /** The path of its page. */
+  path: string;
+  id: string;
+}
+
+/** Fills in the form for a new token, which has to be open. */
+export async function fillIn(page: Page, token: NewToken): Promise<void> {
+  await page.getByLabel('Name', { exact: true }).fill(token.name);
+  await page.getByLabel('What it is for').fill(token.description ?? '');
+  for (const scope of token.scopes ?? ['read:users']) {
+    await page.locator(`input[name=scope][value="${scope}"]`).check();
+  }
+  await page.locator(`input[name=lifetime][value="${token.lifetime ?? '30'}"]`).check();
+  if (token.date !== undefined) await page.locator('input[name=date]').fill(token.date);
+}
+
+/** Makes a token, and leaves the page open that shows it once. */
+export async function create(page: Page, token: NewToken): Promise<CreatedToken> {
+  await page.goto('/tokens/new');
+  await fillIn(page, token);
+  await page.getByRole('button', { name: 'Create token' }).click();
+  return { name: token.name, ...(await shownOnce(page, 'Your new token')) };
+}
+
+/** Reads the page that shows a token once. */
+export async function shownOnce(page: Page, title: string): Promise<{ secret: string; path: string; id: string }> {
+  await expect(page.getByRole('heading', { level: 1, name: title })).toBeVisible();
+  const secret = await page.getByLabel('Token', { exact: true }).inputValue();
+  expect(secret).toMatch(TOKEN);
+  const path = (await page.getByRole('link', { name: 'I have stored it' }).getAttribute('href')) ?? '';
+  expect(path).toMatch(TOKEN_PAGE);
+  return { secret, path, id: path.split('/').at(-1) ?? '' };
+}
+
+/** Asks the server about a token, as a proxy would. */
+export function check(request: APIRequestContext, secret: string, query = ''): Promise<APIResponse> {
+  return request.get(`/check${query}`, { headers: { authorization: `Bearer ${secret}` } });
+}
+
+/** Sends the form around a button as a browser without its own validation would, and gives the status of the answer. */
+export async function submitUnchecked(page: Page, button: string): Promise<number> {
+  const form = page.locator('form').filter({ has: page.getByRole('button', { name: button }) });
+  await form.evaluate((element: HTMLFormElement) => (element.noValidate = true));
+  const answer = page.waitForResponse((response) => response.request().method() === 'POST');
+  await page.getByRole('button', { name: button }).click();
+  const status = (await answer).status();
+  await page.waitForLoadState();
+  return status;
+}

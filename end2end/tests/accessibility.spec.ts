@@ -1,0 +1,24 @@
+import { AxeBuilder } from '@axe-core/playwright';
+
+import { open, PAGES } from '../support/pages.ts';
+import { expect, test } from '../support/test.ts';
+
+// axe is a script itself. Where the story is about no JavaScript, it looks at pages whose own scripts never arrive.
+test.use({ javaScriptEnabled: true });
+
+for (const subject of PAGES) {
+  test(`axe finds nothing on ${subject.name}, in light and in dark`, async ({ page, context, problems }) => {
+    const withoutScripts = test.info().project.name === 'no-javascript';
+    if (withoutScripts) {
+      await context.route('**/*', (route) => (route.request().resourceType() === 'script' ? route.abort() : route.fallback()));
+    }
+    await open(page, subject);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
+      expect(found, colorScheme).toEqual([]);
+    }
+    if (withoutScripts) problems.length = 0;
+  });
+}

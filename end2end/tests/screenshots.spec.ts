@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+
+import { startDemo } from '../support/hallpass.ts';
+import { open, PAGES, withTokens } from '../support/pages.ts';
+import { chooseDemoUser, test } from '../support/test.ts';
+
+const FOLDER = join(import.meta.dirname, '../screenshots');
+const SIZES = [
+  { width: 390, height: 844 },
+  { width: 1280, height: 900 },
+];
+
+// Pictures to look at, not to compare: what has to hold is said in words elsewhere.
+for (const subject of PAGES) {
+  test(`picture of ${subject.name} @javascript`, async ({ page }) => {
+    await open(page, subject);
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await page.screenshot({ path: join(FOLDER, `${subject.name}-${size.width}-${colorScheme}.png`), fullPage: true });
+      }
+    }
+  });
+}
+
+test('picture for the documentation @javascript', async ({ page }) => {
+  test.skip(process.env.UPDATE_SCREENSHOT !== '1', 'only with UPDATE_SCREENSHOT=1');
+  const fresh = await startDemo();
+  try {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.goto(`${fresh.url}/auth/demo/login`);
+    await chooseDemoUser(page, 'alice');
+    await withTokens(page);
+    await page.screenshot({ path: join(import.meta.dirname, '../../docs/screenshot.png') });
+  } finally {
+    await fresh.stop();
+  }
+});

@@ -1,0 +1,198 @@
+//! How long a token lives: what people ask for, and what the administrator allows.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::time::{Timestamp, spoken};
+
+/// The lifetimes that the portal offers, in days.
+pub const PRESET_DAYS: [u64; 6] = [7, 30, 60, 90, 180, 365];
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Not a duration such as `90d`, `12h`, `15m` or `30s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("Please write a duration as a whole number and a unit: \"30d\", \"12h\", \"15m\" or \"30s\".")]
+pub struct DurationError;
+
+/// Parses a duration in text form: a positive whole number and one of the units `d`, `h`, `m`, `s`.
+///
+/// # Errors
+/// When it is not of that form, is zero or overflows.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let unit = text.chars().next_back().ok_or(DurationError)?;
+    let seconds_per_unit = match unit {
+        'd' => 86_400,
+        'h' => 3_600,
+        'm' => 60,
+        's' => 1,
+        _ => return Err(DurationError),
+    };
+    let count = &text[..text.len() - 1];
+    if !count.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(DurationError);
+    }
+    let count: u64 = count.parse().map_err(|_| DurationError)?;
+    let seconds = count.checked_mul(seconds_per_unit).filter(|seconds| *seconds > 0);
+    seconds.map(Duration::from_secs).ok_or(DurationError)
+}
+
+/// When a token is asked to expire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExpiryRequest {
+    /// After the administrator's default lifetime.
+    #[default]
+    Default,
+    /// After a span.
+    In(Duration),
+    /// At an instant.
+    At(Timestamp),
+    /// Never.
+    Never,
+    /// Something that cannot be understood: refused, beside whatever else is wrong.
+    Unreadable,
+}
+
+/// What the administrator allows.
+#[derive(Clone, Copy, Debug)]
+pub struct LifetimePolicy {
+    /// For tokens that ask for nothing.
+    pub default: Duration,
+    /// The most that may be asked for, and the longest that a secret is good for after its creation.
+    pub max: Duration,
+    /// Whether [`ExpiryRequest::Never`] is accepted.
+    pub allow_never: bool,
+}
+
+/// Why an expiry is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LifetimeError {
+    /// Not after now.
+    #[error("Please choose a time in the future.")]
+    NotInFuture,
+    /// Beyond the administrator's maximum.
+    #[error("Please choose at most {max}: your administrator limits the lifetime of tokens.")]
+    BeyondMaximum {
+        /// The maximum in words.
+        max: String,
+    },
+    /// Not a lifetime.
+    #[error("Please choose how long the token shall work: a duration such as \"30d\", or a date.")]
+    Unreadable,
+    /// `never` is switched off here.
+    #[error("Tokens without an expiry are not allowed here. Please choose a lifetime.")]
+    NeverNotAllowed,
+}
+
+impl LifetimePolicy {
+    /// The instant at which a secret made `now` expires; `None` is never.
+    ///
+    /// # Errors
+    /// When the request is not in the future or not allowed.
+    pub fn expiry(&self, request: ExpiryRequest, now: Timestamp) -> Result<Option<Timestamp>, LifetimeError> {
+        let at = match request {
+            ExpiryRequest::Never if self.allow_never => return Ok(None),
+            ExpiryRequest::Never => return Err(LifetimeError::NeverNotAllowed),
+            ExpiryRequest::Unreadable => return Err(LifetimeError::Unreadable),
+            ExpiryRequest::Default => now.plus(self.default),
+            ExpiryRequest::In(span) => now.checked_add(span).ok_or_else(|| self.beyond())?,
+            ExpiryRequest::At(at) => at,
+        };
+        if at <= now {
+            Err(LifetimeError::NotInFuture)
+        } else if at > now.plus(self.max) {
+            Err(self.beyond())
+        } else {
+            Ok(Some(at))
+        }
+    }
+
+    /// When a secret stops being good under the present policy, whatever was allowed when it was made.
+    #[must_use]
+    pub fn deadline(&self, created_at: Timestamp, expires_at: Option<Timestamp>) -> Option<Timestamp> {
+        let ceiling = created_at.plus(self.max);
+        match expires_at {
+            None if self.allow_never => None,
+            None => Some(ceiling),
+            Some(at) => Some(at.min(ceiling)),
+        }
+    }
+
+    /// The presets that the policy allows, in days.
+    pub fn presets(&self) -> impl Iterator<Item = u64> + use<> {
+        let max = self.max;
+        PRESET_DAYS.into_iter().filter(move |days| Duration::from_secs(days * DAY.as_secs()) <= max)
+    }
+
+    fn beyond(&self) -> LifetimeError {
+        LifetimeError::BeyondMaximum { max: spoken(self.max).unwrap_or_else(|| "a minute".to_owned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn days(count: u64) -> Duration {
+        Duration::from_secs(count * 86_400)
+    }
+
+    fn policy() -> LifetimePolicy {
+        LifetimePolicy { default: days(90), max: days(365), allow_never: false }
+    }
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, seconds) in [("90d", 7_776_000), ("12h", 43_200), ("15m", 900), ("30s", 30)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in ["", "d", "0d", "-1d", "+1d", "1.5d", "1 d", "1w", "1D", "90", "99999999999999999999d", "18446744073709551615d", "1é"] {
+            assert_eq!(parse_duration(bad), Err(DurationError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_expiry_lies_in_the_future_and_within_the_maximum() {
+        let beyond = || Err(LifetimeError::BeyondMaximum { max: "365 days".to_owned() });
+        let second = Duration::from_secs(1);
+        let table = [
+            (ExpiryRequest::Default, Ok(Some(NOW.plus(days(90))))),
+            (ExpiryRequest::In(second), Ok(Some(NOW.plus(second)))),
+            (ExpiryRequest::In(days(365)), Ok(Some(NOW.plus(days(365))))),
+            (ExpiryRequest::In(days(365) + second), beyond()),
+            (ExpiryRequest::In(Duration::MAX), beyond()),
+            (ExpiryRequest::At(NOW), Err(LifetimeError::NotInFuture)),
+            (ExpiryRequest::At(NOW.minus(second)), Err(LifetimeError::NotInFuture)),
+            (ExpiryRequest::At(Timestamp::MAX), beyond()),
+            (ExpiryRequest::Never, Err(LifetimeError::NeverNotAllowed)),
+            (ExpiryRequest::Unreadable, Err(LifetimeError::Unreadable)),
+        ];
+        for (request, outcome) in table {
+            assert_eq!(policy().expiry(request, NOW), outcome, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_lowered_maximum_shortens_tokens_that_exist() {
+        let lowered = LifetimePolicy { max: days(30), ..policy() };
+        assert_eq!(lowered.deadline(NOW, Some(NOW.plus(days(90)))), Some(NOW.plus(days(30))));
+        assert_eq!(lowered.deadline(NOW, Some(NOW.plus(days(7)))), Some(NOW.plus(days(7))));
+    }
+
+    #[test]
+    fn never_means_never_only_while_it_is_allowed() {
+        let generous = LifetimePolicy { allow_never: true, ..policy() };
+        assert_eq!(generous.expiry(ExpiryRequest::Never, NOW), Ok(None));
+        assert_eq!(generous.deadline(NOW, None), None);
+        assert_eq!(policy().deadline(NOW, None), Some(NOW.plus(days(365))));
+    }
+
+    #[test]
+    fn presets_stop_at_the_maximum() {
+        let short = LifetimePolicy { max: days(60), ..policy() };
+        assert_eq!(short.presets().collect::<Vec<_>>(), [7, 30, 60]);
+    }
+}

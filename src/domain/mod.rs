@@ -1,0 +1,20 @@
+//! The rules: what a token is, when it is good, what a scope grants and what may change into what.
+//!
+//! Everything here is a pure function or a plain value. Time and randomness are handed in, nothing is read or
+//! written, and the module builds for the server and for the browser alike.
+
+pub mod audit;
+pub mod entropy;
+pub mod error;
+pub mod id;
+pub mod lifetime;
+pub mod net;
+pub mod requirement;
+pub mod scope;
+pub mod secret;
+pub mod text;
+pub mod time;
+pub mod token;
+pub mod user;
+pub mod verdict;
+pub mod view;

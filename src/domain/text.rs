@@ -1,0 +1,127 @@
+//! Text that people type: names, descriptions, reasons.
+
+use thiserror::Error;
+
+/// Longest name of a token, in characters.
+pub const NAME_MAX: usize = 100;
+/// Longest description, in characters.
+pub const DESCRIPTION_MAX: usize = 1_000;
+/// Longest free text of a reason, in characters.
+pub const REASON_MAX: usize = 500;
+
+/// Why a text is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum TextError {
+    /// Nothing but white space.
+    #[error("Please enter a value.")]
+    Empty,
+    /// Too long.
+    #[error("Please use at most {max} characters.")]
+    TooLong {
+        /// The most that is accepted.
+        max: usize,
+    },
+    /// Control or direction-changing characters, which would make one text look like another.
+    #[error("Please leave out control characters and characters that change the direction of writing.")]
+    Unprintable,
+}
+
+/// A token's name: one line, 1 to [`NAME_MAX`] characters, trimmed.
+///
+/// # Errors
+/// When it is empty, too long or could disguise itself.
+pub fn name(text: &str) -> Result<String, TextError> {
+    let text = one_line(text, NAME_MAX)?;
+    if text.is_empty() { Err(TextError::Empty) } else { Ok(text) }
+}
+
+/// A description: at most [`DESCRIPTION_MAX`] characters, line breaks allowed, may be empty.
+///
+/// # Errors
+/// When it is too long or could disguise itself.
+pub fn description(text: &str) -> Result<String, TextError> {
+    let text = text.trim().replace("\r\n", "\n");
+    bounded(&text, DESCRIPTION_MAX)?;
+    if text.chars().any(|c| c != '\n' && c != '\t' && is_disguise(c)) {
+        return Err(TextError::Unprintable);
+    }
+    Ok(text)
+}
+
+/// The free text of a reason: one line, at most [`REASON_MAX`] characters, may be empty.
+///
+/// # Errors
+/// When it is too long or could disguise itself.
+pub fn reason(text: &str) -> Result<String, TextError> {
+    one_line(text, REASON_MAX)
+}
+
+/// Makes a text from elsewhere (a provider's claim, a header) safe to store and show: disguises become `U+FFFD`, and
+/// at most `max` characters stay.
+#[must_use]
+pub fn sanitised(text: &str, max: usize) -> String {
+    text.chars().take(max).map(|c| if is_disguise(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn one_line(text: &str, max: usize) -> Result<String, TextError> {
+    let text = text.trim();
+    bounded(text, max)?;
+    if text.chars().any(is_disguise) { Err(TextError::Unprintable) } else { Ok(text.to_owned()) }
+}
+
+fn bounded(text: &str, max: usize) -> Result<(), TextError> {
+    // Bytes first: counting the characters of a huge text is work for nothing.
+    if text.len() > max * 4 || text.chars().count() > max { Err(TextError::TooLong { max }) } else { Ok(()) }
+}
+
+/// Characters that are not seen but change what is: controls, bidirectional overrides and isolates (Unicode UAX #9),
+/// zero-width joiners outside of their scripts, line separators and the byte order mark.
+fn is_disguise(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_and_kept_as_typed() {
+        for (typed, kept) in [("  nightly backup ", "nightly backup"), ("<b>bold</b>", "<b>bold</b>"), ("Ünïcödé 🎒", "Ünïcödé 🎒")] {
+            assert_eq!(name(typed).as_deref(), Ok(kept));
+        }
+    }
+
+    #[test]
+    fn names_that_are_empty_long_or_disguised_are_refused() {
+        let table = [
+            ("", TextError::Empty),
+            (" \t ", TextError::Empty),
+            ("a\u{0}b", TextError::Unprintable),
+            ("a\nb", TextError::Unprintable),
+            ("safe\u{202E}gpj.exe", TextError::Unprintable),
+            ("a\u{2066}b", TextError::Unprintable),
+        ];
+        for (typed, error) in table {
+            assert_eq!(name(typed), Err(error), "{typed:?}");
+        }
+        assert!(name(&"é".repeat(NAME_MAX)).is_ok());
+        assert_eq!(name(&"é".repeat(NAME_MAX + 1)), Err(TextError::TooLong { max: NAME_MAX }));
+        assert_eq!(name(&"x".repeat(10_000)), Err(TextError::TooLong { max: NAME_MAX }));
+    }
+
+    #[test]
+    fn descriptions_may_have_lines_and_may_be_empty() {
+        assert_eq!(description("one\r\ntwo").as_deref(), Ok("one\ntwo"));
+        assert_eq!(description("").as_deref(), Ok(""));
+        assert_eq!(description("a\u{7}b"), Err(TextError::Unprintable));
+    }
+
+    #[test]
+    fn foreign_text_is_made_harmless() {
+        assert_eq!(sanitised("a\u{202E}b\nc", 4), "a\u{FFFD}b\u{FFFD}");
+    }
+}

@@ -1,0 +1,167 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::config::{self, Checked, Config, raw};
+use super::{Ambient, StartError, telemetry};
+
+/// Exit status of a usage or configuration error.
+const USAGE: u8 = 2;
+
+/// Self-hosted personal access tokens for any API.
+#[derive(Debug, Parser)]
+#[command(name = "hallpass", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the portal, the API and /check
+    Serve(ServeArgs),
+    /// Bring the database up to date and exit; `serve` does it too
+    Migrate(ConfigArgs),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Serve without any configuration, with a login provider of its own on a loopback address
+    #[arg(long)]
+    demo: bool,
+    /// How log lines are written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// The configuration file; without it ./hallpass.toml is read if it is there
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say everything that is wrong with the configuration; exit 1 if anything is
+    Check(ConfigArgs),
+    /// Print the JSON Schema of the configuration
+    Schema {
+        /// Taken for the sake of uniformity; the schema does not depend on it
+        #[arg(long, value_name = "FILE", hide = true)]
+        config: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> ExitCode {
+    match cli.command {
+        Command::Serve(args) => serve(&args),
+        Command::Migrate(args) => migrate(args.config.as_deref()),
+        Command::Config(ConfigCommand::Check(args)) => check(args.config.as_deref()),
+        Command::Config(ConfigCommand::Schema { .. }) => schema(),
+    }
+}
+
+fn serve(args: &ServeArgs) -> ExitCode {
+    // Only fails when logging was set up before, which nothing does.
+    let _ = telemetry::init_logs(matches!(args.log_format, LogFormat::Json));
+    match read(args.config.config.as_deref(), args.demo) {
+        Ok(config) => in_runtime(super::serve(config, args.demo, Ambient::system())),
+        Err(status) => status,
+    }
+}
+
+fn migrate(file: Option<&Path>) -> ExitCode {
+    let config = match read(file, false) {
+        Ok(config) => config,
+        Err(status) => return status,
+    };
+    in_runtime(async move {
+        let ambient = Ambient::system();
+        let (db, _) = super::open(&config, false, &ambient).await?;
+        db.close().await;
+        Ok(())
+    })
+}
+
+fn check(file: Option<&Path>) -> ExitCode {
+    match config::read(file, environment(), false) {
+        Ok(Checked { warnings, .. }) => {
+            warnings.iter().for_each(|warning| complain(warning));
+            print("The configuration is good.");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn schema() -> ExitCode {
+    print(&serde_json::to_string_pretty(&raw::schema()).unwrap_or_default());
+    ExitCode::SUCCESS
+}
+
+fn read(file: Option<&Path>, demo: bool) -> Result<Config, ExitCode> {
+    match config::read(file, environment(), demo) {
+        Ok(Checked { config, warnings }) => {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            Ok(config)
+        }
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            Err(ExitCode::from(USAGE))
+        }
+    }
+}
+
+/// Variables that are not text cannot be settings.
+fn environment() -> Vec<(String, String)> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    std::env::vars_os().filter_map(text).collect()
+}
+
+fn in_runtime(work: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => match runtime.block_on(work) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&error.to_string());
+                ExitCode::from(USAGE)
+            }
+        },
+        Err(error) => {
+            complain(&format!("the runtime does not start: {error}"));
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the output of a command")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the complaints of a command")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,225 @@
+//! Configuration: what is written ([`raw`]), how it is read ([`load`]) and what must hold ([`validate`]).
+
+pub mod load;
+pub mod raw;
+mod validate;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::scope::Catalogue;
+use crate::domain::secret::Prefix;
+use crate::domain::token::TokenPolicy;
+use crate::domain::user::AdminRule;
+
+use load::{Problem, Sources};
+
+/// The file that is read when none is named.
+pub const DEFAULT_FILE: &str = "hallpass.toml";
+/// The name of the login provider that `--demo` adds.
+pub const DEMO_PROVIDER: &str = "demo";
+
+/// The whole configuration, judged and ready for use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The origin that browsers use; in a demo it may only be known once the port is.
+    pub public_url: Option<PublicUrl>,
+    /// Where the web server listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` listens.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where the demo provider listens; only with `--demo`.
+    pub demo_listen: Option<SocketAddr>,
+    /// The file with the key from which all others are derived.
+    pub secret_key_file: PathBuf,
+    /// Proxies whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The SQLite file.
+    pub database: DatabaseConfig,
+    /// Login providers.
+    pub oidc: Vec<OidcConfig>,
+    /// Who administrates.
+    pub admin: AdminRule,
+    /// Rules for tokens.
+    pub tokens: TokensConfig,
+    /// What tokens may be used for.
+    pub catalogue: Catalogue,
+    /// How credentials are taken.
+    pub check: CheckConfig,
+    /// Browser sessions.
+    pub session: SessionConfig,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// Most connections that read.
+    pub max_connections: u32,
+}
+
+/// One login provider.
+#[derive(Clone, Debug)]
+pub struct OidcConfig {
+    /// Name in buttons and paths.
+    pub name: String,
+    /// Issuer, exactly as given.
+    pub issuer: String,
+    /// Our client id.
+    pub client_id: String,
+    /// Our client secret.
+    pub client_secret: Option<SecretString>,
+    /// Scopes asked for.
+    pub scopes: Vec<String>,
+    /// Dotted path of the roles.
+    pub roles_claim: String,
+    /// Dotted paths of the attributes.
+    pub attribute_claims: Vec<String>,
+    /// Whether e-mail is passed on without `email_verified`.
+    pub email_trusted: bool,
+    /// Who may log in.
+    pub required_roles: BTreeSet<String>,
+    /// What must hold for a login.
+    pub required_claims: Vec<(String, String)>,
+    /// Put before every role.
+    pub role_prefix: String,
+}
+
+/// Rules for tokens.
+#[derive(Clone, Debug)]
+pub struct TokensConfig {
+    /// What new tokens begin with.
+    pub prefix: Prefix,
+    /// What tokens may begin with: the present prefix first.
+    pub accepted: Vec<Prefix>,
+    /// When a token is good.
+    pub policy: TokenPolicy,
+    /// Most active tokens of one user.
+    pub max_active_per_user: u32,
+    /// How recent a login must be to make a secret.
+    pub fresh_login: Option<Duration>,
+}
+
+/// How credentials are taken at `/check`.
+#[derive(Clone, Debug, Default)]
+pub struct CheckConfig {
+    /// A header that may carry the token, besides `Authorization`.
+    pub identity_header: Option<http::HeaderName>,
+    /// Whether the token may be the user name of Basic authentication.
+    pub basic_username: bool,
+}
+
+/// Limits of browser sessions, enforced by the server.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionConfig {
+    /// Longest pause between two requests.
+    pub idle: Duration,
+    /// Longest life.
+    pub absolute: Duration,
+}
+
+/// The origin that browsers use, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(String);
+
+impl PublicUrl {
+    /// From an origin.
+    ///
+    /// # Errors
+    /// When it is not an http(s) origin, has a path, or is http without a loopback host.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| "please give an origin such as \"https://tokens.example.org\"".to_owned())?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err("please give the origin only, without path, query or user".to_owned());
+        }
+        require_https_unless_loopback(&url)?;
+        Ok(Self(url.origin().ascii_serialization()))
+    }
+
+    /// The origin as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether browsers come by https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// The origin with a path behind it.
+    #[must_use]
+    pub fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn require_https_unless_loopback(url: &Url) -> Result<(), String> {
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" if url.host().is_some() => Ok(()),
+        "http" if loopback => Ok(()),
+        "http" => Err("http:// is possible for localhost only; please use https://".to_owned()),
+        _ => Err("please give an https:// address".to_owned()),
+    }
+}
+
+/// A configuration that was read and found good.
+#[derive(Debug)]
+pub struct Checked {
+    /// It.
+    pub config: Config,
+    /// What is odd but harmless.
+    pub warnings: Vec<String>,
+}
+
+/// Reads and judges the configuration.
+///
+/// # Errors
+/// With everything that is wrong.
+pub fn read(file: Option<&Path>, env: Vec<(String, String)>, demo: bool) -> Result<Checked, Vec<Problem>> {
+    let preset = demo.then(validate::demo_preset);
+    check(&Sources { file: read_file(file)?, env, preset }, demo)
+}
+
+/// Judges what the sources say.
+///
+/// # Errors
+/// With everything that is wrong.
+pub fn check(sources: &Sources, demo: bool) -> Result<Checked, Vec<Problem>> {
+    let loaded = load::load(sources);
+    let warnings = loaded.warnings.clone();
+    validate::validate(loaded, demo).map(|config| Checked { config, warnings })
+}
+
+fn read_file(file: Option<&Path>) -> Result<Option<(PathBuf, String)>, Vec<Problem>> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some((path.to_path_buf(), text))),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let reason = format!("cannot read {}: {error}", path.display());
+            Err(vec![Problem { key: String::new(), reason, line: None }])
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The configuration as it is written: every key, its default and its meaning. The JSON Schema is made from here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Configuration of Hallpass.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// The origin that browsers use, such as `https://tokens.example.org`. `http://` only with a loopback host.
+    pub public_url: String,
+    /// Address and port of the web server.
+    pub listen: String,
+    /// Address and port of `/metrics`; empty turns it off.
+    pub metrics_listen: String,
+    /// File with 32 random bytes in base64. Made together with a new SQLite database.
+    pub secret_key_file: String,
+    /// Networks (CIDR) of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<String>,
+    /// Where the data is.
+    pub database: RawDatabase,
+    /// Login providers.
+    pub oidc: Vec<RawOidc>,
+    /// Who administrates.
+    pub admin: RawAdmin,
+    /// Rules for tokens.
+    pub tokens: RawTokens,
+    /// The catalogue of scopes.
+    pub scopes: Vec<RawScope>,
+    /// How credentials are taken at `/check`.
+    pub check: RawCheck,
+    /// Browser sessions.
+    pub session: RawSession,
+    /// The demo identity provider of `serve --demo`.
+    pub demo: RawDemo,
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            public_url: String::new(),
+            listen: "127.0.0.1:3000".to_owned(),
+            metrics_listen: "127.0.0.1:9464".to_owned(),
+            secret_key_file: "data/secret.key".to_owned(),
+            trusted_proxies: Vec::new(),
+            database: RawDatabase::default(),
+            oidc: Vec::new(),
+            admin: RawAdmin::default(),
+            tokens: RawTokens::default(),
+            scopes: Vec::new(),
+            check: RawCheck::default(),
+            session: RawSession::default(),
+            demo: RawDemo::default(),
+        }
+    }
+}
+
+/// Where the data is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDatabase {
+    /// `sqlite://` and a path.
+    pub url: String,
+    /// Most connections that read at the same time.
+    pub max_connections: u32,
+}
+
+impl Default for RawDatabase {
+    fn default() -> Self {
+        Self { url: "sqlite://data/hallpass.db".to_owned(), max_connections: 10 }
+    }
+}
+
+/// One login provider.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawOidc {
+    /// Shown on the login button and used in the callback path: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The issuer, exactly as the provider writes it.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// Our client secret there; absent for a public client, which PKCE protects.
+    pub client_secret: Option<String>,
+    /// A file that holds the client secret.
+    pub client_secret_file: Option<String>,
+    /// Scopes asked for at login; `openid` must be among them.
+    pub scopes: Vec<String>,
+    /// The claim that holds the roles; a dotted path reaches into objects.
+    pub roles_claim: String,
+    /// Claims that become attributes of the user; dotted paths as above.
+    pub attribute_claims: Vec<String>,
+    /// Pass on e-mail even where the provider does not say `email_verified`.
+    pub email_trusted: bool,
+    /// Who may log in: people with one of these roles (before `role_prefix` is added); everybody when empty.
+    pub required_roles: Vec<String>,
+    /// Claims that must have exactly these values for a login.
+    pub required_claims: BTreeMap<String, String>,
+    /// Put before every role of this provider, so that two providers' names cannot meet.
+    pub role_prefix: String,
+}
+
+impl Default for RawOidc {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            issuer: String::new(),
+            client_id: String::new(),
+            client_secret: None,
+            client_secret_file: None,
+            scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+            roles_claim: "groups".to_owned(),
+            attribute_claims: Vec::new(),
+            email_trusted: false,
+            required_roles: Vec::new(),
+            required_claims: BTreeMap::new(),
+            role_prefix: String::new(),
+        }
+    }
+}
+
+/// Who administrates.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAdmin {
+    /// People with one of these roles are administrators.
+    pub roles: Vec<String>,
+    /// Only through these login providers; must be given when there are several.
+    pub providers: Vec<String>,
+}
+
+impl Default for RawAdmin {
+    fn default() -> Self {
+        Self { roles: vec!["hallpass-admin".to_owned()], providers: Vec::new() }
+    }
+}
+
+/// Rules for tokens. Durations are a number and a unit: `90d`, `12h`, `15m`, `30s`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTokens {
+    /// What every new token begins with.
+    pub prefix: String,
+    /// Older prefixes that are still accepted.
+    pub accepted_prefixes: Vec<String>,
+    /// Lifetime of tokens that ask for none.
+    pub default_lifetime: String,
+    /// Longest lifetime; applies when a token is made and at every check.
+    pub max_lifetime: String,
+    /// Accept tokens without an expiry.
+    pub allow_never: bool,
+    /// Most active tokens of one user.
+    pub max_active_per_user: u32,
+    /// Suspend tokens that were not used for this long; `off` to leave them.
+    pub idle_suspend: String,
+    /// Suspend tokens whose owner has not logged in for this long; `off` to leave them.
+    pub owner_max_login_age: String,
+    /// Creating and regenerating need a login no older than this; `off` to ask for none.
+    pub fresh_login: String,
+}
+
+impl Default for RawTokens {
+    fn default() -> Self {
+        Self {
+            prefix: "hpat".to_owned(),
+            accepted_prefixes: Vec::new(),
+            default_lifetime: "90d".to_owned(),
+            max_lifetime: "365d".to_owned(),
+            allow_never: false,
+            max_active_per_user: 50,
+            idle_suspend: "off".to_owned(),
+            owner_max_login_age: "90d".to_owned(),
+            fresh_login: "15m".to_owned(),
+        }
+    }
+}
+
+/// One scope of the catalogue.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawScope {
+    /// The name that proxies ask for.
+    pub name: String,
+    /// What it allows, in one line.
+    pub description: String,
+    /// Only owners with one of these roles may use it, also at check; everybody when empty.
+    pub roles: Vec<String>,
+}
+
+/// How credentials are taken at `/check`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawCheck {
+    /// An extra header that may carry the token, such as `X-API-Key`.
+    pub identity_header: String,
+    /// Accept the token as the user name of Basic authentication too. Proxies log user names.
+    pub basic_username: bool,
+}
+
+/// Browser sessions.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawSession {
+    /// A session unused for longer is over.
+    pub idle: String,
+    /// A session is over after this in any case.
+    pub absolute: String,
+}
+
+impl Default for RawSession {
+    fn default() -> Self {
+        Self { idle: "60m".to_owned(), absolute: "12h".to_owned() }
+    }
+}
+
+/// The demo identity provider of `serve --demo`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDemo {
+    /// Loopback address and port of the provider.
+    pub listen: String,
+}
+
+impl Default for RawDemo {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:3001".to_owned() }
+    }
+}
+
+/// The JSON Schema of the configuration.
+#[must_use]
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(RawConfig)
+}

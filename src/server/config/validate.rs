@@ -1,0 +1,313 @@
+//! What must hold of a configuration beyond its shape.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::value::Dict;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use super::load::{Loaded, Problem};
+use super::raw::{RawAdmin, RawOidc, RawScope, RawTokens};
+use super::{
+    CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, OidcConfig, PublicUrl, SessionConfig, TokensConfig,
+    require_https_unless_loopback,
+};
+use crate::domain::net::network;
+use crate::domain::lifetime::{LifetimePolicy, parse_duration};
+use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
+use crate::domain::secret::Prefix;
+use crate::domain::token::TokenPolicy;
+use crate::domain::user::AdminRule;
+
+/// Used in the place of a value that is wrong, so that the search for problems goes on. Never leaves this module.
+const PLACEHOLDER_SPAN: Duration = Duration::from_secs(1);
+
+/// What `--demo` sets where nobody else does.
+pub(super) fn demo_preset() -> Dict {
+    let text = include_str!("demo.toml");
+    toml::from_str::<Dict>(text).unwrap_or_default()
+}
+
+/// Judges what was read.
+pub(super) fn validate(loaded: Loaded, demo: bool) -> Result<Config, Vec<Problem>> {
+    let mut judge = Judge { loaded: &loaded, problems: loaded.problems.clone() };
+    let config = judge.config(demo);
+    let problems = judge.problems;
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+struct Judge<'a> {
+    loaded: &'a Loaded,
+    problems: Vec<Problem>,
+}
+
+impl Judge<'_> {
+    fn problem(&mut self, key: impl Into<String>, reason: impl Into<String>) {
+        let key = key.into();
+        self.problems.push(Problem { line: self.loaded.line(&key), key, reason: reason.into() });
+    }
+
+    fn keep<T, E: ToString>(&mut self, key: &str, outcome: Result<T, E>) -> Option<T> {
+        outcome.map_err(|error| self.problem(key, error.to_string())).ok()
+    }
+
+    fn config(&mut self, demo: bool) -> Config {
+        let raw = &self.loaded.raw;
+        let public_url = self.public_url(demo);
+        let listen = self.address("listen", &raw.listen);
+        let metrics_listen = (!raw.metrics_listen.is_empty()).then(|| self.address("metrics_listen", &raw.metrics_listen));
+        let demo_listen = demo.then(|| self.address("demo.listen", &raw.demo.listen));
+        if demo {
+            self.only_loopback(&[("listen", Some(listen)), ("metrics_listen", metrics_listen), ("demo.listen", demo_listen)]);
+        }
+        Config {
+            listen,
+            metrics_listen,
+            demo_listen,
+            secret_key_file: self.path("secret_key_file", &raw.secret_key_file),
+            trusted_proxies: self.networks(),
+            database: self.database(),
+            oidc: self.providers(demo, public_url.as_ref()),
+            admin: self.admin(&raw.admin),
+            tokens: self.tokens(&raw.tokens),
+            catalogue: self.catalogue(&raw.scopes),
+            check: self.check(),
+            session: self.session(),
+            public_url,
+        }
+    }
+
+    fn public_url(&mut self, demo: bool) -> Option<PublicUrl> {
+        let text = &self.loaded.raw.public_url;
+        if text.is_empty() {
+            if !demo {
+                self.problem("public_url", "required: the origin that browsers use, such as \"https://tokens.example.org\"");
+            }
+            return None;
+        }
+        self.keep("public_url", PublicUrl::parse(text))
+    }
+
+    fn address(&mut self, key: &str, text: &str) -> SocketAddr {
+        let parsed = text.parse().map_err(|_| "please give an address and a port, such as \"127.0.0.1:3000\"");
+        self.keep(key, parsed).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    fn only_loopback(&mut self, listeners: &[(&str, Option<SocketAddr>)]) {
+        for (key, address) in listeners {
+            if address.is_some_and(|address| !address.ip().is_loopback()) {
+                self.problem(*key, "the demo must not be reachable from outside: please use a loopback address");
+            }
+        }
+    }
+
+    /// Relative paths start from the folder of the file; those of the environment from the working directory.
+    fn path(&self, key: &str, text: &str) -> PathBuf {
+        let from_env = self.loaded.from_env.iter().any(|name| name == key);
+        if from_env { PathBuf::from(text) } else { self.loaded.base.join(text) }
+    }
+
+    fn networks(&mut self) -> Vec<IpNet> {
+        let mut networks = Vec::new();
+        for (index, text) in self.loaded.raw.trusted_proxies.iter().enumerate() {
+            let key = format!("trusted_proxies.{index}");
+            let open = "trusting every address would let anybody choose theirs; please name your proxies";
+            let closed = |net: IpNet| if net.prefix_len() == 0 { Err(open.to_owned()) } else { Ok(net) };
+            let parsed = network(text).map_err(|error| error.to_string()).and_then(closed);
+            networks.extend(self.keep(&key, parsed));
+        }
+        networks
+    }
+
+    fn database(&mut self) -> DatabaseConfig {
+        let raw = &self.loaded.raw.database;
+        let file = raw.url.strip_prefix("sqlite://").filter(|file| !file.is_empty());
+        if file.is_none() {
+            self.problem("database.url", "please give \"sqlite://\" and the path of a file");
+        }
+        if !(1..=1_000).contains(&raw.max_connections) {
+            self.problem("database.max_connections", "please give a number from 1 to 1000");
+        }
+        let path = self.path("database.url", file.unwrap_or_default());
+        DatabaseConfig { path, max_connections: raw.max_connections }
+    }
+
+    fn providers(&mut self, demo: bool, public_url: Option<&PublicUrl>) -> Vec<OidcConfig> {
+        let raw = &self.loaded.raw;
+        if raw.oidc.is_empty() && !demo {
+            self.problem("oidc", "required: at least one login provider, [[oidc]]");
+        }
+        if raw.oidc.len() + usize::from(demo) > 1 && raw.admin.providers.is_empty() {
+            self.problem("admin.providers", "with several login providers, please name those whose roles make administrators");
+        }
+        let mut names: BTreeSet<&str> = demo.then_some(DEMO_PROVIDER).into_iter().collect();
+        let mut providers = Vec::new();
+        for (index, oidc) in raw.oidc.iter().enumerate() {
+            if !names.insert(&oidc.name) {
+                self.problem(format!("oidc.{index}.name"), format!("there is another provider named \"{}\"", oidc.name));
+            }
+            providers.push(self.provider(&format!("oidc.{index}"), oidc, public_url));
+        }
+        providers
+    }
+
+    fn provider(&mut self, key: &str, raw: &RawOidc, public_url: Option<&PublicUrl>) -> OidcConfig {
+        self.provider_name(&format!("{key}.name"), &raw.name);
+        self.issuer(&format!("{key}.issuer"), &raw.issuer, public_url);
+        if raw.client_id.is_empty() {
+            self.problem(format!("{key}.client_id"), "required: our client id at the provider");
+        }
+        if !raw.scopes.iter().any(|scope| scope == "openid") {
+            self.problem(format!("{key}.scopes"), "\"openid\" must be among the scopes");
+        }
+        OidcConfig {
+            name: raw.name.clone(),
+            issuer: raw.issuer.clone(),
+            client_id: raw.client_id.clone(),
+            client_secret: self.secret(&format!("{key}.client_secret"), raw.client_secret.as_deref(), raw.client_secret_file.as_deref()),
+            scopes: raw.scopes.clone(),
+            roles_claim: raw.roles_claim.clone(),
+            attribute_claims: raw.attribute_claims.clone(),
+            email_trusted: raw.email_trusted,
+            required_roles: raw.required_roles.iter().cloned().collect(),
+            required_claims: raw.required_claims.clone().into_iter().collect(),
+            role_prefix: raw.role_prefix.clone(),
+        }
+    }
+
+    fn provider_name(&mut self, key: &str, name: &str) {
+        let shape = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(shape) {
+            self.problem(key, "required: a name of lower-case letters, digits and hyphens");
+        }
+    }
+
+    fn issuer(&mut self, key: &str, issuer: &str, public_url: Option<&PublicUrl>) {
+        if issuer.is_empty() {
+            return self.problem(key, "required: the provider's issuer, such as \"https://id.example.org\"");
+        }
+        let url = Url::parse(issuer).map_err(|_| "please give the provider's issuer as a URL".to_owned());
+        if let Some(url) = self.keep(key, url) {
+            self.keep(key, require_https_unless_loopback(&url));
+        }
+        if public_url.is_some_and(|own| own.as_str() == issuer.trim_end_matches('/')) {
+            self.problem(key, "this is our own public_url: Hallpass cannot be its own login provider");
+        }
+    }
+
+    /// A secret is given as itself or as a file, not both.
+    fn secret(&mut self, key: &str, value: Option<&str>, file: Option<&str>) -> Option<SecretString> {
+        let file_key = format!("{key}_file");
+        match (value, file) {
+            (Some(_), Some(_)) => {
+                self.problem(&file_key, "please give the secret or the file, not both");
+                None
+            }
+            (None, Some(file)) => {
+                let path = self.path(&file_key, file);
+                let text = read_secret(&path);
+                self.keep(&file_key, text)
+            }
+            (Some(value), None) => Some(SecretString::from(value.to_owned())),
+            (None, None) => None,
+        }
+    }
+
+    fn admin(&mut self, raw: &RawAdmin) -> AdminRule {
+        let known: BTreeSet<_> = self.loaded.raw.oidc.iter().map(|oidc| oidc.name.as_str()).chain([DEMO_PROVIDER]).collect();
+        for (index, name) in raw.providers.iter().enumerate() {
+            if !known.contains(name.as_str()) {
+                self.problem(format!("admin.providers.{index}"), format!("there is no login provider named \"{name}\""));
+            }
+        }
+        AdminRule { roles: raw.roles.iter().cloned().collect(), providers: raw.providers.iter().cloned().collect() }
+    }
+
+    fn tokens(&mut self, raw: &RawTokens) -> TokensConfig {
+        let prefix = self.prefix("tokens.prefix", &raw.prefix);
+        let mut accepted = vec![prefix.clone()];
+        for (index, text) in raw.accepted_prefixes.iter().enumerate() {
+            accepted.push(self.prefix(&format!("tokens.accepted_prefixes.{index}"), text));
+        }
+        let default = self.span("tokens.default_lifetime", &raw.default_lifetime);
+        let max = self.span("tokens.max_lifetime", &raw.max_lifetime);
+        if default > max {
+            self.problem("tokens.default_lifetime", "must not be longer than tokens.max_lifetime");
+        }
+        if raw.max_active_per_user == 0 {
+            self.problem("tokens.max_active_per_user", "please give a number of at least 1");
+        }
+        TokensConfig {
+            prefix,
+            accepted,
+            policy: TokenPolicy {
+                lifetime: LifetimePolicy { default, max, allow_never: raw.allow_never },
+                idle_suspend: self.span_or_off("tokens.idle_suspend", &raw.idle_suspend),
+                owner_max_login_age: self.span_or_off("tokens.owner_max_login_age", &raw.owner_max_login_age),
+            },
+            max_active_per_user: raw.max_active_per_user,
+            fresh_login: self.span_or_off("tokens.fresh_login", &raw.fresh_login),
+        }
+    }
+
+    fn prefix(&mut self, key: &str, text: &str) -> Prefix {
+        self.keep(key, text.parse()).unwrap_or_default()
+    }
+
+    fn span(&mut self, key: &str, text: &str) -> Duration {
+        self.keep(key, parse_duration(text)).unwrap_or(PLACEHOLDER_SPAN)
+    }
+
+    fn span_or_off(&mut self, key: &str, text: &str) -> Option<Duration> {
+        if text == "off" { None } else { Some(self.span(key, text)) }
+    }
+
+    fn catalogue(&mut self, raw: &[RawScope]) -> Catalogue {
+        if raw.is_empty() {
+            self.problem("scopes", "required: at least one scope that tokens can have, [[scopes]]");
+        }
+        let mut names = BTreeSet::new();
+        let mut entries = Vec::new();
+        for (index, scope) in raw.iter().enumerate() {
+            let key = format!("scopes.{index}.name");
+            if scope.name.starts_with(RESERVED_PREFIX) {
+                self.problem(&key, format!("names that begin with \"{RESERVED_PREFIX}\" are reserved"));
+            }
+            if !names.insert(&scope.name) {
+                self.problem(&key, format!("there is another scope named \"{}\"", scope.name));
+            }
+            let Some(name) = self.keep(&key, ScopeName::parse(&scope.name)) else { continue };
+            let roles = scope.roles.iter().cloned().collect();
+            entries.push(ScopeEntry { name, description: scope.description.clone(), roles });
+        }
+        Catalogue::new(entries)
+    }
+
+    fn check(&mut self) -> CheckConfig {
+        let raw = &self.loaded.raw.check;
+        let header = (!raw.identity_header.is_empty()).then(|| identity_header(&raw.identity_header));
+        let identity_header = header.and_then(|header| self.keep("check.identity_header", header));
+        CheckConfig { identity_header, basic_username: raw.basic_username }
+    }
+
+    fn session(&mut self) -> SessionConfig {
+        let raw = &self.loaded.raw.session;
+        SessionConfig { idle: self.span("session.idle", &raw.idle), absolute: self.span("session.absolute", &raw.absolute) }
+    }
+}
+
+fn identity_header(text: &str) -> Result<http::HeaderName, String> {
+    let name: http::HeaderName = text.parse().map_err(|_| "please give the name of a header, such as \"X-API-Key\"".to_owned())?;
+    let taken = name.as_str().starts_with("x-auth-") || [http::header::AUTHORIZATION, http::header::COOKIE].contains(&name);
+    if taken { Err("this header has another meaning here; please choose another name".to_owned()) } else { Ok(name) }
+}
+
+fn read_secret(path: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text = text.trim();
+    if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(SecretString::from(text.to_owned())) }
+}

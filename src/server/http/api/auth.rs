@@ -1,0 +1,71 @@
+//! Who may use the API: a browser session, and for `/api/v1/self` a token.
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::super::problem::{Problem, Slug};
+use super::super::session::{self, Visitor};
+use super::super::{Peer, Web, check, cookies, credential, proxy};
+use crate::domain::audit::Origin;
+use crate::domain::verdict::{Denial, Grant};
+
+/// Somebody with a browser session.
+pub(in crate::server::http) struct ApiCaller(pub Visitor);
+
+impl FromRequestParts<Web> for ApiCaller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        one_credential(parts, web)?;
+        if has_credential(parts, web) {
+            // A token never manages tokens, however good it is: a stolen one cannot make itself last.
+            grant(parts, web).await?;
+            return Err(Problem::new(Slug::Forbidden).respond(web));
+        }
+        let visitor = session::api_visitor(parts, web).await?;
+        visitor.map(Self).ok_or_else(|| check::denied(web, &Denial::NoCredential))
+    }
+}
+
+/// A token that speaks for itself.
+pub(in crate::server::http) struct TokenCaller {
+    /// What the token is.
+    pub grant: Grant,
+    /// Where the request comes from.
+    pub origin: Origin,
+}
+
+impl FromRequestParts<Web> for TokenCaller {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        one_credential(parts, web)?;
+        let grant = grant(parts, web).await?;
+        Ok(Self { grant, origin: parts.extensions.get::<Origin>().cloned().unwrap_or_default() })
+    }
+}
+
+/// A request with a session and a credential leaves open for whom it speaks.
+fn one_credential(parts: &Parts, web: &Web) -> Result<(), Response> {
+    let session = cookies::get(&parts.headers, cookies::session_name(web.public_url.is_https()));
+    if session.is_some() && has_credential(parts, web) {
+        Err(Problem::new(Slug::SeveralCredentials).respond(web))
+    } else {
+        Ok(())
+    }
+}
+
+fn has_credential(parts: &Parts, web: &Web) -> bool {
+    let own = web.check.identity_header.as_ref();
+    parts.headers.contains_key(header::AUTHORIZATION) || own.is_some_and(|name| parts.headers.contains_key(name))
+}
+
+async fn grant(parts: &Parts, web: &Web) -> Result<Grant, Response> {
+    let found = credential::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    let ip = peer.map(|peer| proxy::client_address(peer, &parts.headers, &web.trusted_proxies));
+    let outcome = web.validator.check(found.presented(), &crate::domain::requirement::Requirement::default(), ip).await;
+    outcome.map_err(|denial| check::denied(web, &denial))
+}

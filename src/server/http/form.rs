@@ -1,0 +1,49 @@
+//! Forms as browsers post them.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use url::form_urlencoded;
+
+use super::{Web, page};
+
+/// The fields of a form (`application/x-www-form-urlencoded`); names may repeat.
+#[derive(Debug, Default)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// From a query or a body.
+    pub fn parse(encoded: &[u8]) -> Self {
+        Self(form_urlencoded::parse(encoded).into_owned().collect())
+    }
+
+    /// The first value of a field; empty where there is none.
+    pub fn get(&self, name: &str) -> String {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    /// All values of a field.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(found, _)| found == name).map(|(_, value)| value.clone()).collect()
+    }
+}
+
+impl FromRequest<Web> for Fields {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, web: &Web) -> Result<Self, Response> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
+        }
+        let id = page::request_id(request.extensions());
+        match Bytes::from_request(request, web).await {
+            Ok(bytes) => Ok(Self::parse(&bytes)),
+            Err(rejection) => {
+                let advice = "What you sent is more than this form takes. Please go back and shorten it.";
+                Err(page::error(web, None, rejection.status(), "The form is too large", advice, id).await)
+            }
+        }
+    }
+}

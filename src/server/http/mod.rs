@@ -1,0 +1,129 @@
+//! The web: axum routes that parse, call the service and answer. No rules and no SQL.
+
+pub mod accept;
+mod api;
+mod assets;
+mod check;
+mod cookies;
+mod credential;
+mod form;
+mod health;
+mod identity_headers;
+mod login;
+mod page;
+mod portal;
+mod problem;
+mod proxy;
+mod security;
+mod session;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get};
+use ipnet::IpNet;
+
+use crate::domain::entropy::Entropy;
+use crate::domain::time::Clock;
+use crate::domain::user::AdminRule;
+use crate::server::config::{CheckConfig, PublicUrl};
+use crate::server::identity::Providers;
+use crate::server::service::check::Validator;
+use crate::server::service::logins::Logins;
+use crate::server::service::readiness::Readiness;
+use crate::server::service::sessions::Sessions;
+use crate::server::service::tokens::Tokens;
+use crate::server::telemetry::Metrics;
+
+/// Longest body of a form or JSON request, in bytes.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct Web(Arc<WebParts>);
+
+/// The parts of [`Web`].
+pub struct WebParts {
+    /// The origin that browsers use.
+    pub public_url: PublicUrl,
+    /// Proxies whose word about the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How credentials are taken.
+    pub check: CheckConfig,
+    /// Who administrates.
+    pub admin: AdminRule,
+    /// How recent a login must be to make a secret.
+    pub fresh_login: Option<Duration>,
+    /// What tokens begin with.
+    pub prefix: String,
+    /// The one validator.
+    pub validator: Validator,
+    /// What owners do.
+    pub tokens: Tokens,
+    /// Browser sessions.
+    pub sessions: Sessions,
+    /// Completed logins.
+    pub logins: Logins,
+    /// Login providers.
+    pub providers: Providers,
+    /// Seals logins in progress.
+    pub keys: Arc<crate::server::keys::Keys>,
+    /// Whether the store answers.
+    pub readiness: Readiness,
+    /// Counters.
+    pub metrics: Metrics,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Nonces and request ids.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl std::ops::Deref for Web {
+    type Target = WebParts;
+
+    fn deref(&self) -> &WebParts {
+        &self.0
+    }
+}
+
+impl Web {
+    /// From the parts.
+    #[must_use]
+    pub fn new(parts: WebParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+/// The address at the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
+
+/// Every route of the web server.
+pub fn router(web: &Web) -> Router {
+    // Rendering needs it; an error means that it is there already.
+    let _ = any_spawner::Executor::init_tokio();
+    let site = Router::new()
+        .merge(portal::routes())
+        .merge(login::routes())
+        .merge(api::routes())
+        .fallback(page::not_found)
+        .method_not_allowed_fallback(page::method_not_allowed)
+        .layer(session::layer(web))
+        .layer(DefaultBodyLimit::max(BODY_MAX));
+    let site = security::guard(site.merge(assets::routes()), web);
+    Router::new()
+        // The hot path: no session, no page headers, no body.
+        .route("/check", any(check::check))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .merge(site)
+        .with_state(web.clone())
+}
+
+/// The routes of the metrics listener.
+pub fn metrics_router(web: &Web) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).with_state(web.clone())
+}

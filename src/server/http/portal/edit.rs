@@ -1,0 +1,68 @@
+//! The form that renames a token or takes scopes from it.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use leptos::prelude::*;
+
+use super::super::form::Fields;
+use super::super::{Web, page};
+use super::{OwnToken, unexpected};
+use crate::domain::error::FieldErrors;
+use crate::server::service::tokens::{EditToken, TokenError};
+use crate::server::ui::pages::{EditTokenForm, EditTokenPage};
+
+/// The form, filled in.
+pub(in crate::server::http) async fn show(State(web): State<Web>, own: OwnToken) -> Response {
+    let token = &own.token;
+    if token.revoked_at.is_some() {
+        return page::see_other(&format!("/tokens/{}", token.id));
+    }
+    let form = EditTokenForm {
+        name: token.name.clone(),
+        description: token.description.clone(),
+        scopes: token.scopes.iter().map(ToString::to_string).collect(),
+    };
+    render(&web, own, form, StatusCode::OK, FieldErrors::default()).await
+}
+
+/// Saves the changes, or shows the form again with everything that was typed.
+pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToken, fields: Fields) -> Response {
+    let form = EditTokenForm {
+        name: fields.get("name"),
+        description: fields.get("description"),
+        scopes: fields.all("scope"),
+    };
+    let request = EditToken {
+        name: Some(form.name.clone()),
+        description: Some(form.description.clone()),
+        scopes: Some(form.scopes.clone()),
+        if_version: fields.get("version").parse().ok(),
+    };
+    match web.tokens.edit(&own.visitor.caller, own.token.id, &request).await {
+        Ok(token) => page::see_other(&format!("/tokens/{}?notice=saved", token.id)),
+        Err(TokenError::Invalid(errors)) => render(&web, own, form, StatusCode::UNPROCESSABLE_ENTITY, errors).await,
+        Err(error @ (TokenError::VersionMismatch | TokenError::Conflict(_))) => {
+            let errors = FieldErrors::one("name", error.to_string());
+            render(&web, own, form, StatusCode::CONFLICT, errors).await
+        }
+        Err(error) => unexpected(&web, &own.visitor, &error).await,
+    }
+}
+
+async fn render(web: &Web, own: OwnToken, form: EditTokenForm, status: StatusCode, errors: FieldErrors) -> Response {
+    let catalogue = web.tokens.catalogue().clone();
+    let OwnToken { visitor, token } = own;
+    let view = move || {
+        view! {
+            <EditTokenPage
+                version=token.version
+                token=token.clone()
+                form=form.clone()
+                errors=errors.clone()
+                catalogue=catalogue.clone()
+            />
+        }
+    };
+    page::render(web, status, Some(visitor.me()), "/tokens", view).await
+}

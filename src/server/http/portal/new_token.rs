@@ -1,0 +1,160 @@
+//! The form for a new token.
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use leptos::prelude::*;
+use url::form_urlencoded::Serializer;
+
+use super::super::form::Fields;
+use super::super::session::Visitor;
+use super::super::{Web, page};
+use super::{lifetime, new_form_key, posted_form_key, shown_once, unexpected};
+use crate::domain::error::FieldErrors;
+use crate::server::service::tokens::{CreateToken, TokenError};
+use crate::server::ui::pages::{FormProblem, NewTokenForm, NewTokenPage};
+
+/// What is shown above a form that was refused as a whole.
+pub(super) struct Refusal {
+    pub status: StatusCode,
+    pub errors: FieldErrors,
+    pub problem: Option<FormProblem>,
+}
+
+/// The empty form, or one that a link fills in: `?name=…&description=…&scope=…&lifetime=…`.
+pub(in crate::server::http) async fn show(
+    State(web): State<Web>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let mut form = read(&Fields::parse(query.unwrap_or_default().as_bytes()));
+    if form.lifetime.is_empty() {
+        (form.lifetime, form.date) = lifetime::preset(&web.tokens.policy().lifetime, web.clock.now());
+    }
+    let stale = web.tokens.require_fresh_login(&visitor.caller).is_err();
+    let problem = stale.then(|| log_in_again(&visitor, &return_to(&form)));
+    render(&web, &visitor, form, Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem }).await
+}
+
+/// Makes the token and shows its secret, or the form again with everything that was typed.
+pub(in crate::server::http) async fn submit(State(web): State<Web>, visitor: Visitor, fields: Fields) -> Response {
+    let form = read(&fields);
+    let Some(form_key) = posted_form_key(&fields) else {
+        return render(&web, &visitor, form, outdated()).await;
+    };
+    match web.tokens.create(&visitor.caller, &request(&form, form_key)).await {
+        Ok(issued) => shown_once(&web, &visitor, issued.token, &issued.secret, false).await,
+        Err(TokenError::FormUsed(id)) => page::see_other(&format!("/tokens/{id}")),
+        Err(error) => match refusal(&visitor, error, &return_to(&form)) {
+            Ok(refusal) => render(&web, &visitor, form, refusal).await,
+            Err(error) => unexpected(&web, &visitor, &error).await,
+        },
+    }
+}
+
+/// How a form is answered that was not accepted; an error that is not about the form comes back.
+pub(super) fn refusal(visitor: &Visitor, error: TokenError, return_to: &str) -> Result<Refusal, TokenError> {
+    let message = error.to_string();
+    let simple = |status| Refusal {
+        status,
+        errors: FieldErrors::default(),
+        problem: Some(FormProblem { message: message.clone(), link: None }),
+    };
+    match error {
+        TokenError::Invalid(errors) => Ok(Refusal {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            errors: errors.renamed("expires_at", "expires_in"),
+            problem: None,
+        }),
+        TokenError::StaleLogin => Ok(Refusal {
+            status: StatusCode::FORBIDDEN,
+            errors: FieldErrors::default(),
+            problem: Some(log_in_again(visitor, return_to)),
+        }),
+        TokenError::LimitReached(_) | TokenError::Conflict(_) => Ok(simple(StatusCode::CONFLICT)),
+        TokenError::VersionMismatch => Ok(simple(StatusCode::PRECONDITION_FAILED)),
+        TokenError::Unavailable => Ok(simple(StatusCode::SERVICE_UNAVAILABLE)),
+        TokenError::NotFound | TokenError::FormUsed(_) => Err(error),
+    }
+}
+
+/// A form without its one-use key cannot be told from one that was sent twice.
+pub(super) fn outdated() -> Refusal {
+    let message = "This form was incomplete. Nothing has changed; please send it again.".to_owned();
+    Refusal {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        errors: FieldErrors::default(),
+        problem: Some(FormProblem { message, link: None }),
+    }
+}
+
+/// A login that is too old, with a way to a fresh one that comes back here.
+pub(super) fn log_in_again(visitor: &Visitor, return_to: &str) -> FormProblem {
+    FormProblem {
+        message: "Your login is a while ago. Making a secret needs a recent one; what you typed will still be here.".to_owned(),
+        link: Some((visitor.fresh_login_path(return_to), "Log in again".to_owned())),
+    }
+}
+
+fn read(fields: &Fields) -> NewTokenForm {
+    NewTokenForm {
+        name: fields.get("name"),
+        description: fields.get("description"),
+        scopes: fields.all("scope"),
+        lifetime: fields.get("lifetime"),
+        date: fields.get("date"),
+        allowed_ips: fields.get("allowed_ips"),
+    }
+}
+
+fn request(form: &NewTokenForm, form_key: String) -> CreateToken {
+    CreateToken {
+        name: form.name.clone(),
+        description: form.description.clone(),
+        scopes: form.scopes.clone(),
+        expiry: lifetime::chosen(&form.lifetime, &form.date),
+        allowed_ips: form.allowed_ips.lines().map(str::to_owned).collect(),
+        form_key: Some(form_key),
+    }
+}
+
+/// This page with what was typed, for the way back from a login.
+fn return_to(form: &NewTokenForm) -> String {
+    let mut query = Serializer::new(String::new());
+    let fields = [
+        ("name", &form.name),
+        ("description", &form.description),
+        ("lifetime", &form.lifetime),
+        ("date", &form.date),
+        ("allowed_ips", &form.allowed_ips),
+    ];
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        query.append_pair(name, value);
+    }
+    form.scopes.iter().for_each(|scope| drop(query.append_pair("scope", scope)));
+    format!("/tokens/new?{}", query.finish())
+}
+
+async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, refusal: Refusal) -> Response {
+    let now = web.clock.now();
+    let policy = web.tokens.policy().lifetime;
+    let scopes = web.tokens.grantable(&visitor.caller.user);
+    let form_key = new_form_key(web);
+    let Refusal { status, errors, problem } = refusal;
+    let view = move || {
+        view! {
+            <NewTokenPage
+                form=form.clone()
+                errors=errors.clone()
+                scopes=scopes.clone()
+                presets=policy.presets().collect()
+                max_date=lifetime::max_date(&policy, now)
+                allow_never=policy.allow_never
+                form_key=form_key.clone()
+                now=now
+                form_error=problem.clone()
+            />
+        }
+    };
+    page::render(web, status, Some(visitor.me()), "/tokens", view).await
+}

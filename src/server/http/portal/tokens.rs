@@ -1,0 +1,116 @@
+//! Looking at tokens, and revoking them.
+
+use axum::extract::{Query, Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+use super::super::session::Visitor;
+use super::super::{Web, page};
+use super::{OwnToken, notice, unexpected};
+use crate::domain::token::TokenState;
+use crate::server::service::tokens::ListTokens;
+use crate::server::ui::pages::{HistoryEntry, ListFilter, RevokePage, TokenPage, TokensPage};
+
+/// Most tokens that the page shows; the search finds the others.
+const SHOWN_MAX: usize = 500;
+
+#[derive(Deserialize)]
+pub(in crate::server::http) struct ListQuery {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    notice: String,
+}
+
+#[derive(Deserialize)]
+pub(in crate::server::http) struct NoticeQuery {
+    #[serde(default)]
+    notice: String,
+}
+
+/// The list.
+pub(in crate::server::http) async fn list(
+    State(web): State<Web>,
+    visitor: Visitor,
+    Query(query): Query<ListQuery>,
+) -> Response {
+    let wanted = ListTokens {
+        state: query.state.parse::<TokenState>().ok(),
+        search: query.q.trim().to_owned(),
+        after: None,
+        limit: SHOWN_MAX,
+    };
+    let list = match web.tokens.list(&visitor.caller.user, &wanted).await {
+        Ok(list) => list.items,
+        Err(error) => return unexpected(&web, &visitor, &error).await,
+    };
+    let filter = ListFilter { q: wanted.search, state: wanted.state.map(|state| state.to_string()).unwrap_or_default() };
+    let (catalogue, now, notice) = (web.tokens.catalogue().clone(), web.clock.now(), notice(&query.notice));
+    let view = move || {
+        view! {
+            <TokensPage
+                tokens=list.clone()
+                filter=filter.clone()
+                catalogue=catalogue.clone()
+                now=now
+                notice=notice.clone()
+            />
+        }
+    };
+    page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
+}
+
+/// One token.
+pub(in crate::server::http) async fn show(
+    State(web): State<Web>,
+    OwnToken { visitor, token }: OwnToken,
+    Query(query): Query<NoticeQuery>,
+) -> Response {
+    let history = match web.tokens.history(&visitor.caller.user, token.id).await {
+        Ok(history) => history.into_iter(),
+        Err(error) => return unexpected(&web, &visitor, &error).await,
+    };
+    let history: Vec<_> = history
+        .map(|entry| HistoryEntry { time: entry.time, what: entry.what, origin: entry.origin })
+        .collect();
+    let (catalogue, now, notice) = (web.tokens.catalogue().clone(), web.clock.now(), notice(&query.notice));
+    let view = move || {
+        view! {
+            <TokenPage
+                token=token.clone()
+                catalogue=catalogue.clone()
+                history=history.clone()
+                now=now
+                notice=notice.clone()
+            />
+        }
+    };
+    page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
+}
+
+/// Says what a revocation will do before it is done.
+pub(in crate::server::http) async fn confirm_revoke(
+    State(web): State<Web>,
+    OwnToken { visitor, token }: OwnToken,
+) -> Response {
+    if token.revoked_at.is_some() {
+        return page::see_other(&format!("/tokens/{}", token.id));
+    }
+    let now = web.clock.now();
+    let view = move || view! { <RevokePage token=token.clone() now=now action="/ui/revoke_token".to_owned()/> };
+    page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
+}
+
+/// Hands a single-button action to its server function, which finds who asks in its context.
+pub(in crate::server::http) async fn action(State(web): State<Web>, visitor: Visitor, request: Request) -> Response {
+    let tokens = web.tokens.clone();
+    let context = move || {
+        provide_context(tokens.clone());
+        provide_context(visitor.caller.clone());
+    };
+    leptos_axum::handle_server_fns_with_context(context, request).await.into_response()
+}

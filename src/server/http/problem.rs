@@ -1,0 +1,171 @@
+//! Problem details (RFC 9457): every error of the API, each with a page that explains it.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Web;
+use crate::domain::error::{FieldError, FieldErrors};
+
+macro_rules! slugs {
+    ($($(#[$doc:meta])* $variant:ident = $slug:literal, $status:ident, $title:literal, $text:literal;)+) => {
+        /// The kinds of problems.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Slug { $($(#[$doc])* $variant),+ }
+
+        impl Slug {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The last part of the problem's `type`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $slug),+ }
+            }
+
+            /// The status that it comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status),+ }
+            }
+
+            /// In a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            /// What it means and what to do.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+slugs! {
+    Malformed = "malformed", BAD_REQUEST, "The request cannot be read",
+        "The request is not what this address takes. Please check its form against the API documentation.";
+    SeveralCredentials = "several-credentials", BAD_REQUEST, "More than one credential",
+        "The request carries a session cookie and an Authorization header. Please send one of them.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "Please log in",
+        "This address needs a credential: a browser session or a token.";
+    InvalidToken = "invalid-token", UNAUTHORIZED, "The token is not good",
+        "The credential is malformed, unknown, expired, revoked or suspended. Its owner can see which in the list of tokens.";
+    Forbidden = "forbidden", FORBIDDEN, "This is not allowed",
+        "The credential is good but may not be used here. Tokens never manage tokens: please log in with a browser.";
+    CrossSite = "cross-site", FORBIDDEN, "The request comes from another site",
+        "Changes are accepted only from the pages of this site. Please open the page here and try again.";
+    InsufficientScope = "insufficient-scope", FORBIDDEN, "The token does not suffice",
+        "The token is good but lacks a scope, role or attribute that this place requires.";
+    AddressRefused = "address-refused", FORBIDDEN, "Not from this address",
+        "The token is restricted to networks that do not contain this address.";
+    Misconfigured = "misconfigured", FORBIDDEN, "The proxy is misconfigured",
+        "The proxy in front of this service asks for something that cannot be. Its operator finds more in the log.";
+    LoginNotFresh = "login-not-fresh", FORBIDDEN, "Please log in again",
+        "Making a secret needs a recent login. Please log in again at the given address and repeat the request.";
+    NotFound = "not-found", NOT_FOUND, "Not found",
+        "There is nothing at this address, or it is not yours.";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Not with this method",
+        "This address exists but does not take this method.";
+    Conflict = "conflict", CONFLICT, "The state does not allow it",
+        "The token was changed or revoked meanwhile, or a limit was reached. Please look at it again.";
+    VersionMismatch = "version-mismatch", PRECONDITION_FAILED, "The token was changed meanwhile",
+        "The If-Match header names another version of the token. Please read it again and repeat the change.";
+    TooLarge = "too-large", PAYLOAD_TOO_LARGE, "The request is too large",
+        "A body may have at most 64 KiB.";
+    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "Not this kind of content",
+        "Please send a JSON body with the content type application/json.";
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values cannot be accepted",
+        "One or more fields have a value that cannot be accepted. The field errors say which, and what would be right.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here",
+        "The server failed. Please try again, and give the request id to your administrator if it happens again.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not right now",
+        "The server cannot answer at the moment. Nothing has changed. Please try again shortly.";
+}
+
+/// A problem as it is sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProblemBody {
+    /// The address of a page about this kind of problem.
+    #[serde(rename = "type")]
+    kind: String,
+    /// In a few words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened this time.
+    detail: String,
+    /// The fields that are wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    /// Where to log in again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<String>,
+}
+
+/// A field that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FieldProblem {
+    /// The field, as the request names it.
+    field: String,
+    /// What is wrong and what would be right.
+    message: String,
+}
+
+/// A problem to be sent.
+#[derive(Debug)]
+pub(super) struct Problem {
+    slug: Slug,
+    detail: Option<String>,
+    errors: Vec<FieldProblem>,
+    login_url: Option<String>,
+}
+
+impl Problem {
+    /// Of a kind.
+    pub const fn new(slug: Slug) -> Self {
+        Self { slug, detail: None, errors: Vec::new(), login_url: None }
+    }
+
+    /// With what happened this time.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Values that cannot be accepted.
+    pub fn invalid(errors: &FieldErrors) -> Self {
+        let field = |error: &FieldError| FieldProblem { field: error.field.to_owned(), message: error.message.clone() };
+        Self { errors: errors.iter().map(field).collect(), ..Self::new(Slug::Invalid) }
+    }
+
+    /// With a field that is wrong.
+    pub fn field(mut self, field: &str, message: &str) -> Self {
+        self.errors.push(FieldProblem { field: field.to_owned(), message: message.to_owned() });
+        self
+    }
+
+    /// With the address of a fresh login.
+    pub fn login_url(mut self, url: String) -> Self {
+        self.login_url = Some(url);
+        self
+    }
+
+    /// As `application/problem+json`.
+    pub fn respond(self, web: &Web) -> Response {
+        let slug = self.slug;
+        let body = ProblemBody {
+            kind: web.public_url.join(&format!("/problems/{}", slug.as_str())),
+            title: slug.title(),
+            status: slug.status().as_u16(),
+            detail: self.detail.unwrap_or_else(|| slug.text().to_owned()),
+            errors: self.errors,
+            login_url: self.login_url,
+        };
+        let json = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (slug.status(), json).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}

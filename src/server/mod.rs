@@ -1,0 +1,240 @@
+//! The server: everything that is not the rules themselves and not the browser.
+
+pub mod ambient;
+pub mod cli;
+pub mod config;
+pub mod credential;
+pub mod demo;
+pub mod http;
+pub mod identity;
+pub mod keys;
+pub mod service;
+mod start;
+pub mod store;
+pub mod telemetry;
+pub mod ui;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::task::JoinHandle;
+
+use crate::domain::entropy::{self, Entropy};
+use crate::domain::time::Clock;
+
+use config::{Config, PublicUrl};
+use credential::Chain;
+use credential::argon::Hasher;
+use credential::pat::PatValidator;
+use http::{Web, WebParts};
+use identity::{LoginError, Provider, Providers};
+use keys::{KeyError, Keys, SecretKey};
+use service::check::Validator;
+use service::housekeeping;
+use service::logins::Logins;
+use service::readiness::Readiness;
+use service::sessions::Sessions;
+use service::tokens::{TokenParts, Tokens};
+use service::usage::Usage;
+use store::{Db, StoreError};
+use telemetry::Metrics;
+
+pub use start::serve;
+
+/// The setting that remembers which secret key the installation has.
+const KEY_CHECK: &str = "secret_key_check";
+/// The setting that marks the database of a demo.
+const DEMO_MARK: &str = "demo";
+
+/// Why the server does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// There is no secret key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The database is there but its key is not.
+    #[error(
+        "secret_key_file {0}: there is a database but no such file. Please put back the key that the database was made with"
+    )]
+    KeyMissing(String),
+    /// The database was made with another key.
+    #[error("secret_key_file: the database was made with another secret key. Please put back the right file")]
+    KeyMismatch,
+    /// A demo database and a real server, or the other way round.
+    #[error("{0}")]
+    Demo(&'static str),
+    /// An address is taken or not ours.
+    #[error("{key}: cannot listen on {address}: {error}")]
+    Listen {
+        /// The key.
+        key: &'static str,
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A provider cannot be set up.
+    #[error("{0}")]
+    Provider(#[from] LoginError),
+    /// The demo provider cannot be set up.
+    #[error("{0}")]
+    DemoProvider(#[from] demo::DemoError),
+}
+
+/// The two things that tests own: time and chance.
+#[derive(Clone)]
+pub struct Ambient {
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ambient {
+    /// The real ones.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { clock: Arc::new(ambient::SystemClock), entropy: Arc::new(ambient::SystemEntropy) }
+    }
+}
+
+/// The composition root: everything a running server consists of.
+pub struct App {
+    /// What the routes work with.
+    pub web: Web,
+    /// The database.
+    pub db: Db,
+    /// Footprints of checks.
+    pub usage: Usage,
+    writer: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// Opens the database and wires everything together.
+    ///
+    /// # Errors
+    /// When the database or the key cannot be used.
+    pub async fn build(config: &Config, public_url: &PublicUrl, demo: bool, ambient: Ambient) -> Result<Self, StartError> {
+        let (db, keys) = open(config, demo, &ambient).await?;
+        let keys = Arc::new(keys);
+        let metrics = Metrics::new();
+        let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
+        let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
+        let catalogue = Arc::new(config.catalogue.clone());
+        let prefixes = config.tokens.accepted.clone().into();
+        let pat = PatValidator::new(db.clone(), keys.clone(), hasher.clone(), prefixes);
+        let policy = config.tokens.policy;
+        let web = Web::new(WebParts {
+            public_url: public_url.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            check: config.check.clone(),
+            admin: config.admin.clone(),
+            fresh_login: config.tokens.fresh_login,
+            prefix: config.tokens.prefix.as_str().to_owned(),
+            validator: Validator::new(Chain::new(pat), catalogue.clone(), policy, usage.clone(), ambient.clock.clone()),
+            tokens: Tokens::new(TokenParts {
+                db: db.clone(),
+                keys: keys.clone(),
+                hasher,
+                catalogue,
+                prefix: config.tokens.prefix.clone(),
+                policy,
+                max_active: config.tokens.max_active_per_user,
+                fresh_login: config.tokens.fresh_login,
+                clock: ambient.clock.clone(),
+                entropy: ambient.entropy.clone(),
+            }),
+            sessions: Sessions::new(db.clone(), config.session, ambient.clock.clone()),
+            logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
+            providers: providers(config, public_url, &ambient)?,
+            keys,
+            readiness: Readiness::new(db.clone()),
+            metrics: metrics.clone(),
+            clock: ambient.clock.clone(),
+            entropy: ambient.entropy,
+        });
+        let background = vec![
+            tokio::spawn(housekeeping::run(db.clone(), config.session, ambient.clock)),
+            tokio::spawn(keep_up(metrics)),
+        ];
+        Ok(Self { web, db, usage, writer, background })
+    }
+
+    /// Writes what is still to be written and closes the database.
+    pub async fn close(self) {
+        self.background.iter().for_each(JoinHandle::abort);
+        self.usage.flush().await;
+        self.writer.abort();
+        self.db.close().await;
+    }
+}
+
+async fn keep_up(metrics: Metrics) {
+    let mut tick = tokio::time::interval(telemetry::UPKEEP);
+    loop {
+        tick.tick().await;
+        metrics.upkeep();
+    }
+}
+
+fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Result<Providers, LoginError> {
+    let make = |oidc: &config::OidcConfig| {
+        Provider::new(oidc.clone(), public_url, ambient.clock.clone(), ambient.entropy.clone())
+    };
+    config.oidc.iter().map(make).collect::<Result<_, _>>().map(Providers::new)
+}
+
+/// Opens the database with its key. A new database gets a new key; an old one must have its own.
+async fn open(config: &Config, demo: bool, ambient: &Ambient) -> Result<(Db, Keys), StartError> {
+    let path = &config.database.path;
+    let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
+    let key = secret_key(&config.secret_key_file, is_new, &*ambient.entropy)?;
+    let keys = key.derive()?;
+    let replica = keys::hex(&entropy::bytes::<4>(&*ambient.entropy));
+    let db = Db::open(path, config.database.max_connections, ambient.entropy.clone(), &replica).await?;
+    match db.lookup_setting(KEY_CHECK).await? {
+        Some(value) if value == keys.check_value() => {}
+        Some(_) => return Err(StartError::KeyMismatch),
+        None => db.add_setting(KEY_CHECK, keys.check_value()).await?,
+    }
+    require_kind(&db, demo).await?;
+    Ok((db, keys))
+}
+
+fn secret_key(path: &Path, is_new: bool, entropy: &dyn Entropy) -> Result<SecretKey, StartError> {
+    if path.exists() {
+        return Ok(SecretKey::read(path)?);
+    }
+    if !is_new {
+        return Err(StartError::KeyMissing(path.display().to_string()));
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| KeyError::Io { path: path.display().to_string(), error })?;
+    }
+    Ok(SecretKey::create(path, entropy)?)
+}
+
+/// A demo lets everybody in, so its database must never become a real one, nor the other way round.
+async fn require_kind(db: &Db, demo: bool) -> Result<(), StartError> {
+    match (db.lookup_setting(DEMO_MARK).await?.as_deref(), demo) {
+        (Some("true"), true) | (Some("false"), false) => Ok(()),
+        (None, _) => Ok(db.add_setting(DEMO_MARK, if demo { "true" } else { "false" }).await?),
+        (Some(_), false) => Err(StartError::Demo(
+            "database.url: this is the database of a demo, in which anybody could log in. Please use another file",
+        )),
+        (Some(_), true) => Err(StartError::Demo(
+            "database.url: this is not the database of a demo. Please use another file, or start without --demo",
+        )),
+    }
+}

@@ -1,0 +1,100 @@
+//! From a verified identity to a session.
+
+use std::sync::Arc;
+
+use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::entropy::{self, Entropy};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::time::Clock;
+use crate::server::identity::VerifiedLogin;
+use crate::server::store::{Db, LoginRow, NewSession, StoreError};
+
+/// Completes logins.
+#[derive(Clone)]
+pub struct Logins {
+    db: Db,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl std::fmt::Debug for Logins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logins").finish_non_exhaustive()
+    }
+}
+
+/// What became of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginOutcome {
+    /// The session is open.
+    Admitted,
+    /// The user is disabled here.
+    Disabled,
+}
+
+impl Logins {
+    /// From their parts.
+    #[must_use]
+    pub fn new(db: Db, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { db, clock, entropy }
+    }
+
+    /// Makes or refreshes the user and opens a session under the hash of its cookie, with the audit event.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; then nobody is logged in.
+    pub async fn complete(
+        &self,
+        login: &VerifiedLogin,
+        id_hash: [u8; 32],
+        origin: &Origin,
+    ) -> Result<LoginOutcome, StoreError> {
+        let now = self.clock.now();
+        let session = NewSession {
+            id_hash,
+            id: SessionId::from_random(entropy::bytes(&*self.entropy)),
+            provider_sid: login.provider_sid.clone(),
+            auth_time: login.auth_time.unwrap_or(now),
+        };
+        let row = LoginRow {
+            identity: &login.identity,
+            provider: &login.provider,
+            profile: &login.profile,
+            new_id: UserId::from_random(entropy::bytes(&*self.entropy)),
+            session: &session,
+        };
+        let event = |user, admitted| login_event(login, user, admitted, session.id, origin);
+        let admitted = self.db.log_in(&row, event, now).await?;
+        Ok(if admitted { LoginOutcome::Admitted } else { LoginOutcome::Disabled })
+    }
+
+    /// Records that a verified person was not let in. `reason` is a code.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn refuse(
+        &self,
+        provider: &str,
+        username: &str,
+        reason: &'static str,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
+        let object = Party { kind: "provider", id: Some(provider.to_owned()), name: None };
+        let draft = Draft::new(Action::UserLoginRefused, Party::stranger(username), object, origin).refused(reason);
+        self.db.record(&draft, self.clock.now()).await
+    }
+}
+
+fn login_event(login: &VerifiedLogin, user: UserId, admitted: bool, session: SessionId, origin: &Origin) -> Draft {
+    let actor = Party::user(user, &login.profile.username);
+    let object = Party { kind: "session", id: Some(session.to_string()), name: None };
+    if admitted {
+        let roles: Vec<_> = login.profile.roles.iter().map(String::as_str).collect();
+        Draft::new(Action::UserLoggedIn, actor, object, origin)
+            .about(user)
+            .changed("provider", None, Some(login.provider.clone()))
+            .changed("roles", None, Some(roles.join(" ")))
+    } else {
+        Draft::new(Action::UserLoginRefused, actor, object, origin).about(user).refused("user_disabled")
+    }
+}

@@ -1,0 +1,106 @@
+//! Browser sessions: found by the hash of their cookie, limited by the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::User;
+use crate::server::config::SessionConfig;
+use crate::server::store::{Db, SessionRow, StoreError};
+
+/// The idle time is written at most this often.
+const TOUCH_EVERY: Duration = Duration::from_secs(60);
+
+/// Looks after browser sessions.
+#[derive(Clone)]
+pub struct Sessions {
+    db: Db,
+    limits: SessionConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+/// A live session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    /// The name under which it may be shown.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Through which provider.
+    pub provider: String,
+    /// When the person last proved who they are.
+    pub auth_time: Timestamp,
+}
+
+/// What the database knows of a cookie's value.
+#[must_use]
+pub fn cookie_hash(value: &[u8]) -> [u8; 32] {
+    Sha256::digest(value).into()
+}
+
+impl Sessions {
+    /// From their parts.
+    #[must_use]
+    pub fn new(db: Db, limits: SessionConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { db, limits, clock }
+    }
+
+    /// The session of a cookie, if it is still within its limits. Notes that it was seen.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn find(&self, id_hash: &[u8; 32]) -> Result<Option<LiveSession>, StoreError> {
+        let now = self.clock.now();
+        let Some(row) = self.db.lookup_session(id_hash).await?.filter(|row| self.is_within_limits(row, now)) else {
+            return Ok(None);
+        };
+        if now.since(row.last_seen_at) >= TOUCH_EVERY {
+            self.db.touch_session(id_hash, now).await?;
+        }
+        Ok(Some(LiveSession { id: row.id, user: row.user, provider: row.provider, auth_time: row.auth_time }))
+    }
+
+    /// The person behind a session, unless disabled.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn user(&self, session: &LiveSession) -> Result<Option<User>, StoreError> {
+        Ok(self.db.lookup_user(session.user).await?.filter(|user| user.disabled_at.is_none()))
+    }
+
+    /// Ends a session because its user logs out.
+    ///
+    /// # Errors
+    /// When the store cannot be asked; then the session lives on.
+    pub async fn log_out(&self, id_hash: &[u8; 32], user: &User, session: &LiveSession, origin: &Origin) -> Result<(), StoreError> {
+        let actor = Party::user(user.id, &user.profile.username);
+        let object = Party { kind: "session", id: Some(session.id.to_string()), name: None };
+        let draft = Draft::new(Action::UserLoggedOut, actor, object, origin).about(user.id);
+        self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
+    }
+
+    /// Ends the session that a browser had before it logged in anew.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn replace(&self, id_hash: &[u8; 32], origin: &Origin) -> Result<(), StoreError> {
+        let Some(row) = self.db.lookup_session(id_hash).await? else { return Ok(()) };
+        let object = Party { kind: "session", id: Some(row.id.to_string()), name: None };
+        let draft = Draft::new(Action::SessionEnded, Party::SYSTEM, object, origin).about(row.user);
+        self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
+    }
+
+    fn is_within_limits(&self, row: &SessionRow, now: Timestamp) -> bool {
+        now.since(row.last_seen_at) <= self.limits.idle && now.since(row.created_at) <= self.limits.absolute
+    }
+}

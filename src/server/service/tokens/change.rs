@@ -1,0 +1,159 @@
+//! Editing and revoking.
+
+use crate::domain::audit::{Action, Draft, Party};
+use crate::domain::error::FieldErrors;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::scope::ScopeSet;
+use crate::domain::text;
+use crate::domain::token::may_narrow;
+use crate::domain::verdict::Grant;
+use crate::domain::view::TokenView;
+use crate::domain::audit::Origin;
+use crate::server::store::{ChangeOutcome, Edit, TokenKey};
+
+use super::make::stale;
+use super::{Caller, EditToken, TokenError, Tokens};
+
+/// New values of a token that were found good.
+struct Edited {
+    name: String,
+    description: String,
+    scopes: ScopeSet,
+}
+
+impl Tokens {
+    /// Changes name, description or scopes of a token.
+    ///
+    /// # Errors
+    /// When there is no such token, a value is wrong, scopes would widen, or another change came first.
+    pub async fn edit(&self, caller: &Caller, id: TokenId, request: &EditToken) -> Result<TokenView, TokenError> {
+        let present = self.get(&caller.user, id).await?;
+        if request.if_version.is_some_and(|version| version != present.version) {
+            return Err(TokenError::VersionMismatch);
+        }
+        let edited = accept(request, &present).map_err(TokenError::Invalid)?;
+        if edited.is_same_as(&present) {
+            return Ok(present);
+        }
+        let draft = Draft::new(Action::TokenEdited, caller.party(), Party::token(id, &edited.name), &caller.origin)
+            .about(caller.user.id)
+            .changed("scopes", Some(present.scopes.to_string()), Some(edited.scopes.to_string()))
+            .reworded("name", Some(present.name), Some(edited.name.clone()))
+            .reworded("description", Some(present.description), Some(edited.description.clone()));
+        let edit = Edit {
+            version: present.version,
+            name: &edited.name,
+            description: &edited.description,
+            scopes: &edited.scopes,
+        };
+        let key = TokenKey { id, owner: caller.user.id };
+        match self.parts.db.edit_token(key, &edit, &draft, self.parts.clock.now()).await? {
+            ChangeOutcome::Changed => self.get(&caller.user, id).await,
+            ChangeOutcome::Stale => Err(stale()),
+        }
+    }
+
+    /// Revokes a token for ever. Revoking it again is no error and changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such token, the reason is not acceptable, or the store cannot be asked.
+    pub async fn revoke(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        reason: Option<&str>,
+        if_version: Option<i64>,
+    ) -> Result<(), TokenError> {
+        let present = self.get(&caller.user, id).await?;
+        if if_version.is_some_and(|version| version != present.version) {
+            return Err(TokenError::VersionMismatch);
+        }
+        let reason = text::reason(reason.unwrap_or_default());
+        let reason = reason.map_err(|error| TokenError::Invalid(FieldErrors::one("reason", error.to_string())))?;
+        self.end(Revocation {
+            owner: caller.user.id,
+            token: &present,
+            actor: caller.party(),
+            origin: &caller.origin,
+            reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
+        })
+        .await
+    }
+
+    /// Revokes the token that a request was authenticated with.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn revoke_itself(&self, grant: &Grant, origin: &Origin) -> Result<(), TokenError> {
+        let token = self.get_by_grant(grant).await?;
+        let actor = Party::token(token.id, &token.name);
+        self.end(Revocation { owner: grant.user, token: &token, actor, origin, reason: None }).await
+    }
+
+    /// The token that a request was authenticated with.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn get_by_grant(&self, grant: &Grant) -> Result<TokenView, TokenError> {
+        let id = grant.token.ok_or(TokenError::NotFound)?;
+        let owner = self.parts.db.lookup_user(grant.user).await?.ok_or(TokenError::NotFound)?;
+        self.get(&owner, id).await
+    }
+
+    async fn end(&self, revocation: Revocation<'_>) -> Result<(), TokenError> {
+        let Revocation { owner, token, actor, origin, reason } = revocation;
+        if token.revoked_at.is_some() {
+            return Ok(());
+        }
+        let draft = Draft::new(Action::TokenRevoked, actor, Party::token(token.id, &token.name), origin)
+            .about(owner)
+            .because(reason);
+        let key = TokenKey { id: token.id, owner };
+        // `Stale` is a revocation that came first: what was asked for holds.
+        self.parts.db.revoke_token(key, reason, &draft, self.parts.clock.now()).await?;
+        Ok(())
+    }
+}
+
+struct Revocation<'a> {
+    owner: UserId,
+    token: &'a TokenView,
+    actor: Party,
+    origin: &'a Origin,
+    reason: Option<&'a str>,
+}
+
+impl Edited {
+    fn is_same_as(&self, present: &TokenView) -> bool {
+        self.name == present.name && self.description == present.description && self.scopes == present.scopes
+    }
+}
+
+fn accept(request: &EditToken, present: &TokenView) -> Result<Edited, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let name = match &request.name {
+        Some(name) => errors.keep("name", text::name(name)),
+        None => Some(present.name.clone()),
+    };
+    let description = match &request.description {
+        Some(description) => errors.keep("description", text::description(description)),
+        None => Some(present.description.clone()),
+    };
+    let scopes = match &request.scopes {
+        Some(scopes) => errors.keep("scopes", narrowed(present, scopes)),
+        None => Some(present.scopes.clone()),
+    };
+    match (name, description, scopes) {
+        (Some(name), Some(description), Some(scopes)) => Ok(Edited { name, description, scopes }),
+        _ => Err(errors),
+    }
+}
+
+fn narrowed(present: &TokenView, wanted: &[String]) -> Result<ScopeSet, String> {
+    let wanted = ScopeSet::parse(&wanted.join(" ")).map_err(|error| error.to_string())?;
+    if wanted.is_empty() {
+        return Err("Please keep at least one scope, or revoke the token.".to_owned());
+    }
+    may_narrow(&present.scopes, &wanted).map_err(|error| error.to_string())?;
+    Ok(wanted)
+}

@@ -1,0 +1,160 @@
+//! Making secrets: a new token, or a new secret for a token.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::audit::{Action, Draft, Party};
+use crate::domain::entropy;
+use crate::domain::error::FieldErrors;
+use crate::domain::id::TokenId;
+use crate::domain::lifetime::ExpiryRequest;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secret::PlainToken;
+use crate::domain::text;
+use crate::domain::time::Timestamp;
+use crate::domain::token::may_regenerate;
+use crate::domain::view::TokenView;
+use crate::domain::net::network;
+use crate::server::store::{AddOutcome, NewSecret, NewToken, TokenKey};
+
+use super::{Caller, CreateToken, Issued, RegenerateToken, TokenError, Tokens};
+
+/// Most networks of one token.
+const NETWORKS_MAX: usize = 50;
+
+/// A request whose values were found good.
+struct Accepted {
+    name: String,
+    description: String,
+    scopes: ScopeSet,
+    expires_at: Option<Timestamp>,
+    allowed_ips: Vec<String>,
+}
+
+impl Tokens {
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// When the login is too old, a value is wrong, the limit is reached, the form was used before, or the store cannot be
+    /// asked. Then nothing has changed.
+    pub async fn create(&self, caller: &Caller, request: &CreateToken) -> Result<Issued, TokenError> {
+        self.require_fresh_login(caller)?;
+        let now = self.parts.clock.now();
+        let accepted = self.accept(caller, request, now).map_err(TokenError::Invalid)?;
+        let key = TokenKey { id: TokenId::from_random(entropy::bytes(&*self.parts.entropy)), owner: caller.user.id };
+        let (plain, secret) = self.make_secret(accepted.expires_at, request.form_key.as_deref()).await?;
+        let draft = Draft::new(Action::TokenCreated, caller.party(), Party::token(key.id, &accepted.name), &caller.origin)
+            .about(caller.user.id)
+            .changed("scopes", None, Some(accepted.scopes.to_string()))
+            .changed("expires_at", None, Some(expiry_text(accepted.expires_at)))
+            .changed("allowed_ips", None, Some(accepted.allowed_ips.join(" ")).filter(|text| !text.is_empty()))
+            .changed("secret", None, Some(secret.id.to_string()));
+        let token = NewToken {
+            key,
+            name: &accepted.name,
+            description: &accepted.description,
+            scopes: &accepted.scopes,
+            allowed_ips: &accepted.allowed_ips,
+        };
+        let outcome = self.parts.db.add_token(&token, &secret, &draft, now).await?;
+        self.issued(outcome, caller, key.id, plain).await
+    }
+
+    /// Gives a token a new secret; the earlier ones end in the same moment.
+    ///
+    /// # Errors
+    /// As [`Tokens::create`], and when there is no such token, it is revoked, or another change came first.
+    pub async fn regenerate(&self, caller: &Caller, id: TokenId, request: &RegenerateToken) -> Result<Issued, TokenError> {
+        self.require_fresh_login(caller)?;
+        let now = self.parts.clock.now();
+        let present = self.get(&caller.user, id).await?;
+        if request.if_version.is_some_and(|version| version != present.version) {
+            return Err(TokenError::VersionMismatch);
+        }
+        may_regenerate(present.revoked_at).map_err(|error| TokenError::Conflict(error.to_string()))?;
+        let expiry = self.parts.policy.lifetime.expiry(request.expiry, now);
+        let expires_at =
+            expiry.map_err(|error| TokenError::Invalid(FieldErrors::one("expires_in", error.to_string())))?;
+        let (plain, secret) = self.make_secret(expires_at, request.form_key.as_deref()).await?;
+        let draft = regeneration(caller, &present, &secret);
+        let key = TokenKey { id, owner: caller.user.id };
+        let outcome = self.parts.db.regenerate_token(key, present.version, &secret, &draft, now).await?;
+        self.issued(outcome, caller, id, plain).await
+    }
+
+    fn accept(&self, caller: &Caller, request: &CreateToken, now: Timestamp) -> Result<Accepted, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let name = errors.keep("name", text::name(&request.name));
+        let description = errors.keep("description", text::description(&request.description));
+        let chosen = request.scopes.iter().map(String::as_str);
+        let scopes = errors.keep("scopes", self.parts.catalogue.grant(chosen, &caller.user.profile.roles));
+        let field = if matches!(request.expiry, ExpiryRequest::At(_)) { "expires_at" } else { "expires_in" };
+        let expires_at = errors.keep(field, self.parts.policy.lifetime.expiry(request.expiry, now));
+        let allowed_ips = errors.keep("allowed_ips", networks(&request.allowed_ips));
+        match (name, description, scopes, expires_at, allowed_ips) {
+            (Some(name), Some(description), Some(scopes), Some(expires_at), Some(allowed_ips)) => {
+                Ok(Accepted { name, description, scopes, expires_at, allowed_ips })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    async fn make_secret(
+        &self,
+        expires_at: Option<Timestamp>,
+        form_key: Option<&str>,
+    ) -> Result<(PlainToken, NewSecret), TokenError> {
+        let parts = &self.parts;
+        let plain = PlainToken::generate(&parts.prefix, |buffer| parts.entropy.fill(buffer));
+        let secret = NewSecret {
+            id: plain.id(),
+            expires_at,
+            phc: parts.hasher.hash(&plain).await?,
+            hmac: parts.keys.prove(&plain),
+            hmac_key_id: parts.keys.id().to_owned(),
+            form_key: form_key.map(|key| Sha256::digest(key).into()),
+            limit: parts.max_active,
+        };
+        Ok((plain, secret))
+    }
+
+    async fn issued(
+        &self,
+        outcome: AddOutcome,
+        caller: &Caller,
+        id: TokenId,
+        secret: PlainToken,
+    ) -> Result<Issued, TokenError> {
+        match outcome {
+            AddOutcome::Added => Ok(Issued { token: self.get(&caller.user, id).await?, secret }),
+            AddOutcome::LimitReached => Err(TokenError::LimitReached(self.parts.max_active)),
+            AddOutcome::FormUsed(made) => Err(TokenError::FormUsed(made)),
+            AddOutcome::Stale => Err(stale()),
+        }
+    }
+}
+
+/// Another change won.
+pub(super) fn stale() -> TokenError {
+    TokenError::Conflict("The token was changed or revoked in the same moment. Please look at it again.".to_owned())
+}
+
+fn regeneration(caller: &Caller, present: &TokenView, secret: &NewSecret) -> Draft {
+    let object = Party::token(present.id, &present.name);
+    let previous = present.secrets.first().map(|secret| secret.id.to_string());
+    Draft::new(Action::TokenRegenerated, caller.party(), object, &caller.origin)
+        .about(caller.user.id)
+        .changed("secret", previous, Some(secret.id.to_string()))
+        .changed("expires_at", Some(expiry_text(present.expires_at)), Some(expiry_text(secret.expires_at)))
+}
+
+fn expiry_text(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), Timestamp::rfc3339)
+}
+
+fn networks(texts: &[String]) -> Result<Vec<String>, String> {
+    if texts.len() > NETWORKS_MAX {
+        return Err(format!("Please give at most {NETWORKS_MAX} networks."));
+    }
+    let parse = |text: &String| network(text.trim()).map(|net| net.to_string()).map_err(|error| error.to_string());
+    texts.iter().filter(|text| !text.trim().is_empty()).map(parse).collect()
+}

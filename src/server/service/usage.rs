@@ -1,0 +1,158 @@
+//! What checks leave behind, written after them: a check itself never writes and never waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use metrics::Counter;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::MissedTickBehavior;
+
+use crate::domain::id::TokenId;
+use crate::domain::secret::SecretId;
+use crate::domain::time::Timestamp;
+use crate::server::store::{Db, HmacBackfill, StoreError, Use};
+
+/// Notes that wait at most. Past that they are dropped and counted: a check never waits for its own footprint.
+const CAPACITY: usize = 8_192;
+/// Pause between two writes.
+const PERIOD: Duration = Duration::from_secs(3);
+
+/// What a check leaves behind.
+#[derive(Debug)]
+pub enum Footprint {
+    /// A token was used.
+    Used {
+        /// The token.
+        token: TokenId,
+        /// The secret.
+        secret: SecretId,
+        /// When.
+        at: Timestamp,
+        /// From where.
+        ip: Option<IpAddr>,
+    },
+    /// A secret was found to have run out.
+    Expired {
+        /// The secret.
+        secret: SecretId,
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// A fast proof was made again.
+    Backfill(HmacBackfill),
+    /// Write everything now and say so.
+    Flush(oneshot::Sender<()>),
+}
+
+/// Where checks leave their footprints.
+#[derive(Clone, Debug)]
+pub struct Usage {
+    sender: mpsc::Sender<Footprint>,
+    dropped: Counter,
+}
+
+impl Usage {
+    /// Starts the writer; it ends after its last sender is gone and everything is written. `dropped` counts what found
+    /// no room.
+    pub fn start(db: Db, dropped: Counter) -> (Self, tokio::task::JoinHandle<()>) {
+        let (sender, receiver) = mpsc::channel(CAPACITY);
+        let writer = Writer { db, pending: Pending::default() };
+        (Self { sender, dropped }, tokio::spawn(writer.run(receiver)))
+    }
+
+    /// Leaves a footprint, or drops it when there is no room.
+    pub fn leave(&self, footprint: Footprint) {
+        if self.sender.try_send(footprint).is_err() {
+            self.dropped.increment(1);
+        }
+    }
+
+    /// Waits until everything left so far is written, as far as the database takes it.
+    pub async fn flush(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.sender.send(Footprint::Flush(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Footprints of one period, the latest of each secret.
+#[derive(Default)]
+struct Pending {
+    uses: HashMap<SecretId, Use>,
+    expired: HashMap<SecretId, Timestamp>,
+    backfills: HashMap<SecretId, HmacBackfill>,
+}
+
+struct Writer {
+    db: Db,
+    pending: Pending,
+}
+
+impl Writer {
+    async fn run(mut self, mut receiver: mpsc::Receiver<Footprint>) {
+        let mut tick = tokio::time::interval(PERIOD);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                footprint = receiver.recv() => match footprint {
+                    Some(footprint) => self.take(footprint).await,
+                    None => break,
+                },
+                _ = tick.tick() => self.write().await,
+            }
+        }
+        self.write().await;
+    }
+
+    async fn take(&mut self, footprint: Footprint) {
+        match footprint {
+            Footprint::Used { token, secret, at, ip } => self.pending.note_use(token, secret, at, ip),
+            Footprint::Expired { secret, at } => {
+                self.pending.expired.entry(secret).or_insert(at);
+            }
+            Footprint::Backfill(backfill) => {
+                self.pending.backfills.insert(backfill.secret, backfill);
+            }
+            Footprint::Flush(done) => {
+                self.write().await;
+                let _ = done.send(());
+            }
+        }
+    }
+
+    /// What cannot be written stays for the next time.
+    async fn write(&mut self) {
+        if let Err(error) = self.try_write().await {
+            tracing::warn!(%error, "last uses could not be written; they will be tried again");
+        }
+    }
+
+    async fn try_write(&mut self) -> Result<(), StoreError> {
+        if !self.pending.uses.is_empty() {
+            let uses: Vec<Use> = self.pending.uses.values().cloned().collect();
+            self.db.mark_used(&uses).await?;
+            self.pending.uses.clear();
+        }
+        while let Some((secret, at)) = self.pending.expired.iter().next().map(|(secret, at)| (*secret, *at)) {
+            self.db.latch_expiry(secret, at).await?;
+            self.pending.expired.remove(&secret);
+        }
+        while let Some(secret) = self.pending.backfills.keys().next().copied() {
+            self.db.backfill_hmac(&self.pending.backfills[&secret]).await?;
+            self.pending.backfills.remove(&secret);
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    fn note_use(&mut self, token: TokenId, secret: SecretId, at: Timestamp, ip: Option<IpAddr>) {
+        let latest = || Use { token, secret, at, ip: ip.map(|ip| ip.to_string()) };
+        let known = self.uses.entry(secret).or_insert_with(latest);
+        if known.at < at {
+            *known = latest();
+        }
+    }
+}

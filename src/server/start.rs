@@ -1,0 +1,128 @@
+//! Listening, serving, stopping.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::{Config, DEMO_PROVIDER, OidcConfig, PublicUrl};
+use super::demo::{self, DemoSettings, USERS};
+use super::http::{self, accept};
+use super::{Ambient, App, StartError};
+
+/// The client that the demo provider knows.
+const DEMO_CLIENT: &str = "hallpass-demo";
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(), StartError> {
+    let web = bind("listen", config.listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(bind("metrics_listen", address).await?),
+        None => None,
+    };
+    let demo_provider = match config.demo_listen {
+        Some(address) => Some(bind("demo.listen", address).await?),
+        None => None,
+    };
+    let public_url = config.public_url.clone().map_or_else(|| local_url(&web), Ok)?;
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    if let Some(listener) = demo_provider {
+        let (provider, router) = demo_login(&listener, &public_url, &ambient)?;
+        config.oidc.push(provider);
+        tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
+    }
+    let app = App::build(&config, &public_url, demo, ambient).await?;
+    if let Some(listener) = metrics {
+        let router = http::metrics_router(&app.web);
+        tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
+    }
+    tasks.spawn(accept::serve(web, http::router(&app.web), stop.clone().cancelled_owned()));
+    announce(&public_url, demo);
+    told_to_stop().await;
+    tracing::info!("stopping");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    app.close().await;
+    Ok(())
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { key, address, error })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
+    let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+    listener.local_addr().map_err(|error| StartError::Listen { key: "listen", address: unknown, error })
+}
+
+fn local_url(listener: &TcpListener) -> Result<PublicUrl, StartError> {
+    let port = local_address(listener)?.port();
+    PublicUrl::parse(&format!("http://localhost:{port}"))
+        .map_err(|_| StartError::Demo("public_url: please say where browsers find the demo"))
+}
+
+/// The demo's provider, and its entry in the configuration.
+fn demo_login(
+    listener: &TcpListener,
+    public_url: &PublicUrl,
+    ambient: &Ambient,
+) -> Result<(OidcConfig, axum::Router), StartError> {
+    let issuer = format!("http://{}", local_address(listener)?);
+    let router = demo::router(DemoSettings {
+        issuer: issuer.clone(),
+        client_id: DEMO_CLIENT.to_owned(),
+        redirect_uri: public_url.join(&format!("/auth/{DEMO_PROVIDER}/callback")),
+        post_logout_redirect_uri: public_url.join("/login"),
+        clock: ambient.clock.clone(),
+        entropy: ambient.entropy.clone(),
+    })?;
+    let provider = OidcConfig {
+        name: DEMO_PROVIDER.to_owned(),
+        issuer,
+        client_id: DEMO_CLIENT.to_owned(),
+        client_secret: None,
+        scopes: ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec(),
+        roles_claim: "groups".to_owned(),
+        attribute_claims: vec!["department".to_owned()],
+        email_trusted: false,
+        required_roles: std::collections::BTreeSet::new(),
+        required_claims: Vec::new(),
+        role_prefix: String::new(),
+    };
+    Ok((provider, router))
+}
+
+/// Says on standard output where to go.
+fn announce(public_url: &PublicUrl, demo: bool) {
+    let mut text = format!("Hallpass is ready at {public_url}\n");
+    if demo {
+        text.push_str("\nThis is a demo: anybody who can reach it can log in as any of its users.\n\n");
+        for user in &USERS {
+            text.push_str(&format!("  {:6} roles: {}\n", user.name, if user.roles.is_empty() { "none".to_owned() } else { user.roles.join(", ") }));
+        }
+        text.push_str("\nLog in, create a token, and try it:\n\n");
+        text.push_str(&format!("  curl -i -H 'Authorization: Bearer hpat_…' '{public_url}/check?scope=read:users'\n\n"));
+    }
+    let mut out = std::io::stdout().lock();
+    // Nobody reading is no reason to stop.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(interrupt.await),
+    }
+}

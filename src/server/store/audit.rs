@@ -1,0 +1,230 @@
+//! The audit log: appended to within the transaction of the change, read newest first.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::{Db, StoreError, row};
+use crate::domain::audit::{Digest, Draft, Event, PersonalValue, Place};
+use crate::domain::entropy;
+use crate::domain::id::{EventId, TokenId, UserId};
+use crate::domain::time::Timestamp;
+use crate::server::keys::hex;
+
+pub(super) const FIND_HEAD: &str = "SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1";
+pub(super) const ADD_EVENT: &str = "
+    INSERT INTO audit_events (seq, id, time, action, actor_type, actor_id, on_behalf_of, object_type, object_id, result,
+        reason, request_id, replica, version, changes, personal, prev_hash, hash)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+pub(super) const ADD_PERSONAL: &str =
+    "INSERT INTO audit_personal (seq, field, user_id, salt, value) VALUES ($1, $2, $3, $4, $5)";
+pub(super) const LIST_HISTORY: &str = "
+    SELECT e.time, e.action, e.actor_type, e.actor_id, e.changes,
+        (SELECT p.value FROM audit_personal p WHERE p.seq = e.seq AND p.field = 'ip') AS ip
+    FROM audit_events e
+    WHERE e.object_type = 'token' AND e.object_id = $1
+    ORDER BY e.seq DESC LIMIT $2";
+pub(super) const LIST_EVENTS: &str = "
+    SELECT seq, id, time, action, actor_type, actor_id, on_behalf_of, object_type, object_id, result, reason, request_id,
+        replica, version, changes, personal, prev_hash, hash
+    FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+/// One line of a token's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRow {
+    /// When.
+    pub time: Timestamp,
+    /// The action's name.
+    pub action: String,
+    /// Kind and id of who did it.
+    pub actor: (String, Option<String>),
+    /// Public attributes before and after.
+    pub changes: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// From where.
+    pub ip: Option<String>,
+}
+
+/// An event as it stands in the log, with the hash that was stored beside it.
+#[derive(Clone, Debug)]
+pub struct PlacedEvent {
+    /// The event.
+    pub event: Event,
+    /// The stored hash; equal to the event's own unless somebody changed either.
+    pub hash: Digest,
+}
+
+#[derive(sqlx::FromRow)]
+struct HistoryColumns {
+    time: i64,
+    action: String,
+    actor_type: String,
+    actor_id: Option<String>,
+    changes: String,
+    ip: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct EventColumns {
+    seq: i64,
+    id: Uuid,
+    time: i64,
+    action: String,
+    actor_type: String,
+    actor_id: Option<String>,
+    on_behalf_of: Option<String>,
+    object_type: String,
+    object_id: Option<String>,
+    result: String,
+    reason: Option<String>,
+    request_id: Option<String>,
+    replica: String,
+    version: String,
+    changes: String,
+    personal: String,
+    prev_hash: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl Db {
+    /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork.
+    pub(super) async fn append(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let head: Option<(i64, Vec<u8>)> = sqlx::query_as(FIND_HEAD).fetch_optional(&mut **tx).await?;
+        let (seq, prev_hash) = match head {
+            Some((seq, hash)) => (seq + 1, digest(&hash)?),
+            None => (1, [0; 32]),
+        };
+        let place = Place {
+            seq,
+            prev_hash,
+            id: EventId::from_random(entropy::bytes(&*self.entropy)),
+            time: now,
+            replica: &self.replica,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let (event, values) = Event::place(draft, place, || entropy::bytes(&*self.entropy));
+        add_event(tx, &event).await?;
+        add_personal_values(tx, seq, draft.subject, &values).await
+    }
+
+    /// Writes an event that goes with no other change.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn record(&self, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        self.append(&mut tx, draft, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The newest events about a token.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_history(&self, token: TokenId, limit: i64) -> Result<Vec<HistoryRow>, StoreError> {
+        let query = sqlx::query_as::<_, HistoryColumns>(LIST_HISTORY).bind(token.to_string()).bind(limit);
+        query.fetch_all(&self.read).await?.into_iter().map(history_row).collect()
+    }
+
+    /// Events after a sequence number, oldest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_events(&self, after: i64, limit: i64) -> Result<Vec<PlacedEvent>, StoreError> {
+        let query = sqlx::query_as::<_, EventColumns>(LIST_EVENTS).bind(after).bind(limit);
+        query.fetch_all(&self.read).await?.into_iter().map(placed_event).collect()
+    }
+}
+
+async fn add_event(tx: &mut Transaction<'static, Sqlite>, event: &Event) -> Result<(), StoreError> {
+    let personal: BTreeMap<_, _> = event.personal.iter().map(|(field, digest)| (field, hex(digest))).collect();
+    sqlx::query(ADD_EVENT)
+        .bind(event.seq)
+        .bind(event.id.as_uuid())
+        .bind(event.time.as_micros())
+        .bind(&event.action)
+        .bind(&event.actor.0)
+        .bind(&event.actor.1)
+        .bind(&event.on_behalf_of)
+        .bind(&event.object.0)
+        .bind(&event.object.1)
+        .bind(&event.result)
+        .bind(&event.reason)
+        .bind(&event.request_id)
+        .bind(&event.replica)
+        .bind(&event.version)
+        .bind(serde_json::to_string(&event.changes)?)
+        .bind(serde_json::to_string(&personal)?)
+        .bind(event.prev_hash.as_slice())
+        .bind(event.hash().as_slice())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn add_personal_values(
+    tx: &mut Transaction<'static, Sqlite>,
+    seq: i64,
+    subject: Option<UserId>,
+    values: &[PersonalValue],
+) -> Result<(), StoreError> {
+    for value in values {
+        sqlx::query(ADD_PERSONAL)
+            .bind(seq)
+            .bind(&value.field)
+            .bind(subject.map(UserId::as_uuid))
+            .bind(value.salt.as_slice())
+            .bind(&value.value)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn history_row(columns: HistoryColumns) -> Result<HistoryRow, StoreError> {
+    Ok(HistoryRow {
+        time: row::time(columns.time),
+        action: columns.action,
+        actor: (columns.actor_type, columns.actor_id),
+        changes: row::json(&columns.changes)?,
+        ip: columns.ip,
+    })
+}
+
+fn placed_event(columns: EventColumns) -> Result<PlacedEvent, StoreError> {
+    let personal: BTreeMap<String, String> = row::json(&columns.personal)?;
+    let personal = personal.into_iter().map(|(field, text)| Ok((field, digest_from_hex(&text)?)));
+    let event = Event {
+        seq: columns.seq,
+        id: columns.id.into(),
+        time: row::time(columns.time),
+        action: columns.action,
+        actor: (columns.actor_type, columns.actor_id),
+        on_behalf_of: columns.on_behalf_of,
+        object: (columns.object_type, columns.object_id),
+        result: columns.result,
+        reason: columns.reason,
+        request_id: columns.request_id,
+        replica: columns.replica,
+        version: columns.version,
+        changes: row::json(&columns.changes)?,
+        personal: personal.collect::<Result<_, StoreError>>()?,
+        prev_hash: digest(&columns.prev_hash)?,
+    };
+    Ok(PlacedEvent { event, hash: digest(&columns.hash)? })
+}
+
+fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
+    bytes.try_into().map_err(StoreError::corrupt)
+}
+
+fn digest_from_hex(text: &str) -> Result<Digest, StoreError> {
+    let byte = |index: usize| text.get(index..index + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
+    digest(&bytes.unwrap_or_default())
+}

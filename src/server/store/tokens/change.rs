@@ -1,0 +1,250 @@
+//! Changing tokens. Each change and its audit event are one transaction.
+
+use sqlx::{Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::{TokenKey, sql};
+use crate::domain::audit::Draft;
+use crate::domain::id::TokenId;
+use crate::domain::scope::ScopeSet;
+use crate::domain::secret::SecretId;
+use crate::domain::time::Timestamp;
+use crate::server::store::{Db, StoreError};
+
+/// A token to be made.
+#[derive(Clone, Debug)]
+pub struct NewToken<'a> {
+    /// Its id and owner.
+    pub key: TokenKey,
+    /// Its name.
+    pub name: &'a str,
+    /// Its description.
+    pub description: &'a str,
+    /// Its scopes.
+    pub scopes: &'a ScopeSet,
+    /// Networks it may be used from.
+    pub allowed_ips: &'a [String],
+}
+
+/// A secret to be made: its proofs, never itself.
+#[derive(Clone, Debug)]
+pub struct NewSecret {
+    /// Its public name.
+    pub id: SecretId,
+    /// When it expires; never if absent.
+    pub expires_at: Option<Timestamp>,
+    /// Durable proof.
+    pub phc: String,
+    /// Fast proof.
+    pub hmac: [u8; 32],
+    /// The key of the fast proof.
+    pub hmac_key_id: String,
+    /// SHA-256 of the one-use key of the form that asked for it.
+    pub form_key: Option<[u8; 32]>,
+    /// Most active tokens of its owner.
+    pub limit: u32,
+}
+
+/// New values of a token; `version` is the one on which they were decided.
+#[derive(Clone, Debug)]
+pub struct Edit<'a> {
+    /// The version that was read.
+    pub version: i64,
+    /// Name.
+    pub name: &'a str,
+    /// Description.
+    pub description: &'a str,
+    /// Scopes.
+    pub scopes: &'a ScopeSet,
+}
+
+/// What became of a new secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddOutcome {
+    /// It is there.
+    Added,
+    /// The owner has as many active tokens as allowed.
+    LimitReached,
+    /// The form was used before, and led to this token.
+    FormUsed(TokenId),
+    /// Another change came first.
+    Stale,
+}
+
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// It is done.
+    Changed,
+    /// Another change came first, or the token is revoked.
+    Stale,
+}
+
+type Tx = Transaction<'static, Sqlite>;
+
+impl Db {
+    /// Makes a token with its first secret. The limit is counted under the writer's lock: no two requests can both
+    /// take the last place.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn add_token(
+        &self,
+        token: &NewToken<'_>,
+        secret: &NewSecret,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<AddOutcome, StoreError> {
+        let mut tx = self.begin().await?;
+        if let Some(outcome) = obstacle(&mut tx, token.key, secret, now).await? {
+            return Ok(outcome);
+        }
+        insert_token(&mut tx, token, now).await?;
+        insert_secret(&mut tx, token.key, secret, now).await?;
+        self.append(&mut tx, draft, now).await?;
+        tx.commit().await?;
+        Ok(AddOutcome::Added)
+    }
+
+    /// Gives a token a new secret and ends all earlier ones at once.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn regenerate_token(
+        &self,
+        key: TokenKey,
+        version: i64,
+        secret: &NewSecret,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<AddOutcome, StoreError> {
+        let mut tx = self.begin().await?;
+        if let Some(outcome) = obstacle(&mut tx, key, secret, now).await? {
+            return Ok(outcome);
+        }
+        let advance = sqlx::query(sql::ADVANCE_TOKEN).bind(key.id.as_uuid()).bind(key.owner.as_uuid()).bind(version);
+        if advance.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(AddOutcome::Stale);
+        }
+        sqlx::query(sql::END_SECRETS).bind(key.id.as_uuid()).bind(now.as_micros()).execute(&mut *tx).await?;
+        insert_secret(&mut tx, key, secret, now).await?;
+        self.append(&mut tx, draft, now).await?;
+        tx.commit().await?;
+        Ok(AddOutcome::Added)
+    }
+
+    /// Replaces name, description and scopes.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn edit_token(
+        &self,
+        key: TokenKey,
+        edit: &Edit<'_>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let mut tx = self.begin().await?;
+        let query = sqlx::query(sql::EDIT_TOKEN)
+            .bind(key.id.as_uuid())
+            .bind(key.owner.as_uuid())
+            .bind(edit.version)
+            .bind(edit.name)
+            .bind(edit.description)
+            .bind(edit.scopes.to_string());
+        if query.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(ChangeOutcome::Stale);
+        }
+        self.append(&mut tx, draft, now).await?;
+        tx.commit().await?;
+        Ok(ChangeOutcome::Changed)
+    }
+
+    /// Revokes a token with all its secrets. `Stale` when it was revoked before; then no event is written.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn revoke_token(
+        &self,
+        key: TokenKey,
+        reason: Option<&str>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<ChangeOutcome, StoreError> {
+        let mut tx = self.begin().await?;
+        let query = sqlx::query(sql::REVOKE_TOKEN)
+            .bind(key.id.as_uuid())
+            .bind(key.owner.as_uuid())
+            .bind(now.as_micros())
+            .bind(reason);
+        if query.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(ChangeOutcome::Stale);
+        }
+        self.append(&mut tx, draft, now).await?;
+        tx.commit().await?;
+        Ok(ChangeOutcome::Changed)
+    }
+
+    /// Forgets one-use keys that were used before `horizon`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn delete_old_form_keys(&self, horizon: Timestamp) -> Result<(), StoreError> {
+        sqlx::query(sql::DELETE_OLD_FORM_KEYS).bind(horizon.as_micros()).execute(&self.write).await?;
+        Ok(())
+    }
+}
+
+/// Why a secret cannot be made, if it cannot.
+async fn obstacle(tx: &mut Tx, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<Option<AddOutcome>, StoreError> {
+    if let Some(form_key) = secret.form_key {
+        let query = sqlx::query_scalar::<_, Uuid>(sql::FIND_FORM_KEY).bind(form_key.to_vec()).bind(key.owner.as_uuid());
+        if let Some(made) = query.fetch_optional(&mut **tx).await? {
+            return Ok(Some(AddOutcome::FormUsed(made.into())));
+        }
+    }
+    let count = sqlx::query_scalar::<_, i64>(sql::COUNT_ACTIVE)
+        .bind(key.owner.as_uuid())
+        .bind(now.as_micros())
+        .bind(key.id.as_uuid())
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok((count >= i64::from(secret.limit)).then_some(AddOutcome::LimitReached))
+}
+
+async fn insert_token(tx: &mut Tx, token: &NewToken<'_>, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(sql::ADD_TOKEN)
+        .bind(token.key.id.as_uuid())
+        .bind(token.key.owner.as_uuid())
+        .bind(token.name)
+        .bind(token.description)
+        .bind(token.scopes.to_string())
+        .bind(serde_json::to_string(token.allowed_ips)?)
+        .bind(now.as_micros())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn insert_secret(tx: &mut Tx, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(sql::ADD_SECRET)
+        .bind(secret.id.as_str())
+        .bind(key.id.as_uuid())
+        .bind(now.as_micros())
+        .bind(secret.expires_at.map(Timestamp::as_micros))
+        .bind(&secret.phc)
+        .bind(secret.hmac.as_slice())
+        .bind(&secret.hmac_key_id)
+        .execute(&mut **tx)
+        .await?;
+    if let Some(form_key) = secret.form_key {
+        sqlx::query(sql::ADD_FORM_KEY)
+            .bind(form_key.to_vec())
+            .bind(key.owner.as_uuid())
+            .bind(key.id.as_uuid())
+            .bind(now.as_micros())
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}

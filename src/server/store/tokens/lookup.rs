@@ -1,0 +1,80 @@
+//! The read of a check.
+
+use uuid::Uuid;
+
+use super::{CheckRow, sql};
+use crate::domain::secret::SecretId;
+use crate::domain::token::{SecretFacts, TokenFacts};
+use crate::domain::user::{Profile, User};
+use crate::server::store::{Db, StoreError, row};
+
+#[derive(sqlx::FromRow)]
+struct CheckColumns {
+    token_id: Uuid,
+    state: String,
+    created_at: i64,
+    expires_at: Option<i64>,
+    ends_at: Option<i64>,
+    expired_at: Option<i64>,
+    phc: String,
+    hmac: Option<Vec<u8>>,
+    hmac_key_id: Option<String>,
+    scopes: String,
+    allowed_ips: String,
+    revoked_at: Option<i64>,
+    last_used_at: Option<i64>,
+    owner_id: Uuid,
+    provider: String,
+    username: String,
+    email: Option<String>,
+    roles: String,
+    attributes: String,
+    last_login_at: i64,
+    disabled_at: Option<i64>,
+}
+
+impl Db {
+    /// What a check needs to know about a secret.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn lookup_check(&self, id: SecretId) -> Result<Option<CheckRow>, StoreError> {
+        let query = sqlx::query_as::<_, CheckColumns>(sql::LOOKUP_CHECK).bind(id.as_str().to_owned());
+        query.fetch_optional(&self.read).await?.map(check_row).transpose()
+    }
+}
+
+fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
+    Ok(CheckRow {
+        token_id: columns.token_id.into(),
+        token: TokenFacts {
+            revoked_at: row::time_or_none(columns.revoked_at),
+            last_used_at: row::time_or_none(columns.last_used_at),
+            owner_disabled_at: row::time_or_none(columns.disabled_at),
+            owner_last_login_at: row::time(columns.last_login_at),
+        },
+        secret: SecretFacts {
+            state: row::parse(&columns.state)?,
+            created_at: row::time(columns.created_at),
+            expires_at: row::time_or_none(columns.expires_at),
+            ends_at: row::time_or_none(columns.ends_at),
+            expired_at: row::time_or_none(columns.expired_at),
+        },
+        phc: columns.phc,
+        hmac: columns.hmac_key_id.zip(columns.hmac),
+        scopes: row::scopes(&columns.scopes)?,
+        allowed_ips: row::json(&columns.allowed_ips)?,
+        owner: User {
+            id: columns.owner_id.into(),
+            provider: columns.provider,
+            profile: Profile {
+                username: columns.username,
+                email: columns.email,
+                roles: row::json(&columns.roles)?,
+                attributes: row::json(&columns.attributes)?,
+            },
+            disabled_at: row::time_or_none(columns.disabled_at),
+            last_login_at: row::time(columns.last_login_at),
+        },
+    })
+}

@@ -1,0 +1,119 @@
+//! What checks leave behind, written in batches after them: last uses, observed expiries, fast proofs made again.
+
+use sqlx::{Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::{Db, StoreError};
+use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::secret::SecretId;
+use crate::domain::time::Timestamp;
+
+/// Forward only: two writers cannot move a last use back.
+pub(super) const MARK_TOKEN_USED: &str = "
+    UPDATE tokens SET last_used_at = $2, last_used_ip = $3
+    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+pub(super) const MARK_SECRET_USED: &str = "
+    UPDATE secrets SET last_used_at = $2
+    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+pub(super) const BACKFILL_HMAC: &str = "UPDATE secrets SET hmac = $2, hmac_key_id = $3 WHERE id = $1";
+pub(super) const LATCH_EXPIRY: &str = "
+    UPDATE secrets SET expired_at = $2
+    WHERE id = $1 AND expired_at IS NULL AND state <> 'ended'";
+pub(super) const FIND_TOKEN_OF_SECRET: &str =
+    "SELECT t.id, t.owner_id, t.name FROM tokens t JOIN secrets s ON s.token_id = t.id WHERE s.id = $1";
+pub(super) const FIND_OVERDUE: &str = "
+    SELECT id FROM secrets
+    WHERE expired_at IS NULL AND state <> 'ended' AND expires_at <= $1
+    ORDER BY expires_at LIMIT $2";
+
+/// The last use of one secret within a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The token.
+    pub token: TokenId,
+    /// The secret.
+    pub secret: SecretId,
+    /// When.
+    pub at: Timestamp,
+    /// From where.
+    pub ip: Option<String>,
+}
+
+/// A fast proof that was made again from a presented secret.
+#[derive(Clone, Debug)]
+pub struct HmacBackfill {
+    /// The secret.
+    pub secret: SecretId,
+    /// The proof.
+    pub hmac: [u8; 32],
+    /// The key that made it.
+    pub key_id: String,
+}
+
+impl Db {
+    /// Writes a batch.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing of the batch was written.
+    pub async fn mark_used(&self, uses: &[Use]) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        for one in uses {
+            sqlx::query(MARK_TOKEN_USED)
+                .bind(one.token.as_uuid())
+                .bind(one.at.as_micros())
+                .bind(&one.ip)
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps a fast proof that was made again.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn backfill_hmac(&self, backfill: &HmacBackfill) -> Result<(), StoreError> {
+        sqlx::query(BACKFILL_HMAC)
+            .bind(backfill.secret.as_str())
+            .bind(backfill.hmac.as_slice())
+            .bind(&backfill.key_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Makes an observed expiry final, with its event.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn latch_expiry(&self, secret: SecretId, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let latch = sqlx::query(LATCH_EXPIRY).bind(secret.as_str().to_owned()).bind(now.as_micros());
+        if latch.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(());
+        }
+        let draft = expiry_event(&mut tx, secret).await?;
+        self.append(&mut tx, &draft, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Secrets whose time has come and that nobody has noticed yet.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<SecretId>, StoreError> {
+        let query = sqlx::query_scalar::<_, String>(FIND_OVERDUE).bind(now.as_micros()).bind(limit);
+        query.fetch_all(&self.read).await?.iter().map(|id| super::row::parse(id)).collect()
+    }
+}
+
+async fn expiry_event(tx: &mut Transaction<'static, Sqlite>, secret: SecretId) -> Result<Draft, StoreError> {
+    let (token, owner, name): (Uuid, Uuid, String) =
+        sqlx::query_as(FIND_TOKEN_OF_SECRET).bind(secret.as_str().to_owned()).fetch_one(&mut **tx).await?;
+    let object = Party::token(TokenId::from(token), &name);
+    Ok(Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default())
+        .about(UserId::from(owner))
+        .changed("secret", Some(secret.to_string()), None))
+}

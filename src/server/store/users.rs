@@ -1,0 +1,140 @@
+//! Users: made and refreshed by their logins.
+
+use sqlx::{Sqlite, Transaction};
+use uuid::Uuid;
+
+use super::{Db, NewSession, StoreError, row};
+use crate::domain::audit::Draft;
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::domain::user::{ExternalIdentity, Profile, User};
+
+pub(super) const LOOKUP_USER: &str =
+    "SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at FROM users WHERE id = $1";
+pub(super) const FIND_USER: &str = "SELECT id, disabled_at FROM users WHERE issuer = $1 AND subject = $2";
+pub(super) const ADD_USER: &str = "
+    INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
+pub(super) const REFRESH_USER: &str = "
+    UPDATE users SET provider = $2, username = $3, email = $4, roles = $5, attributes = $6, last_login_at = $7
+    WHERE id = $1";
+
+#[derive(sqlx::FromRow)]
+struct UserColumns {
+    id: Uuid,
+    provider: String,
+    username: String,
+    email: Option<String>,
+    roles: String,
+    attributes: String,
+    last_login_at: i64,
+    disabled_at: Option<i64>,
+}
+
+/// A completed login at a provider.
+#[derive(Debug)]
+pub struct LoginRow<'a> {
+    /// Who, in the provider's words.
+    pub identity: &'a ExternalIdentity,
+    /// The provider's configured name.
+    pub provider: &'a str,
+    /// What it says about the person.
+    pub profile: &'a Profile,
+    /// The id for somebody who was never here.
+    pub new_id: UserId,
+    /// The session that the login opens.
+    pub session: &'a NewSession,
+}
+
+impl Db {
+    /// A user.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query_as::<_, UserColumns>(LOOKUP_USER).bind(id.as_uuid());
+        query.fetch_optional(&self.read).await?.map(user).transpose()
+    }
+
+    /// Makes or refreshes the user, opens the session and writes the event that `draft` makes, all or nothing. A disabled
+    /// user gets no session: `false`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn log_in(
+        &self,
+        login: &LoginRow<'_>,
+        draft: impl FnOnce(UserId, bool) -> Draft,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let known: Option<(Uuid, Option<i64>)> = sqlx::query_as(FIND_USER)
+            .bind(&login.identity.issuer)
+            .bind(&login.identity.subject)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let (id, admitted) = match known {
+            Some((id, disabled_at)) => (UserId::from(id), disabled_at.is_none()),
+            None => (add_user(&mut tx, login, now).await?, true),
+        };
+        if admitted {
+            refresh_user(&mut tx, id, login, now).await?;
+            super::sessions::add_session(&mut tx, id, login, now).await?;
+        }
+        self.append(&mut tx, &draft(id, admitted), now).await?;
+        tx.commit().await?;
+        Ok(admitted)
+    }
+}
+
+async fn add_user(tx: &mut Transaction<'static, Sqlite>, login: &LoginRow<'_>, now: Timestamp) -> Result<UserId, StoreError> {
+    let profile = login.profile;
+    sqlx::query(ADD_USER)
+        .bind(login.new_id.as_uuid())
+        .bind(&login.identity.issuer)
+        .bind(&login.identity.subject)
+        .bind(login.provider)
+        .bind(&profile.username)
+        .bind(&profile.email)
+        .bind(serde_json::to_string(&profile.roles)?)
+        .bind(serde_json::to_string(&profile.attributes)?)
+        .bind(now.as_micros())
+        .execute(&mut **tx)
+        .await?;
+    Ok(login.new_id)
+}
+
+async fn refresh_user(
+    tx: &mut Transaction<'static, Sqlite>,
+    id: UserId,
+    login: &LoginRow<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let profile = login.profile;
+    sqlx::query(REFRESH_USER)
+        .bind(id.as_uuid())
+        .bind(login.provider)
+        .bind(&profile.username)
+        .bind(&profile.email)
+        .bind(serde_json::to_string(&profile.roles)?)
+        .bind(serde_json::to_string(&profile.attributes)?)
+        .bind(now.as_micros())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+fn user(columns: UserColumns) -> Result<User, StoreError> {
+    Ok(User {
+        id: columns.id.into(),
+        provider: columns.provider,
+        profile: Profile {
+            username: columns.username,
+            email: columns.email,
+            roles: row::json(&columns.roles)?,
+            attributes: row::json(&columns.attributes)?,
+        },
+        disabled_at: row::time_or_none(columns.disabled_at),
+        last_login_at: row::time(columns.last_login_at),
+    })
+}

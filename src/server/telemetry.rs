@@ -1,0 +1,147 @@
+//! Metrics and logs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder as _, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+
+/// Buckets of durations in seconds, from 50 µs.
+const BUCKETS: [f64; 14] = [
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
+];
+/// Outcomes of a check, as they are named in metrics.
+const OUTCOMES: [&str; 7] =
+    ["allowed", "no_credential", "invalid_token", "insufficient", "address_refused", "misconfigured", "unavailable"];
+/// Kinds of credentials, as they are named in metrics.
+const METHODS: [&str; 2] = ["none", "pat"];
+
+static METADATA: Metadata<'static> = Metadata::new("hallpass", Level::INFO, None);
+
+/// The metrics of one server. Handles are made once, so that counting costs no look-up.
+#[derive(Clone)]
+pub struct Metrics {
+    handle: PrometheusHandle,
+    checks: Arc<[[Counter; OUTCOMES.len()]; METHODS.len()]>,
+    check_duration: Histogram,
+    requests: Arc<[Counter; 5]>,
+    /// Durable proofs that were calculated.
+    pub argon2: Counter,
+    /// Footprints of checks that found no room.
+    pub usage_dropped: Counter,
+    uptime: Gauge,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// A fresh set, at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let recorder = recorder();
+        describe(&recorder);
+        let check = |method, outcome| counter(&recorder, "hallpass_check_total", &[("method", method), ("outcome", outcome)]);
+        let checks = METHODS.map(|method| OUTCOMES.map(|outcome| check(method, outcome)));
+        let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+        let requests = classes.map(|class| counter(&recorder, "hallpass_http_requests_total", &[("status", class)]));
+        Self {
+            handle: recorder.handle(),
+            checks: Arc::new(checks),
+            check_duration: recorder.register_histogram(&Key::from_static_name("hallpass_check_duration_seconds"), &METADATA),
+            requests: Arc::new(requests),
+            argon2: counter(&recorder, "hallpass_argon2_total", &[]),
+            usage_dropped: counter(&recorder, "hallpass_usage_dropped_total", &[]),
+            uptime: recorder.register_gauge(&Key::from_static_name("hallpass_uptime_seconds"), &METADATA),
+            started: now(),
+        }
+    }
+
+    /// Counts one check.
+    pub fn count_check(&self, method: &str, outcome: &str, started: Instant) {
+        let method = METHODS.iter().position(|name| *name == method).unwrap_or_default();
+        if let Some(outcome) = OUTCOMES.iter().position(|name| *name == outcome) {
+            self.checks[method][outcome].increment(1);
+        }
+        self.check_duration.record(now().duration_since(started).as_secs_f64());
+    }
+
+    /// Counts one answer of the web server.
+    pub fn count_request(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.requests[class].increment(1);
+    }
+
+    /// The text of `/metrics` (Prometheus exposition format).
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.uptime.set(now().duration_since(self.started).as_secs_f64());
+        self.handle.render()
+    }
+
+    /// Keeps the histograms small; to be called now and then.
+    pub fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The monotonic clock, for measuring only: no rule depends on it.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "durations of metrics are measured here, nothing is decided by them")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+fn recorder() -> PrometheusRecorder {
+    let matcher = Matcher::Full("hallpass_check_duration_seconds".to_owned());
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
+    builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder()
+}
+
+fn counter(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+    let labels: Vec<Label> = labels.iter().map(|(key, value)| Label::from_static_parts(key, value)).collect();
+    let counter = recorder.register_counter(&Key::from_parts(name, labels), &METADATA);
+    // Shows a zero instead of nothing until the first event.
+    counter.increment(0);
+    counter
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    let counter = |name: &'static str, text: &'static str| {
+        recorder.describe_counter(KeyName::from_const_str(name), None, text.into());
+    };
+    counter("hallpass_check_total", "Decisions about credentials");
+    counter("hallpass_argon2_total", "Durable proofs calculated");
+    counter("hallpass_usage_dropped_total", "Footprints of checks that found no room");
+    counter("hallpass_http_requests_total", "Answers of the web server");
+    let duration = KeyName::from_const_str("hallpass_check_duration_seconds");
+    recorder.describe_histogram(duration, Some(Unit::Seconds), "Time to decide about a credential".into());
+}
+
+/// How often the histograms want [`Metrics::upkeep`].
+pub const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Starts logging to standard error. `RUST_LOG` chooses what; the default is everything from `info`.
+///
+/// # Errors
+/// When logging was started before.
+pub fn init_logs(json: bool) -> Result<(), TryInitError> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    let registry = tracing_subscriber::registry().with(filter);
+    if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_ansi(false)).try_init() }
+}

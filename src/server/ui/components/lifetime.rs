@@ -1,0 +1,118 @@
+//! How long a token lives: presets as radio cards, a date, or never.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::field::FieldProblem;
+use crate::domain::time::Timestamp;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What the choice of a lifetime is made of.
+#[derive(Clone, Debug)]
+pub struct LifetimeChoice {
+    /// What is chosen: a number of days, `date` or `never`.
+    pub lifetime: String,
+    /// The date that goes with `date`, as `2026-05-03`.
+    pub date: String,
+    /// Numbers of days that are offered.
+    pub presets: Vec<u64>,
+    /// The last date that is accepted, as `2026-05-03`.
+    pub max_date: String,
+    /// Whether a token may live for ever.
+    pub allow_never: bool,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// The lifetime of a form, with the fields `lifetime` and `date`.
+#[component]
+pub fn LifetimeFields(
+    /// What is offered and chosen.
+    choice: LifetimeChoice,
+    /// What is wrong with it.
+    message: Option<String>,
+) -> impl IntoView {
+    let presets: Vec<_> = choice.presets.iter().map(|days| preset(*days, &choice)).collect();
+    let never = choice
+        .allow_never
+        .then(|| card("never", choice.lifetime == "never", None, "Never expires", "Works until you revoke it"));
+    let wrong = message.is_some();
+    view! {
+        <fieldset
+            id="expires_in"
+            tabindex="-1"
+            class="lifetimes flex flex-col gap-3"
+            data-now=choice.now.as_seconds().to_string()
+            aria-describedby=if wrong { "expires_in-error expires_in-hint" } else { "expires_in-hint" }
+        >
+            <legend class="font-semibold">"Lifetime"</legend>
+            <p id="expires_in-hint" class="text-sm text-muted">
+                "Shorter is safer. You can regenerate a token at any time, also after it has expired."
+            </p>
+            <FieldProblem field="expires_in" message/>
+            <div class="grid gap-2 sm:grid-cols-2">
+                {presets}
+                {card("date", choice.lifetime == "date", None, "Until a date", "You choose the last day")}
+                {never}
+            </div>
+            {chosen_date(&choice, wrong)}
+            <p id="expiry-sentence" class="font-medium" aria-live="polite" hidden=true></p>
+        </fieldset>
+    }
+    .into_any()
+}
+
+fn preset(days: u64, choice: &LifetimeChoice) -> AnyView {
+    let at = choice.now.plus(DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)));
+    let value = days.to_string();
+    let checked = choice.lifetime == value;
+    let unit = if days == 1 { "day" } else { "days" };
+    card(&value, checked, Some(at), &format!("{days} {unit}"), &format!("until {}", at.long_date()))
+}
+
+fn card(value: &str, checked: bool, at: Option<Timestamp>, title: &str, detail: &str) -> AnyView {
+    view! {
+        <label class="choice">
+            <input
+                type="radio"
+                class="radio mt-0.5"
+                name="lifetime"
+                value=value.to_owned()
+                checked=checked
+                data-at=at.map(|at| at.as_seconds().to_string())
+            />
+            <span class="flex flex-col">
+                <span class="font-medium">{title.to_owned()}</span>
+                <span class="text-sm text-muted">{detail.to_owned()}</span>
+            </span>
+        </label>
+    }
+    .into_any()
+}
+
+fn chosen_date(choice: &LifetimeChoice, wrong: bool) -> AnyView {
+    view! {
+        <div class="chosen-date flex flex-col gap-1">
+            <label class="font-medium" for="date">
+                "Last day"
+            </label>
+            <input
+                id="date"
+                name="date"
+                type="date"
+                class="input max-w-56"
+                value=choice.date.clone()
+                min=choice.now.iso_date()
+                max=choice.max_date.clone()
+                aria-describedby=if wrong { "expires_in-error date-hint" } else { "date-hint" }
+                aria-invalid=(wrong && choice.lifetime == "date").then_some("true")
+            />
+            <p id="date-hint" class="text-sm text-muted">
+                "It works until the end of that day, UTC."
+            </p>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,87 @@
+//! Giving a token a new secret.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::domain::error::FieldErrors;
+use crate::domain::time::Timestamp;
+use crate::domain::token::TokenState;
+use crate::domain::view::TokenView;
+use crate::islands::LiveSummary;
+use crate::server::ui::components::facts::last_use_sentence;
+use crate::server::ui::components::lifetime::{LifetimeChoice, LifetimeFields};
+use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
+
+/// The form as it was typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegenerateForm {
+    /// A number of days, `date` or `never`.
+    pub lifetime: String,
+    /// The date that goes with `date`.
+    pub date: String,
+}
+
+/// The page that regenerates a token. It posts to `/tokens/{id}/regenerate`.
+#[component]
+pub fn RegeneratePage(
+    /// The token.
+    token: TokenView,
+    /// What was typed.
+    form: RegenerateForm,
+    /// What is wrong with it.
+    errors: FieldErrors,
+    /// Lifetimes that are offered, in days.
+    presets: Vec<u64>,
+    /// The last date that is accepted.
+    max_date: String,
+    /// Whether a token may live for ever.
+    allow_never: bool,
+    /// The key that makes the form good for one regeneration.
+    form_key: String,
+    /// The present.
+    now: Timestamp,
+    /// What is wrong with the form as a whole.
+    form_error: Option<FormProblem>,
+) -> impl IntoView {
+    let back = format!("/tokens/{}", token.id);
+    let title = format!("Regenerate {}", token.name);
+    let choice = LifetimeChoice { lifetime: form.lifetime, date: form.date, presets, max_date, allow_never, now };
+    let message = errors.message("expires_in").map(ToOwned::to_owned);
+    view! {
+        <Title text=title.clone()/>
+        <div class="form-width">
+            <h1 class="mb-6">{title}</h1>
+            <FormAlert problem=form_error/>
+            <ErrorSummary errors/>
+            <div class="mb-8 flex flex-col gap-2">
+                <p>{last_use_sentence(&token, now)}</p>
+                <p>{consequence(token.state)}</p>
+                <p>"Name, scopes and history stay as they are."</p>
+            </div>
+            <form method="post" action=format!("{back}/regenerate") class="flex flex-col gap-8">
+                <input type="hidden" name="form_key" value=form_key/>
+                <LifetimeFields choice message/>
+                <LiveSummary/>
+                <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+                    <button type="submit" class="btn btn-primary">
+                        "Regenerate token"
+                    </button>
+                    <a class="place" href=back.clone()>
+                        "Keep the old secret"
+                    </a>
+                </div>
+            </form>
+        </div>
+    }
+    .into_any()
+}
+
+const fn consequence(state: TokenState) -> &'static str {
+    match state {
+        TokenState::Expired => "It has expired. With a new secret it works again; the old secret stays refused.",
+        _ => {
+            "It gets a new secret, and the old one stops working at once: whatever uses it is refused until you have put \
+             the new one in place."
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The list of one's tokens.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::domain::scope::Catalogue;
+use crate::domain::time::Timestamp;
+use crate::domain::token::TokenState;
+use crate::domain::view::TokenView;
+use crate::server::ui::components::facts::when_or;
+use crate::server::ui::components::icon::Mark;
+use crate::server::ui::components::notice::Notice;
+use crate::server::ui::components::scopes::tags;
+use crate::server::ui::components::status::{Expiry, State, expires_soon, is_over};
+
+/// What the list is narrowed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListFilter {
+    /// Text in name or description.
+    pub q: String,
+    /// The name of a state; all when empty.
+    pub state: String,
+}
+
+impl ListFilter {
+    fn is_set(&self) -> bool {
+        !self.q.is_empty() || !self.state.is_empty()
+    }
+}
+
+/// The list page.
+#[component]
+pub fn TokensPage(
+    /// The tokens that the filter leaves.
+    tokens: Vec<TokenView>,
+    /// The filter.
+    filter: ListFilter,
+    /// All scopes that are offered.
+    catalogue: Catalogue,
+    /// The present.
+    now: Timestamp,
+    /// Something that has just succeeded.
+    notice: Option<String>,
+) -> impl IntoView {
+    let teach = tokens.is_empty() && !filter.is_set();
+    view! {
+        <Title text="Tokens"/>
+        <Notice message=notice/>
+        <div class="flex flex-wrap items-center justify-between gap-4">
+            <h1>"Tokens"</h1>
+            {(!teach).then(|| view! { <a class="btn btn-primary" href="/tokens/new">"New token"</a> })}
+        </div>
+        {if teach { first_steps() } else { list(tokens, &filter, &catalogue, now) }}
+    }
+    .into_any()
+}
+
+fn first_steps() -> AnyView {
+    view! {
+        <section class="mt-8 flex max-w-column flex-col items-start gap-4 rounded-box border border-base-300 p-6 sm:p-10">
+            <Mark class="size-12 text-primary"/>
+            <h2>"You have no tokens yet"</h2>
+            <p>
+                "A token lets a script or a program work with our APIs in your name, without your password. "
+                "You choose what it may do and for how long, and you can revoke it at any time."
+            </p>
+            <div class="mt-2 flex flex-wrap items-center gap-x-6 gap-y-2">
+                <a class="btn btn-primary" href="/tokens/new">
+                    "New token"
+                </a>
+                <a class="place link" href="/help">
+                    "How tokens work"
+                </a>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn list(tokens: Vec<TokenView>, filter: &ListFilter, catalogue: &Catalogue, now: Timestamp) -> AnyView {
+    let (over, mut current): (Vec<_>, Vec<_>) = tokens.into_iter().partition(is_over);
+    current.sort_by_key(|token| urgency(token, now));
+    let nothing = over.is_empty() && current.is_empty();
+    let unfold = filter.is_set();
+    view! {
+        {filter_form(filter)}
+        {nothing.then(no_match)}
+        {(!current.is_empty()).then(|| table("Tokens in use", current, catalogue, now))}
+        {(!over.is_empty()).then(|| ended(over, unfold, catalogue, now))}
+    }
+    .into_any()
+}
+
+/// Active ones first, then those that need attention.
+fn urgency(token: &TokenView, now: Timestamp) -> u8 {
+    match token.state {
+        TokenState::Active if !expires_soon(token, now) => 0,
+        TokenState::Active => 1,
+        _ => 2,
+    }
+}
+
+fn filter_form(filter: &ListFilter) -> AnyView {
+    let states = [
+        ("", "All states"),
+        ("active", "Active"),
+        ("suspended", "Suspended"),
+        ("expired", "Expired"),
+        ("revoked", "Revoked"),
+    ];
+    let options = states.map(|(value, label)| {
+        view! { <option value=value selected=filter.state == value>{label}</option> }
+    });
+    view! {
+        <form method="get" action="/tokens" role="search" class="mt-6 mb-4 flex flex-wrap gap-2">
+            <label class="sr-only" for="q">
+                "Search by name or purpose"
+            </label>
+            <input id="q" name="q" type="search" class="input sm:w-80!" placeholder="Search by name or purpose" value=filter.q.clone()/>
+            <label class="sr-only" for="state">
+                "State"
+            </label>
+            <select id="state" name="state" class="select flex-1 sm:w-auto! sm:flex-none">
+                {options.to_vec()}
+            </select>
+            <button type="submit" class="btn btn-plain">
+                "Search"
+            </button>
+            {filter.is_set().then(|| view! { <a class="place" href="/tokens">"Show all"</a> })}
+        </form>
+    }
+    .into_any()
+}
+
+fn no_match() -> AnyView {
+    view! { <p class="py-8 text-muted">"No token matches. " <a class="link" href="/tokens">"Show all tokens"</a></p> }
+        .into_any()
+}
+
+fn ended(tokens: Vec<TokenView>, open: bool, catalogue: &Catalogue, now: Timestamp) -> AnyView {
+    let label = match tokens.len() {
+        1 => "1 ended token".to_owned(),
+        count => format!("{count} ended tokens"),
+    };
+    view! {
+        <details class="mt-4" open=open>
+            <summary class="fold">{label}</summary>
+            {table("Ended tokens", tokens, catalogue, now)}
+        </details>
+    }
+    .into_any()
+}
+
+fn table(caption: &'static str, tokens: Vec<TokenView>, catalogue: &Catalogue, now: Timestamp) -> AnyView {
+    let rows: Vec<_> = tokens.into_iter().map(|token| row(token, catalogue, now)).collect();
+    view! {
+        <table class="rows tokens" role="table">
+            <caption class="sr-only">{caption}</caption>
+            <thead role="rowgroup">
+                <tr role="row">
+                    <th role="columnheader" scope="col">"Name"</th>
+                    <th role="columnheader" scope="col">"Scopes"</th>
+                    <th role="columnheader" scope="col">"Last used"</th>
+                    <th role="columnheader" scope="col">"Expires"</th>
+                    <th role="columnheader" scope="col">"State"</th>
+                </tr>
+            </thead>
+            <tbody role="rowgroup">{rows}</tbody>
+        </table>
+    }
+    .into_any()
+}
+
+fn row(token: TokenView, catalogue: &Catalogue, now: Timestamp) -> AnyView {
+    let href = format!("/tokens/{}", token.id);
+    let revoked = token.revoked_at.is_some();
+    let expires = if revoked { "–".into_any() } else { view! { <Expiry token=token.clone() now/> }.into_any() };
+    view! {
+        <tr role="row">
+            <td role="cell">
+                <a class="token-name" href=href>
+                    {token.name.clone()}
+                </a>
+                <p class="line-clamp-2 text-sm text-muted">{token.description.clone()}</p>
+            </td>
+            <td role="cell" data-label="Scopes">
+                <div class="min-w-0">{tags(&token, catalogue)}</div>
+            </td>
+            <td role="cell" data-label="Last used">
+                <span>{when_or(token.last_used_at, now, "never")}</span>
+            </td>
+            <td role="cell" data-label="Expires">
+                <span>{expires}</span>
+            </td>
+            <td role="cell" data-label="State">
+                <span><State state=token.state/></span>
+            </td>
+        </tr>
+    }
+    .into_any()
+}
