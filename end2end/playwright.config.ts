@@ -33,7 +33,8 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 5_000 },
   reporter: [['list'], ['html', { outputFolder: 'report', open: 'never' }]],
-  use: { trace: 'retain-on-failure', navigationTimeout: 10_000, actionTimeout: 5_000 },
+  // Traces make everything half as fast: only when somebody asks for them.
+  use: { trace: process.env.TRACE === '1' ? 'retain-on-failure' : 'off', navigationTimeout: 10_000, actionTimeout: 5_000 },
   projects: [
     { name: 'javascript', use: chrome },
     { name: 'no-javascript', use: { ...chrome, javaScriptEnabled: false }, grepInvert: /@javascript/ },

@@ -13,7 +13,7 @@ const test = base.extend<object, { provider: Provider; installation: Hallpass; a
     async ({ address }, use) => {
       const provider = await startProvider({
         redirectUri: `${address}/auth/main/callback`,
-        postLogoutRedirectUri: `${address}/`,
+        postLogoutRedirectUri: `${address}/login`,
       });
       await use(provider);
       await provider.stop();

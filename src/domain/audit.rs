@@ -317,7 +317,11 @@ pub struct Event {
 
 impl Event {
     /// Puts a draft into its place. `salt` makes a fresh random salt for each personal value.
-    pub fn place(draft: &Draft, place: Place<'_>, mut salt: impl FnMut() -> [u8; SALT_LEN]) -> (Self, Vec<PersonalValue>) {
+    pub fn place(
+        draft: &Draft,
+        place: Place<'_>,
+        mut salt: impl FnMut() -> [u8; SALT_LEN],
+    ) -> (Self, Vec<PersonalValue>) {
         let values = draft.personal_values().into_iter();
         let values: Vec<_> = values.map(|(field, value)| PersonalValue { field, salt: salt(), value }).collect();
         let event = Self {
@@ -417,11 +421,12 @@ mod tests {
             peer_ip: None,
             user_agent: Some("curl/8".to_owned()),
         };
-        let draft = Draft::new(Action::TokenEdited, Party::user(user, "alice"), Party::token(token, "new name"), &origin)
-            .about(user)
-            .changed("scopes", Some("a b".to_owned()), Some("a".to_owned()))
-            .changed("expires_at", Some("same".to_owned()), Some("same".to_owned()))
-            .reworded("name", Some("old name".to_owned()), Some("new name".to_owned()));
+        let draft =
+            Draft::new(Action::TokenEdited, Party::user(user, "alice"), Party::token(token, "new name"), &origin)
+                .about(user)
+                .changed("scopes", Some("a b".to_owned()), Some("a".to_owned()))
+                .changed("expires_at", Some("same".to_owned()), Some("same".to_owned()))
+                .reworded("name", Some("old name".to_owned()), Some("new name".to_owned()));
         let place = Place {
             seq: 7,
             prev_hash: [9; 32],

@@ -9,7 +9,7 @@ use super::time::{Timestamp, spoken};
 /// The lifetimes that the portal offers, in days.
 pub const PRESET_DAYS: [u64; 6] = [7, 30, 60, 90, 180, 365];
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Not a duration such as `90d`, `12h`, `15m` or `30s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -149,7 +149,21 @@ mod tests {
         for (text, seconds) in [("90d", 7_776_000), ("12h", 43_200), ("15m", 900), ("30s", 30)] {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
         }
-        for bad in ["", "d", "0d", "-1d", "+1d", "1.5d", "1 d", "1w", "1D", "90", "99999999999999999999d", "18446744073709551615d", "1é"] {
+        for bad in [
+            "",
+            "d",
+            "0d",
+            "-1d",
+            "+1d",
+            "1.5d",
+            "1 d",
+            "1w",
+            "1D",
+            "90",
+            "99999999999999999999d",
+            "18446744073709551615d",
+            "1é",
+        ] {
             assert_eq!(parse_duration(bad), Err(DurationError), "{bad:?}");
         }
     }

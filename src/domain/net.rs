@@ -25,7 +25,9 @@ mod tests {
 
     #[test]
     fn networks_and_addresses_are_read_and_cleared_beyond_the_prefix() {
-        for (text, net) in [("10.2.3.4/8", "10.0.0.0/8"), ("192.0.2.7", "192.0.2.7/32"), ("2001:db8::1/32", "2001:db8::/32")] {
+        for (text, net) in
+            [("10.2.3.4/8", "10.0.0.0/8"), ("192.0.2.7", "192.0.2.7/32"), ("2001:db8::1/32", "2001:db8::/32")]
+        {
             assert_eq!(network(text).unwrap().to_string(), net);
         }
         for bad in ["", "10.0.0.0/33", "10.0.0", "example.org", "10.0.0.0/8 "] {

@@ -90,7 +90,12 @@ impl Requirement {
     ///
     /// # Errors
     /// With the first kind of requirement that is not met.
-    pub fn admit(&self, scopes: &ScopeSet, roles: &BTreeSet<String>, attributes: &Attributes) -> Result<(), Insufficient> {
+    pub fn admit(
+        &self,
+        scopes: &ScopeSet,
+        roles: &BTreeSet<String>,
+        attributes: &Attributes,
+    ) -> Result<(), Insufficient> {
         let has_scope = |name: &String| ScopeName::parse(name).is_ok_and(|name| scopes.contains(&name));
         if !self.scopes.iter().all(has_scope) {
             return Err(Insufficient::Scope);
@@ -121,21 +126,29 @@ mod tests {
     fn admit(requirement: &Requirement) -> Result<(), Insufficient> {
         let scopes = ScopeSet::parse("read:users write:users").unwrap();
         let roles = BTreeSet::from(["staff".to_owned()]);
-        let attributes = Attributes::from([("department".to_owned(), BTreeSet::from(["it".to_owned(), "hr".to_owned()]))]);
+        let attributes =
+            Attributes::from([("department".to_owned(), BTreeSet::from(["it".to_owned(), "hr".to_owned()]))]);
         requirement.admit(&scopes, &roles, &attributes)
     }
 
     fn requirement(scopes: &[&str], roles: &[&str], attributes: &[&str]) -> Requirement {
         let mut requirement = Requirement::default();
-        scopes.iter().for_each(|text| requirement.require_scopes(text).unwrap());
-        roles.iter().for_each(|text| requirement.require_role(text).unwrap());
-        attributes.iter().for_each(|text| requirement.require_attribute(text).unwrap());
+        for text in scopes {
+            requirement.require_scopes(text).unwrap();
+        }
+        for text in roles {
+            requirement.require_role(text).unwrap();
+        }
+        for text in attributes {
+            requirement.require_attribute(text).unwrap();
+        }
         requirement
     }
 
     #[test]
     fn all_scopes_any_role_and_every_attribute_name_are_needed() {
-        let table: [(&[&str], &[&str], &[&str], Result<(), Insufficient>); 12] = [
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], Result<(), Insufficient>);
+        let table: [Row<'_>; 12] = [
             (&[], &[], &[], Ok(())),
             (&["read:users write:users"], &[], &[], Ok(())),
             (&["read:users", "write:users"], &[], &[], Ok(())),

@@ -242,7 +242,11 @@ mod tests {
     }
 
     fn catalogue() -> Catalogue {
-        Catalogue::new([entry("read:users", &[]), entry("write:reports", &["staff"]), entry("admin:all", &["boss", "root"])])
+        Catalogue::new([
+            entry("read:users", &[]),
+            entry("write:reports", &["staff"]),
+            entry("admin:all", &["boss", "root"]),
+        ])
     }
 
     fn roles(names: &[&str]) -> BTreeSet<String> {
@@ -275,7 +279,10 @@ mod tests {
     fn granting_is_limited_to_the_catalogue_and_the_roles() {
         let staff = roles(&["staff"]);
         let grant = |chosen: &[&str]| catalogue().grant(chosen.iter().copied(), &staff);
-        assert_eq!(grant(&["write:reports", "read:users", "read:users"]).unwrap().to_string(), "read:users write:reports");
+        assert_eq!(
+            grant(&["write:reports", "read:users", "read:users"]).unwrap().to_string(),
+            "read:users write:reports"
+        );
         assert_eq!(grant(&[]), Err(GrantError::None));
         assert_eq!(grant(&["read:users"; 101]), Err(GrantError::TooMany));
         for refused in ["admin:all", "unknown", "", "a b"] {

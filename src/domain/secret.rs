@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn only_accepted_prefixes_are_recognised() {
         let other: Prefix = "acme".parse().unwrap();
-        assert_eq!(PlainToken::parse(EXAMPLE, &[other.clone()]), Err(Malformed));
+        assert_eq!(PlainToken::parse(EXAMPLE, std::slice::from_ref(&other)), Err(Malformed));
         assert!(PlainToken::parse(EXAMPLE, &[other, prefix()]).is_ok());
     }
 
@@ -279,7 +279,9 @@ mod tests {
         let cut = &EXAMPLE[..70];
         let long = format!("{EXAMPLE}0");
         let umlaut = EXAMPLE.replace("abc", "äc");
-        for bad in ["", "hpat", "hpat_", "hpat__", cut, &long, &umlaut, "hpat_0123456789ABCDEF", &EXAMPLE.to_uppercase()] {
+        for bad in
+            ["", "hpat", "hpat_", "hpat__", cut, &long, &umlaut, "hpat_0123456789ABCDEF", &EXAMPLE.to_uppercase()]
+        {
             assert_eq!(PlainToken::parse(bad, &[prefix()]), Err(Malformed), "{bad}");
         }
     }

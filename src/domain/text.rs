@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn names_are_trimmed_and_kept_as_typed() {
-        for (typed, kept) in [("  nightly backup ", "nightly backup"), ("<b>bold</b>", "<b>bold</b>"), ("Ünïcödé 🎒", "Ünïcödé 🎒")] {
+        for (typed, kept) in
+            [("  nightly backup ", "nightly backup"), ("<b>bold</b>", "<b>bold</b>"), ("Ünïcödé 🎒", "Ünïcödé 🎒")]
+        {
             assert_eq!(name(typed).as_deref(), Ok(kept));
         }
     }

@@ -166,7 +166,8 @@ impl TokenPolicy {
     }
 
     fn suspension(&self, token: &TokenFacts, secret: &SecretFacts, now: Timestamp) -> Option<Suspension> {
-        let longer_than = |limit: Option<Duration>, since: Timestamp| limit.is_some_and(|limit| now.since(since) > limit);
+        let longer_than =
+            |limit: Option<Duration>, since: Timestamp| limit.is_some_and(|limit| now.since(since) > limit);
         // A new secret counts as activity: regenerating is what ends an idle suspension.
         let last_activity = token.last_used_at.map_or(secret.created_at, |used| used.max(secret.created_at));
         if token.owner_disabled_at.is_some() {

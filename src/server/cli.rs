@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
 use super::{Ambient, StartError, telemetry};
 
@@ -104,12 +105,14 @@ fn migrate(file: Option<&Path>) -> ExitCode {
 fn check(file: Option<&Path>) -> ExitCode {
     match config::read(file, environment(), false) {
         Ok(Checked { warnings, .. }) => {
-            warnings.iter().for_each(|warning| complain(warning));
+            for warning in &warnings {
+                complain(warning);
+            }
             print("The configuration is good.");
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            complain_about(&problems);
             ExitCode::FAILURE
         }
     }
@@ -123,19 +126,29 @@ fn schema() -> ExitCode {
 fn read(file: Option<&Path>, demo: bool) -> Result<Config, ExitCode> {
     match config::read(file, environment(), demo) {
         Ok(Checked { config, warnings }) => {
-            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            for warning in &warnings {
+                tracing::warn!("{warning}");
+            }
             Ok(config)
         }
         Err(problems) => {
-            problems.iter().for_each(|problem| complain(&problem.to_string()));
+            complain_about(&problems);
             Err(ExitCode::from(USAGE))
         }
     }
 }
 
+fn complain_about(problems: &[Problem]) {
+    for problem in problems {
+        complain(&problem.to_string());
+    }
+}
+
 /// Variables that are not text cannot be settings.
 fn environment() -> Vec<(String, String)> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
     std::env::vars_os().filter_map(text).collect()
 }
 

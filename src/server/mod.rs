@@ -125,7 +125,12 @@ impl App {
     ///
     /// # Errors
     /// When the database or the key cannot be used.
-    pub async fn build(config: &Config, public_url: &PublicUrl, demo: bool, ambient: Ambient) -> Result<Self, StartError> {
+    pub async fn build(
+        config: &Config,
+        public_url: &PublicUrl,
+        demo: bool,
+        ambient: Ambient,
+    ) -> Result<Self, StartError> {
         let (db, keys) = open(config, demo, &ambient).await?;
         let keys = Arc::new(keys);
         let metrics = Metrics::new();

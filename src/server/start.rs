@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::config::{Config, DEMO_PROVIDER, OidcConfig, PublicUrl};
-use super::demo::{self, DemoSettings, USERS};
+use super::demo::{self, DemoSettings, DemoUser, USERS};
 use super::http::{self, accept};
 use super::{Ambient, App, StartError};
 
@@ -102,18 +102,29 @@ fn demo_login(
 
 /// Says on standard output where to go.
 fn announce(public_url: &PublicUrl, demo: bool) {
-    let mut text = format!("Hallpass is ready at {public_url}\n");
-    if demo {
-        text.push_str("\nThis is a demo: anybody who can reach it can log in as any of its users.\n\n");
-        for user in &USERS {
-            text.push_str(&format!("  {:6} roles: {}\n", user.name, if user.roles.is_empty() { "none".to_owned() } else { user.roles.join(", ") }));
-        }
-        text.push_str("\nLog in, create a token, and try it:\n\n");
-        text.push_str(&format!("  curl -i -H 'Authorization: Bearer hpat_…' '{public_url}/check?scope=read:users'\n\n"));
-    }
+    let text = if demo { demo_welcome(public_url) } else { format!("Hallpass is ready at {public_url}\n") };
     let mut out = std::io::stdout().lock();
     // Nobody reading is no reason to stop.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn demo_welcome(public_url: &PublicUrl) -> String {
+    let roles = |user: &DemoUser| if user.roles.is_empty() { "none".to_owned() } else { user.roles.join(", ") };
+    let users: Vec<_> = USERS.iter().map(|user| format!("  {:6} roles: {}", user.name, roles(user))).collect();
+    format!(
+        "Hallpass is ready at {public_url}
+
+This is a demo: anybody who can reach it can log in as any of its users.
+
+{}
+
+Log in, create a token, and try it:
+
+  curl -i -H 'Authorization: Bearer hpat_…' '{public_url}/check?scope=read:users'
+
+",
+        users.join("\n")
+    )
 }
 
 async fn told_to_stop() {

@@ -11,9 +11,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// Buckets of durations in seconds, from 50 µs.
-const BUCKETS: [f64; 14] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
-];
+const BUCKETS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Outcomes of a check, as they are named in metrics.
 const OUTCOMES: [&str; 7] =
     ["allowed", "no_credential", "invalid_token", "insufficient", "address_refused", "misconfigured", "unavailable"];
@@ -49,14 +48,16 @@ impl Metrics {
     pub fn new() -> Self {
         let recorder = recorder();
         describe(&recorder);
-        let check = |method, outcome| counter(&recorder, "hallpass_check_total", &[("method", method), ("outcome", outcome)]);
+        let check =
+            |method, outcome| counter(&recorder, "hallpass_check_total", &[("method", method), ("outcome", outcome)]);
         let checks = METHODS.map(|method| OUTCOMES.map(|outcome| check(method, outcome)));
         let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
         let requests = classes.map(|class| counter(&recorder, "hallpass_http_requests_total", &[("status", class)]));
         Self {
             handle: recorder.handle(),
             checks: Arc::new(checks),
-            check_duration: recorder.register_histogram(&Key::from_static_name("hallpass_check_duration_seconds"), &METADATA),
+            check_duration: recorder
+                .register_histogram(&Key::from_static_name("hallpass_check_duration_seconds"), &METADATA),
             requests: Arc::new(requests),
             argon2: counter(&recorder, "hallpass_argon2_total", &[]),
             usage_dropped: counter(&recorder, "hallpass_usage_dropped_total", &[]),

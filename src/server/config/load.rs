@@ -84,7 +84,11 @@ pub fn load(sources: &Sources) -> Loaded {
     Loaded {
         raw,
         problems,
-        warnings: env.unknown.iter().map(|name| format!("{name} is not a setting of Hallpass and is ignored")).collect(),
+        warnings: env
+            .unknown
+            .iter()
+            .map(|name| format!("{name} is not a setting of Hallpass and is ignored"))
+            .collect(),
         base: folder.unwrap_or_default(),
         from_env: env.set.into_keys().collect(),
         lines,
@@ -289,7 +293,8 @@ impl Lines {
 
     fn note_table(&mut self, text: &str, prefix: &str, table: &toml::de::DeTable<'_>) {
         for (key, value) in table {
-            let path = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+            let path =
+                if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
             self.0.insert(path.clone(), line_at(text, key.span().start));
             self.note_value(text, &path, value.get_ref());
         }

@@ -136,7 +136,8 @@ impl PublicUrl {
     /// # Errors
     /// When it is not an http(s) origin, has a path, or is http without a loopback host.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|_| "please give an origin such as \"https://tokens.example.org\"".to_owned())?;
+        let url =
+            Url::parse(text).map_err(|_| "please give an origin such as \"https://tokens.example.org\"".to_owned())?;
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
             return Err("please give the origin only, without path, query or user".to_owned());
         }

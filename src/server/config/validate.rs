@@ -16,8 +16,8 @@ use super::{
     CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, OidcConfig, PublicUrl, SessionConfig, TokensConfig,
     require_https_unless_loopback,
 };
-use crate::domain::net::network;
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
+use crate::domain::net::network;
 use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
 use crate::domain::secret::Prefix;
 use crate::domain::token::TokenPolicy;
@@ -59,10 +59,15 @@ impl Judge<'_> {
         let raw = &self.loaded.raw;
         let public_url = self.public_url(demo);
         let listen = self.address("listen", &raw.listen);
-        let metrics_listen = (!raw.metrics_listen.is_empty()).then(|| self.address("metrics_listen", &raw.metrics_listen));
+        let metrics_listen =
+            (!raw.metrics_listen.is_empty()).then(|| self.address("metrics_listen", &raw.metrics_listen));
         let demo_listen = demo.then(|| self.address("demo.listen", &raw.demo.listen));
         if demo {
-            self.only_loopback(&[("listen", Some(listen)), ("metrics_listen", metrics_listen), ("demo.listen", demo_listen)]);
+            self.only_loopback(&[
+                ("listen", Some(listen)),
+                ("metrics_listen", metrics_listen),
+                ("demo.listen", demo_listen),
+            ]);
         }
         Config {
             listen,
@@ -85,7 +90,10 @@ impl Judge<'_> {
         let text = &self.loaded.raw.public_url;
         if text.is_empty() {
             if !demo {
-                self.problem("public_url", "required: the origin that browsers use, such as \"https://tokens.example.org\"");
+                self.problem(
+                    "public_url",
+                    "required: the origin that browsers use, such as \"https://tokens.example.org\"",
+                );
             }
             return None;
         }
@@ -142,13 +150,19 @@ impl Judge<'_> {
             self.problem("oidc", "required: at least one login provider, [[oidc]]");
         }
         if raw.oidc.len() + usize::from(demo) > 1 && raw.admin.providers.is_empty() {
-            self.problem("admin.providers", "with several login providers, please name those whose roles make administrators");
+            self.problem(
+                "admin.providers",
+                "with several login providers, please name those whose roles make administrators",
+            );
         }
         let mut names: BTreeSet<&str> = demo.then_some(DEMO_PROVIDER).into_iter().collect();
         let mut providers = Vec::new();
         for (index, oidc) in raw.oidc.iter().enumerate() {
             if !names.insert(&oidc.name) {
-                self.problem(format!("oidc.{index}.name"), format!("there is another provider named \"{}\"", oidc.name));
+                self.problem(
+                    format!("oidc.{index}.name"),
+                    format!("there is another provider named \"{}\"", oidc.name),
+                );
             }
             providers.push(self.provider(&format!("oidc.{index}"), oidc, public_url));
         }
@@ -168,7 +182,11 @@ impl Judge<'_> {
             name: raw.name.clone(),
             issuer: raw.issuer.clone(),
             client_id: raw.client_id.clone(),
-            client_secret: self.secret(&format!("{key}.client_secret"), raw.client_secret.as_deref(), raw.client_secret_file.as_deref()),
+            client_secret: self.secret(
+                &format!("{key}.client_secret"),
+                raw.client_secret.as_deref(),
+                raw.client_secret_file.as_deref(),
+            ),
             scopes: raw.scopes.clone(),
             roles_claim: raw.roles_claim.clone(),
             attribute_claims: raw.attribute_claims.clone(),
@@ -218,10 +236,14 @@ impl Judge<'_> {
     }
 
     fn admin(&mut self, raw: &RawAdmin) -> AdminRule {
-        let known: BTreeSet<_> = self.loaded.raw.oidc.iter().map(|oidc| oidc.name.as_str()).chain([DEMO_PROVIDER]).collect();
+        let known: BTreeSet<_> =
+            self.loaded.raw.oidc.iter().map(|oidc| oidc.name.as_str()).chain([DEMO_PROVIDER]).collect();
         for (index, name) in raw.providers.iter().enumerate() {
             if !known.contains(name.as_str()) {
-                self.problem(format!("admin.providers.{index}"), format!("there is no login provider named \"{name}\""));
+                self.problem(
+                    format!("admin.providers.{index}"),
+                    format!("there is no login provider named \"{name}\""),
+                );
             }
         }
         AdminRule { roles: raw.roles.iter().cloned().collect(), providers: raw.providers.iter().cloned().collect() }
@@ -296,13 +318,18 @@ impl Judge<'_> {
 
     fn session(&mut self) -> SessionConfig {
         let raw = &self.loaded.raw.session;
-        SessionConfig { idle: self.span("session.idle", &raw.idle), absolute: self.span("session.absolute", &raw.absolute) }
+        SessionConfig {
+            idle: self.span("session.idle", &raw.idle),
+            absolute: self.span("session.absolute", &raw.absolute),
+        }
     }
 }
 
 fn identity_header(text: &str) -> Result<http::HeaderName, String> {
-    let name: http::HeaderName = text.parse().map_err(|_| "please give the name of a header, such as \"X-API-Key\"".to_owned())?;
-    let taken = name.as_str().starts_with("x-auth-") || [http::header::AUTHORIZATION, http::header::COOKIE].contains(&name);
+    let name: http::HeaderName =
+        text.parse().map_err(|_| "please give the name of a header, such as \"X-API-Key\"".to_owned())?;
+    let taken =
+        name.as_str().starts_with("x-auth-") || [http::header::AUTHORIZATION, http::header::COOKIE].contains(&name);
     if taken { Err("this header has another meaning here; please choose another name".to_owned()) } else { Ok(name) }
 }
 

@@ -93,7 +93,12 @@ impl Hasher {
         Ok(output.ct_eq(expected.as_bytes()).into())
     }
 
-    async fn calculate(&self, token: PlainToken, salt: Vec<u8>, params: Params) -> Result<[u8; OUTPUT_LEN], ArgonError> {
+    async fn calculate(
+        &self,
+        token: PlainToken,
+        salt: Vec<u8>,
+        params: Params,
+    ) -> Result<[u8; OUTPUT_LEN], ArgonError> {
         let _place = self.waiting.clone().try_acquire_owned().map_err(|_| ArgonError::Busy)?;
         let permit = self.running.clone().acquire_owned().await.map_err(|_| ArgonError::Failed)?;
         self.count.increment(1);

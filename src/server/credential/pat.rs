@@ -72,11 +72,9 @@ impl PatValidator {
             return Err(invalid(Invalid::Ended));
         }
         match self.hasher.verify(token, &row.phc).await {
-            Ok(true) => Ok(HmacBackfill {
-                secret: token.id(),
-                hmac: self.keys.prove(token),
-                key_id: self.keys.id().to_owned(),
-            }),
+            Ok(true) => {
+                Ok(HmacBackfill { secret: token.id(), hmac: self.keys.prove(token), key_id: self.keys.id().to_owned() })
+            }
             Ok(false) => Err(invalid(Invalid::WrongSecret)),
             Err(error) => {
                 tracing::warn!(%error, secret_id = %token.id(), "a token could not be proved");

@@ -65,7 +65,8 @@ fn start(stream: TcpStream, peer: Peer, router: Router, graceful: &GracefulShutd
     // Answers are small: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let phase = SharedPhase::new();
-    let io = TokioIo::new(Guarded { stream, phase: phase.clone(), deadline: Box::pin(tokio::time::sleep(HEAD_DEADLINE)) });
+    let io =
+        TokioIo::new(Guarded { stream, phase: phase.clone(), deadline: Box::pin(tokio::time::sleep(HEAD_DEADLINE)) });
     let service = hyper::service::service_fn(move |request| respond(request, peer, router.clone(), phase.clone()));
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
     let connection = graceful.watch(connection);
@@ -178,7 +179,11 @@ impl Guarded {
 }
 
 impl AsyncRead for Guarded {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {

@@ -20,7 +20,10 @@ struct Site;
 /// The routes of the files.
 pub(super) fn routes() -> Router<Web> {
     Router::new()
-        .route("/pkg/{*file}", get(|Path(file): Path<String>, headers: HeaderMap| async move { send(&format!("pkg/{file}"), &headers) }))
+        .route(
+            "/pkg/{*file}",
+            get(|Path(file): Path<String>, headers: HeaderMap| async move { send(&format!("pkg/{file}"), &headers) }),
+        )
         .route("/favicon.svg", at_the_root("favicon.svg"))
         .route("/robots.txt", at_the_root("robots.txt"))
         .route("/theme.js", at_the_root("theme.js"))

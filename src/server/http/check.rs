@@ -108,7 +108,9 @@ pub(super) fn unavailable(web: &Web) -> Response {
 }
 
 fn misconfigured(web: &Web, mistake: &str) -> Response {
-    Problem::new(Slug::Misconfigured).detail(format!("The proxy asks for something that cannot be: {mistake}.")).respond(web)
+    Problem::new(Slug::Misconfigured)
+        .detail(format!("The proxy asks for something that cannot be: {mistake}."))
+        .respond(web)
 }
 
 /// A challenge (RFC 6750, section 3).
@@ -126,7 +128,9 @@ mod tests {
 
     #[test]
     fn a_mistyped_requirement_is_refused_and_never_ignored() {
-        for bad in ["scop=a", "scope=", "scope=+", "role=", "attribute=", "attribute=:x", "audience=", "audience=other", "x"] {
+        for bad in
+            ["scop=a", "scope=", "scope=+", "role=", "attribute=", "attribute=:x", "audience=", "audience=other", "x"]
+        {
             assert!(requirement(bad).is_err(), "{bad}");
         }
         for good in ["", "scope=a+b&scope=c", "role=a&role=b&attribute=x:y&attribute=x", "audience=hallpass", "&&"] {

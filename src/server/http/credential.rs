@@ -31,7 +31,7 @@ impl Found {
 pub(super) fn find(headers: &HeaderMap, config: &CheckConfig, is_credential: impl Fn(&str) -> bool) -> Found {
     let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
     let own = config.identity_header.as_ref().map(|name| headers.get_all(name));
-    let mut own = own.iter().flat_map(|values| values.iter());
+    let mut own = own.iter().flat_map(http::header::GetAll::iter);
     match (authorization.next(), own.next()) {
         (None, None) => Found::Nothing,
         (Some(value), None) if authorization.next().is_none() => from_authorization(value, config, is_credential),
@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn the_user_name_counts_only_where_it_is_switched_on() {
         let config = CheckConfig { identity_header: None, basic_username: true };
-        for (text, expected) in [("t_1:", "t_1"), ("t_1:x-oauth-basic", "t_1"), ("me:t_1", "t_1"), ("t_1:t_2", "several")] {
+        for (text, expected) in
+            [("t_1:", "t_1"), ("t_1:x-oauth-basic", "t_1"), ("me:t_1", "t_1"), ("t_1:t_2", "several")]
+        {
             assert_eq!(found(&[("authorization", &basic(text))], &config), expected, "{text}");
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn write(headers: &mut HeaderMap, grant: &Grant) {
     put("x-auth-user", cut.text("user", Some(&profile.username), USER_MAX));
     put("x-auth-email", cut.text("email", profile.email.as_deref(), EMAIL_MAX));
     put("x-auth-roles", cut.list("roles", profile.roles.iter().map(String::as_str), ','));
-    put("x-auth-scopes", cut.list("scopes", grant.scopes.iter().map(|scope| scope.as_str()), ' '));
+    put("x-auth-scopes", cut.list("scopes", grant.scopes.iter().map(crate::domain::scope::ScopeName::as_str), ' '));
     put("x-auth-token-id", grant.token.map_or_else(|| NONE.to_owned(), |id| id.to_string()));
     put("x-auth-method", grant.method.as_str().to_owned());
     put("x-auth-expires", grant.expires_at.map_or_else(|| NONE.to_owned(), Timestamp::rfc3339));
@@ -124,7 +124,11 @@ mod tests {
     }
 
     fn roles(names: &[&str]) -> Profile {
-        Profile { username: "u".to_owned(), roles: names.iter().map(ToString::to_string).collect(), ..Profile::default() }
+        Profile {
+            username: "u".to_owned(),
+            roles: names.iter().map(ToString::to_string).collect(),
+            ..Profile::default()
+        }
     }
 
     #[test]
@@ -149,7 +153,10 @@ mod tests {
     #[test]
     fn a_real_dash_is_not_nothing() {
         let headers = headers(Profile { username: "-".to_owned(), ..roles(&["-"]) });
-        assert_eq!((&headers["x-auth-user"], &headers["x-auth-roles"]), (&"%2D".parse().unwrap(), &"%2D".parse().unwrap()));
+        assert_eq!(
+            (&headers["x-auth-user"], &headers["x-auth-roles"]),
+            (&"%2D".parse().unwrap(), &"%2D".parse().unwrap())
+        );
     }
 
     #[test]

@@ -15,8 +15,8 @@ use super::{Web, cookies, page, session};
 use crate::domain::audit::Origin;
 use crate::server::config::PublicUrl;
 use crate::server::identity::{CallbackParams, LoginError, PendingLogin, Provider, VerifiedLogin};
-use crate::server::service::logins::LoginOutcome;
 use crate::server::service::StoreError;
+use crate::server::service::logins::LoginOutcome;
 use crate::server::ui::pages::{LoginPage, LoginProblem, ProviderButton};
 
 /// Where a login leads when nothing else was wanted.
@@ -38,7 +38,11 @@ struct LoginQuery {
 }
 
 /// The login page; somebody who is logged in already goes on.
-async fn show(State(web): State<Web>, MaybeVisitor(visitor): MaybeVisitor, Query(query): Query<LoginQuery>) -> Response {
+async fn show(
+    State(web): State<Web>,
+    MaybeVisitor(visitor): MaybeVisitor,
+    Query(query): Query<LoginQuery>,
+) -> Response {
     let return_to = local_path(&web.public_url, query.return_to.as_deref());
     if visitor.is_some() {
         return page::see_other(&return_to);
@@ -47,7 +51,8 @@ async fn show(State(web): State<Web>, MaybeVisitor(visitor): MaybeVisitor, Query
 }
 
 async fn login_page(web: &Web, status: StatusCode, return_to: &str, problem: Option<LoginProblem>) -> Response {
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
     let button = |provider: &Provider| ProviderButton {
         label: provider.name().to_owned(),
         href: format!("/auth/{}/login?{query}", provider.name()),
@@ -136,7 +141,8 @@ async fn open_session(web: &Web, login: &VerifiedLogin, session: &Session, retur
         Ok(LoginOutcome::Admitted) => page::see_other(return_to),
         Ok(LoginOutcome::Disabled) => {
             session::forget(session).await;
-            let advice = "Your account here was disabled by an administrator. Please ask them if you think that is a mistake.";
+            let advice =
+                "Your account here was disabled by an administrator. Please ask them if you think that is a mistake.";
             refused(web, StatusCode::FORBIDDEN, "Your account is disabled", advice, return_to, &origin).await
         }
         Err(error) => {
@@ -162,7 +168,14 @@ async fn failed(web: &Web, error: &LoginError, return_to: &str, parts: &Parts) -
     refused(web, status, title, advice, return_to, &origin).await
 }
 
-async fn refused(web: &Web, status: StatusCode, title: &str, advice: &str, return_to: &str, origin: &Origin) -> Response {
+async fn refused(
+    web: &Web,
+    status: StatusCode,
+    title: &str,
+    advice: &str,
+    return_to: &str,
+    origin: &Origin,
+) -> Response {
     let problem = LoginProblem {
         title: title.to_owned(),
         advice: advice.to_owned(),
@@ -212,7 +225,12 @@ fn explain(error: &LoginError) -> (StatusCode, &'static str, &'static str) {
 }
 
 /// Ends the session, and the provider's own where it offers that.
-async fn log_out(State(web): State<Web>, session: Session, visitor: Result<Visitor, Response>, parts: Parts) -> Response {
+async fn log_out(
+    State(web): State<Web>,
+    session: Session,
+    visitor: Result<Visitor, Response>,
+    parts: Parts,
+) -> Response {
     let Ok(visitor) = visitor else { return page::see_other("/login") };
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
     if let Some(id_hash) = session::present_hash(&session) {
@@ -253,12 +271,23 @@ mod tests {
     fn a_login_leads_only_to_our_own_pages() {
         let url = PublicUrl::parse("https://tokens.example.org").unwrap();
         let local = |wanted| local_path(&url, Some(wanted));
-        for (wanted, path) in [("/tokens/new?name=a%20b", "/tokens/new?name=a%20b"), ("/help#x", "/help"), ("/a/../b", "/b")] {
+        for (wanted, path) in
+            [("/tokens/new?name=a%20b", "/tokens/new?name=a%20b"), ("/help#x", "/help"), ("/a/../b", "/b")]
+        {
             assert_eq!(local(wanted), path);
         }
         for foreign in [
-            "", "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example",
-            "/%09/../..//evil.example", "javascript:alert(1)", "/./\\/evil.example", "///evil.example", "/..//evil.example",
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/%09/../..//evil.example",
+            "javascript:alert(1)",
+            "/./\\/evil.example",
+            "///evil.example",
+            "/..//evil.example",
         ] {
             let path = local(foreign);
             assert!(path.starts_with('/') && !path.starts_with("//"), "{foreign:?} leads to {path:?}");

@@ -37,7 +37,9 @@ where
     let context = move || provide_context(Nonce::from_value(nonce.as_str()));
     let view: View = Arc::new(move || view().into_any());
     let path = path.to_owned();
-    let app = move || Document(crate::server::ui::app::DocumentProps { me: me.clone(), path: path.clone(), view: view.clone() });
+    let app = move || {
+        Document(crate::server::ui::app::DocumentProps { me: me.clone(), path: path.clone(), view: view.clone() })
+    };
     let renderer = leptos_axum::render_app_async_with_context(context, app);
     let mut response = renderer(Request::new(Body::empty())).await;
     *response.status_mut() = status;

@@ -27,7 +27,8 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
 
 fn hops_from_the_right(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
-    let hops: Vec<_> = lines.into_iter().flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(address).collect();
+    let hops: Vec<_> =
+        lines.into_iter().flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(address).collect();
     hops.into_iter().rev()
 }
 

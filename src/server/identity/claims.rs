@@ -53,7 +53,8 @@ fn username(claims: &Claims) -> String {
 
 fn email(claims: &Claims, trusted: bool) -> Option<String> {
     let verified = claims.get("email_verified").is_some_and(|value| *value == true || *value == "true");
-    let email = claims.get("email")?.as_str().filter(|email| !email.is_empty() && email.chars().count() <= EMAIL_MAX)?;
+    let email =
+        claims.get("email")?.as_str().filter(|email| !email.is_empty() && email.chars().count() <= EMAIL_MAX)?;
     (trusted || verified).then(|| sanitised(email, EMAIL_MAX))
 }
 
@@ -159,7 +160,10 @@ mod tests {
         let by_role = judged(claims.clone(), |config| config.required_roles = texts(&["staff", "boss"]));
         assert_eq!(by_role, refused("required_roles"));
         let hd = |value: &str| vec![("hd".to_owned(), value.to_owned())];
-        assert_eq!(judged(claims.clone(), |config| config.required_claims = hd("other.org")), refused("required_claims"));
+        assert_eq!(
+            judged(claims.clone(), |config| config.required_claims = hd("other.org")),
+            refused("required_claims")
+        );
         assert!(judged(claims, |config| config.required_claims = hd("example.org")).is_ok());
     }
 

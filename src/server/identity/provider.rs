@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim, CoreJsonWebKeySet};
 use openidconnect::{
     AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope, UserInfoClaims,
+    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope,
+    UserInfoClaims,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
@@ -26,11 +27,11 @@ use crate::domain::user::ExternalIdentity;
 use crate::server::config::{OidcConfig, PublicUrl};
 
 /// How long discovery is believed before it is asked for again.
-const DISCOVERY_TTL: Duration = Duration::from_secs(600);
+const DISCOVERY_TTL: Duration = Duration::from_mins(10);
 /// Pause between two looks for new keys.
 const KEYS_PAUSE: Duration = Duration::from_secs(30);
 /// How long a person may take at the provider.
-const LOGIN_TTL: Duration = Duration::from_secs(600);
+const LOGIN_TTL: Duration = Duration::from_mins(10);
 
 /// All configured providers, in the order of the configuration.
 #[derive(Clone)]
@@ -173,7 +174,12 @@ impl Provider {
     }
 
     /// State (RFC 6749, section 10.12), issuer (RFC 9207) and errors, before anything is redeemed.
-    fn accept_answer(&self, pending: &PendingLogin, params: CallbackParams, now: Timestamp) -> Result<String, LoginError> {
+    fn accept_answer(
+        &self,
+        pending: &PendingLogin,
+        params: CallbackParams,
+        now: Timestamp,
+    ) -> Result<String, LoginError> {
         if pending.provider != self.config.name || params.state.as_deref() != Some(pending.state.as_str()) {
             return Err(LoginError::NotStartedHere);
         }

@@ -19,9 +19,9 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 3] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 /// How far two clocks may differ.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 /// The oldest ID token that is taken.
-const OLDEST: Duration = Duration::from_secs(600);
+const OLDEST: Duration = Duration::from_mins(10);
 
 /// An ID token that was not believed.
 pub(super) enum Failure {
@@ -61,7 +61,9 @@ pub(super) fn id_token(
 
 fn failure(error: ClaimsVerificationError) -> Failure {
     match error {
-        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => Failure::UnknownKey,
+        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
+            Failure::UnknownKey
+        }
         other => Failure::Final(LoginError::Unverified(other.to_string())),
     }
 }

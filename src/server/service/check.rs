@@ -34,7 +34,13 @@ impl std::fmt::Debug for Validator {
 impl Validator {
     /// From its parts.
     #[must_use]
-    pub fn new(chain: Chain, catalogue: Arc<Catalogue>, policy: TokenPolicy, usage: Usage, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        chain: Chain,
+        catalogue: Arc<Catalogue>,
+        policy: TokenPolicy,
+        usage: Usage,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self { chain, catalogue, policy, usage, clock }
     }
 
@@ -50,9 +56,9 @@ impl Validator {
     ) -> Result<Grant, Denial> {
         let Proven::Pat(token) = self.prove(presented).await?;
         let grant = self.judge(&token)?;
-        requirement.admit(&grant.scopes, &grant.profile.roles, &grant.profile.attributes).map_err(|missing| {
-            Denial::Insufficient { missing, scope: requirement.challenge_scope() }
-        })?;
+        requirement
+            .admit(&grant.scopes, &grant.profile.roles, &grant.profile.attributes)
+            .map_err(|missing| Denial::Insufficient { missing, scope: requirement.challenge_scope() })?;
         if !address_allowed(&token.row.allowed_ips, ip) {
             return Err(Denial::AddressRefused);
         }

@@ -8,11 +8,11 @@ use crate::server::config::SessionConfig;
 use crate::server::store::{Db, StoreError};
 
 /// Pause between two rounds.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 /// Expiries noticed in one round.
 const BATCH: u32 = 500;
 /// How long a used form is remembered.
-const FORM_MEMORY: Duration = Duration::from_secs(7 * 86_400);
+const FORM_MEMORY: Duration = Duration::from_hours(168);
 
 /// Does the rounds for as long as it is polled.
 pub async fn run(db: Db, limits: SessionConfig, clock: Arc<dyn Clock>) {

@@ -13,7 +13,7 @@ use crate::server::config::SessionConfig;
 use crate::server::store::{Db, SessionRow, StoreError};
 
 /// The idle time is written at most this often.
-const TOUCH_EVERY: Duration = Duration::from_secs(60);
+const TOUCH_EVERY: Duration = Duration::from_mins(1);
 
 /// Looks after browser sessions.
 #[derive(Clone)]
@@ -82,7 +82,13 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be asked; then the session lives on.
-    pub async fn log_out(&self, id_hash: &[u8; 32], user: &User, session: &LiveSession, origin: &Origin) -> Result<(), StoreError> {
+    pub async fn log_out(
+        &self,
+        id_hash: &[u8; 32],
+        user: &User,
+        session: &LiveSession,
+        origin: &Origin,
+    ) -> Result<(), StoreError> {
         let actor = Party::user(user.id, &user.profile.username);
         let object = Party { kind: "session", id: Some(session.id.to_string()), name: None };
         let draft = Draft::new(Action::UserLoggedOut, actor, object, origin).about(user.id);

@@ -28,7 +28,9 @@ use crate::domain::entropy::Entropy;
 pub use audit::{HistoryRow, PlacedEvent};
 pub use error::StoreError;
 pub use sessions::{NewSession, SessionRow};
-pub use tokens::{AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow};
+pub use tokens::{
+    AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
+};
 pub use usage::{HmacBackfill, Use};
 pub use users::LoginRow;
 

@@ -113,7 +113,9 @@ async fn expiry_event(tx: &mut Transaction<'static, Sqlite>, secret: SecretId) -
     let (token, owner, name): (Uuid, Uuid, String) =
         sqlx::query_as(FIND_TOKEN_OF_SECRET).bind(secret.as_str().to_owned()).fetch_one(&mut **tx).await?;
     let object = Party::token(TokenId::from(token), &name);
-    Ok(Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default())
-        .about(UserId::from(owner))
-        .changed("secret", Some(secret.to_string()), None))
+    Ok(Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default()).about(UserId::from(owner)).changed(
+        "secret",
+        Some(secret.to_string()),
+        None,
+    ))
 }

@@ -87,7 +87,11 @@ impl Db {
     }
 }
 
-async fn add_user(tx: &mut Transaction<'static, Sqlite>, login: &LoginRow<'_>, now: Timestamp) -> Result<UserId, StoreError> {
+async fn add_user(
+    tx: &mut Transaction<'static, Sqlite>,
+    login: &LoginRow<'_>,
+    now: Timestamp,
+) -> Result<UserId, StoreError> {
     let profile = login.profile;
     sqlx::query(ADD_USER)
         .bind(login.new_id.as_uuid())

@@ -68,6 +68,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {inner}."))
         }
     })?;
-    deserializer.end().map_err(|error| Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {error}.")))?;
+    deserializer
+        .end()
+        .map_err(|error| Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {error}.")))?;
     Ok(value)
 }

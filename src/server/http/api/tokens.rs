@@ -28,7 +28,11 @@ const LIMIT_MAX: usize = 200;
     (status = 200, body = TokenListResponse),
     (status = 422, description = "A parameter cannot be accepted", content_type = "application/problem+json"),
 ))]
-pub(super) async fn list(State(web): State<Web>, ApiCaller(visitor): ApiCaller, Query(params): Query<ListParams>) -> Response {
+pub(super) async fn list(
+    State(web): State<Web>,
+    ApiCaller(visitor): ApiCaller,
+    Query(params): Query<ListParams>,
+) -> Response {
     answer(&web, async {
         let wanted = wanted_list(params)?;
         let list = web.tokens.list(&visitor.caller.user, &wanted).await?;
@@ -50,7 +54,9 @@ fn wanted_list(params: ListParams) -> Result<ListTokens, Problem> {
         limit: limit.ok_or_else(|| wrong("limit", "Please give a number from 1 to 200."))?,
         state: state.map_err(|_| wrong("state", &format!("Please give one of: {}.", names.join(", "))))?,
         after: match params.cursor.filter(|text| !text.is_empty()) {
-            Some(text) => Some(read_cursor(&text).ok_or_else(|| wrong("cursor", "Please give a next_cursor as it was."))?),
+            Some(text) => {
+                Some(read_cursor(&text).ok_or_else(|| wrong("cursor", "Please give a next_cursor as it was."))?)
+            }
             None => None,
         },
         search: params.q.unwrap_or_default().trim().to_owned(),

@@ -208,7 +208,9 @@ pub(super) fn expiry(span: Option<Span>, at: Option<String>) -> Result<ExpiryReq
             Ok(ExpiryRequest::In(Duration::from_secs(u64::try_from(seconds).unwrap_or_default())))
         }
         (Some(Span::Text(text)), None) if text == "never" => Ok(ExpiryRequest::Never),
-        (Some(Span::Text(text)), None) => Ok(parse_duration(&text).map_or(ExpiryRequest::Unreadable, ExpiryRequest::In)),
+        (Some(Span::Text(text)), None) => {
+            Ok(parse_duration(&text).map_or(ExpiryRequest::Unreadable, ExpiryRequest::In))
+        }
     }
 }
 

@@ -28,11 +28,8 @@ pub(in crate::server::http) async fn show(State(web): State<Web>, own: OwnToken)
 
 /// Saves the changes, or shows the form again with everything that was typed.
 pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToken, fields: Fields) -> Response {
-    let form = EditTokenForm {
-        name: fields.get("name"),
-        description: fields.get("description"),
-        scopes: fields.all("scope"),
-    };
+    let form =
+        EditTokenForm { name: fields.get("name"), description: fields.get("description"), scopes: fields.all("scope") };
     let request = EditToken {
         name: Some(form.name.clone()),
         description: Some(form.description.clone()),

@@ -5,12 +5,13 @@ use std::time::Duration;
 use crate::domain::lifetime::{ExpiryRequest, LifetimePolicy};
 use crate::domain::time::Timestamp;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The fields that the administrator's default fills in: `lifetime` and `date`.
 pub(super) fn preset(policy: &LifetimePolicy, now: Timestamp) -> (String, String) {
     let days = policy.default.as_secs() / DAY.as_secs();
-    let is_offered = policy.default == DAY * u32::try_from(days).unwrap_or(0) && policy.presets().any(|preset| preset == days);
+    let is_offered =
+        policy.default == DAY * u32::try_from(days).unwrap_or(0) && policy.presets().any(|preset| preset == days);
     if is_offered {
         (days.to_string(), String::new())
     } else {
@@ -28,7 +29,9 @@ pub(super) fn chosen(lifetime: &str, date: &str) -> ExpiryRequest {
     match lifetime {
         "never" => ExpiryRequest::Never,
         "date" => Timestamp::parse_end_of_date(date).map_or(ExpiryRequest::Unreadable, ExpiryRequest::At),
-        days => days.parse::<u32>().map_or(ExpiryRequest::Unreadable, |days| ExpiryRequest::In(DAY.saturating_mul(days))),
+        days => {
+            days.parse::<u32>().map_or(ExpiryRequest::Unreadable, |days| ExpiryRequest::In(DAY.saturating_mul(days)))
+        }
     }
 }
 
@@ -41,7 +44,9 @@ mod tests {
         assert_eq!(chosen("30", ""), ExpiryRequest::In(DAY * 30));
         assert_eq!(chosen("never", ""), ExpiryRequest::Never);
         assert!(matches!(chosen("date", "2026-05-03"), ExpiryRequest::At(_)));
-        for (lifetime, date) in [("", ""), ("-1", ""), ("date", ""), ("date", "tomorrow"), ("99999999999", ""), ("1.5", "")] {
+        for (lifetime, date) in
+            [("", ""), ("-1", ""), ("date", ""), ("date", "tomorrow"), ("99999999999", ""), ("1.5", "")]
+        {
             assert_eq!(chosen(lifetime, date), ExpiryRequest::Unreadable, "{lifetime} {date}");
         }
     }

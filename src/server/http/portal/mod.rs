@@ -53,7 +53,8 @@ impl FromRequestParts<Web> for OwnToken {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let visitor = Visitor::from_request_parts(parts, web).await?;
-        let id = Path::<String>::from_request_parts(parts, web).await.ok().and_then(|Path(id)| id.parse::<TokenId>().ok());
+        let id =
+            Path::<String>::from_request_parts(parts, web).await.ok().and_then(|Path(id)| id.parse::<TokenId>().ok());
         let found = match id {
             Some(id) => web.tokens.get(&visitor.caller.user, id).await,
             None => Err(TokenError::NotFound),
@@ -75,7 +76,13 @@ async fn unexpected(web: &Web, visitor: &Visitor, error: &TokenError) -> Respons
 }
 
 /// The one page that shows a secret.
-async fn shown_once(web: &Web, visitor: &Visitor, token: TokenView, secret: &PlainToken, regenerated: bool) -> Response {
+async fn shown_once(
+    web: &Web,
+    visitor: &Visitor,
+    token: TokenView,
+    secret: &PlainToken,
+    regenerated: bool,
+) -> Response {
     let public_url = web.public_url.to_string();
     let secret = secret.reveal().to_owned();
     let view = move || {

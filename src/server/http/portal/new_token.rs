@@ -91,7 +91,8 @@ pub(super) fn outdated() -> Refusal {
 /// A login that is too old, with a way to a fresh one that comes back here.
 pub(super) fn log_in_again(visitor: &Visitor, return_to: &str) -> FormProblem {
     FormProblem {
-        message: "Your login is a while ago. Making a secret needs a recent one; what you typed will still be here.".to_owned(),
+        message: "Your login is a while ago. Making a secret needs a recent one; what you typed will still be here."
+            .to_owned(),
         link: Some((visitor.fresh_login_path(return_to), "Log in again".to_owned())),
     }
 }
@@ -131,7 +132,9 @@ fn return_to(form: &NewTokenForm) -> String {
     for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
         query.append_pair(name, value);
     }
-    form.scopes.iter().for_each(|scope| drop(query.append_pair("scope", scope)));
+    for scope in &form.scopes {
+        query.append_pair("scope", scope);
+    }
     format!("/tokens/new?{}", query.finish())
 }
 

@@ -48,7 +48,8 @@ pub(in crate::server::http) async fn list(
         Ok(list) => list.items,
         Err(error) => return unexpected(&web, &visitor, &error).await,
     };
-    let filter = ListFilter { q: wanted.search, state: wanted.state.map(|state| state.to_string()).unwrap_or_default() };
+    let filter =
+        ListFilter { q: wanted.search, state: wanted.state.map(|state| state.to_string()).unwrap_or_default() };
     let (catalogue, now, notice) = (web.tokens.catalogue().clone(), web.clock.now(), notice(&query.notice));
     let view = move || {
         view! {
@@ -74,9 +75,8 @@ pub(in crate::server::http) async fn show(
         Ok(history) => history.into_iter(),
         Err(error) => return unexpected(&web, &visitor, &error).await,
     };
-    let history: Vec<_> = history
-        .map(|entry| HistoryEntry { time: entry.time, what: entry.what, origin: entry.origin })
-        .collect();
+    let history: Vec<_> =
+        history.map(|entry| HistoryEntry { time: entry.time, what: entry.what, origin: entry.origin }).collect();
     let (catalogue, now, notice) = (web.tokens.catalogue().clone(), web.clock.now(), notice(&query.notice));
     let view = move || {
         view! {

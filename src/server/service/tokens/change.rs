@@ -1,5 +1,6 @@
 //! Editing and revoking.
 
+use crate::domain::audit::Origin;
 use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
@@ -8,7 +9,6 @@ use crate::domain::text;
 use crate::domain::token::may_narrow;
 use crate::domain::verdict::Grant;
 use crate::domain::view::TokenView;
-use crate::domain::audit::Origin;
 use crate::server::store::{ChangeOutcome, Edit, TokenKey};
 
 use super::make::stale;

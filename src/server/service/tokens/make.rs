@@ -7,13 +7,13 @@ use crate::domain::entropy;
 use crate::domain::error::FieldErrors;
 use crate::domain::id::TokenId;
 use crate::domain::lifetime::ExpiryRequest;
+use crate::domain::net::network;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::PlainToken;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::token::may_regenerate;
 use crate::domain::view::TokenView;
-use crate::domain::net::network;
 use crate::server::store::{AddOutcome, NewSecret, NewToken, TokenKey};
 
 use super::{Caller, CreateToken, Issued, RegenerateToken, TokenError, Tokens};
@@ -42,12 +42,13 @@ impl Tokens {
         let accepted = self.accept(caller, request, now).map_err(TokenError::Invalid)?;
         let key = TokenKey { id: TokenId::from_random(entropy::bytes(&*self.parts.entropy)), owner: caller.user.id };
         let (plain, secret) = self.make_secret(accepted.expires_at, request.form_key.as_deref()).await?;
-        let draft = Draft::new(Action::TokenCreated, caller.party(), Party::token(key.id, &accepted.name), &caller.origin)
-            .about(caller.user.id)
-            .changed("scopes", None, Some(accepted.scopes.to_string()))
-            .changed("expires_at", None, Some(expiry_text(accepted.expires_at)))
-            .changed("allowed_ips", None, Some(accepted.allowed_ips.join(" ")).filter(|text| !text.is_empty()))
-            .changed("secret", None, Some(secret.id.to_string()));
+        let draft =
+            Draft::new(Action::TokenCreated, caller.party(), Party::token(key.id, &accepted.name), &caller.origin)
+                .about(caller.user.id)
+                .changed("scopes", None, Some(accepted.scopes.to_string()))
+                .changed("expires_at", None, Some(expiry_text(accepted.expires_at)))
+                .changed("allowed_ips", None, Some(accepted.allowed_ips.join(" ")).filter(|text| !text.is_empty()))
+                .changed("secret", None, Some(secret.id.to_string()));
         let token = NewToken {
             key,
             name: &accepted.name,
@@ -63,7 +64,12 @@ impl Tokens {
     ///
     /// # Errors
     /// As [`Tokens::create`], and when there is no such token, it is revoked, or another change came first.
-    pub async fn regenerate(&self, caller: &Caller, id: TokenId, request: &RegenerateToken) -> Result<Issued, TokenError> {
+    pub async fn regenerate(
+        &self,
+        caller: &Caller,
+        id: TokenId,
+        request: &RegenerateToken,
+    ) -> Result<Issued, TokenError> {
         self.require_fresh_login(caller)?;
         let now = self.parts.clock.now();
         let present = self.get(&caller.user, id).await?;

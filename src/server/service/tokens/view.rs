@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::domain::scope::Catalogue;
-use crate::domain::token::{SecretState, Standing, TokenFacts, TokenPolicy};
 use crate::domain::time::Timestamp;
+use crate::domain::token::{SecretState, Standing, TokenFacts, TokenPolicy};
 use crate::domain::user::User;
 use crate::domain::view::{SecretView, TokenView};
 use crate::server::store::{SecretRow, TokenRow};

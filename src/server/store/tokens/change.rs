@@ -196,7 +196,12 @@ impl Db {
 }
 
 /// Why a secret cannot be made, if it cannot.
-async fn obstacle(tx: &mut Tx, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<Option<AddOutcome>, StoreError> {
+async fn obstacle(
+    tx: &mut Tx,
+    key: TokenKey,
+    secret: &NewSecret,
+    now: Timestamp,
+) -> Result<Option<AddOutcome>, StoreError> {
     if let Some(form_key) = secret.form_key {
         let query = sqlx::query_scalar::<_, Uuid>(sql::FIND_FORM_KEY).bind(form_key.to_vec()).bind(key.owner.as_uuid());
         if let Some(made) = query.fetch_optional(&mut **tx).await? {
