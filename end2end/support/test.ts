@@ -1,6 +1,6 @@
 // The `test` that every story uses: a server of its own per worker, and pages that nothing may go wrong on.
 
-import { type BrowserContext, test as base, expect, type Page } from '@playwright/test';
+import { type BrowserContext, type Cookie, test as base, expect, type Page } from '@playwright/test';
 
 import { type Hallpass, startDemo } from './hallpass.ts';
 
@@ -20,10 +20,14 @@ interface WorkerFixtures {
   hallpass: Hallpass;
 }
 
+/** The sessions of this worker's server: logging in by hand before every story would take longer than most stories. */
+const sessions = new Map<Person, Cookie[]>();
+
 export const test = base.extend<Fixtures, WorkerFixtures>({
   hallpass: [
     async ({}, use) => {
       const server = await startDemo();
+      sessions.clear();
       await use(server);
       await server.stop();
     },
@@ -33,8 +37,8 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   baseURL: ({ hallpass }, use) => use(hallpass.url),
 
   problems: [
-    async ({ context }, use) => {
-      const problems = watch(context);
+    async ({ context, javaScriptEnabled }, use) => {
+      const problems = watch(context, javaScriptEnabled);
       await use(problems);
       expect(problems, 'problems in the browser').toEqual([]);
     },
@@ -46,7 +50,7 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
     await use(async (person) => {
       const context = await browser.newContext({ ...contextOptions, baseURL, javaScriptEnabled });
       contexts.push(context);
-      watch(context, problems);
+      watch(context, javaScriptEnabled, problems);
       const page = await context.newPage();
       await logIn(page, person);
       return page;
@@ -55,8 +59,21 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
   },
 });
 
-/** Logs in by the demo provider, and ends at `returnTo`. */
+/** Logs in by the demo provider, or takes up the session of an earlier story, and ends at `returnTo`. */
 export async function logIn(page: Page, person: Person, returnTo = '/tokens'): Promise<void> {
+  const cookies = sessions.get(person);
+  if (cookies) {
+    await page.context().addCookies(cookies);
+    await page.goto(returnTo);
+  } else {
+    await logInByHand(page, person, returnTo);
+    sessions.set(person, await page.context().cookies());
+  }
+  await expect(page).toHaveURL(returnTo);
+}
+
+/** Logs in by the demo provider into a session that no other story has. */
+export async function logInByHand(page: Page, person: Person, returnTo = '/tokens'): Promise<void> {
   await page.goto(`/auth/demo/login?return_to=${encodeURIComponent(returnTo)}`);
   await chooseDemoUser(page, person);
   await expect(page).toHaveURL(returnTo);
@@ -68,12 +85,14 @@ export async function chooseDemoUser(page: Page, person: Person): Promise<void> 
 }
 
 /** Notes everything that a page should not bring about. */
-function watch(context: BrowserContext, problems: string[] = []): string[] {
+function watch(context: BrowserContext, javaScriptEnabled = true, problems: string[] = []): string[] {
   context.on('weberror', (error) => problems.push(`thrown: ${error.error().message}`));
   context.on('console', (message) => {
+    const [type, text] = [message.type(), message.text()];
     // Statuses are looked at below: that a page itself is a 404 or 422 is part of some stories.
-    const wrong = ['error', 'warning'].includes(message.type()) && !message.text().startsWith('Failed to load resource');
-    if (wrong) problems.push(`${message.type()}: ${message.text()}`);
+    const status = text.startsWith('Failed to load resource');
+    const idlePreload = !javaScriptEnabled && text.includes('was preloaded using link preload but not used');
+    if (['error', 'warning'].includes(type) && !status && !idlePreload) problems.push(`${type}: ${text}`);
   });
   context.on('response', (response) => {
     const missing = response.status() >= 400 && !response.request().isNavigationRequest();

@@ -15,6 +15,8 @@ for (const subject of PAGES) {
     await open(page, subject);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      // Colours change in a transition, however short.
+      await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished)));
       const { violations } = await new AxeBuilder({ page }).analyze();
       const found = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`));
       expect(found, colorScheme).toEqual([]);

@@ -47,7 +47,7 @@ test('the keyboard reaches the content first', async ({ page }) => {
 test('the theme is chosen and remembered @javascript', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await logIn(page, 'alice');
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const light = await ground();
   await page.getByRole('button', { name: 'Account of alice' }).click();
   await page.getByRole('button', { name: 'Dark' }).click();

@@ -170,6 +170,7 @@ impl App {
             entropy: ambient.entropy,
         });
         let background = vec![
+            tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(housekeeping::run(db.clone(), config.session, ambient.clock)),
             tokio::spawn(keep_up(metrics)),
         ];
@@ -182,6 +183,12 @@ impl App {
         self.usage.flush().await;
         self.writer.abort();
         self.db.close().await;
+    }
+}
+
+async fn ask_providers(web: Web) {
+    for provider in web.providers.iter() {
+        provider.prepare().await;
     }
 }
 

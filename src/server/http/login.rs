@@ -241,11 +241,7 @@ async fn log_out(
         }
     }
     session::forget(&session).await;
-    let provider = web.providers.get(&visitor.session.provider);
-    let url = match provider {
-        Some(provider) => provider.logout_url().await,
-        None => None,
-    };
+    let url = web.providers.get(&visitor.session.provider).and_then(Provider::logout_url);
     let mut response = url.map_or_else(|| page::see_other("/login"), |url| page::see_other(url.as_str()));
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     response

@@ -33,13 +33,11 @@ where
     IV: IntoView + 'static,
 {
     let nonce = STANDARD.encode(entropy::bytes::<16>(&*web.entropy));
-    let policy = content_security_policy(web, &nonce).await;
+    let policy = content_security_policy(web, &nonce);
     let context = move || provide_context(Nonce::from_value(nonce.as_str()));
     let view: View = Arc::new(move || view().into_any());
     let path = path.to_owned();
-    let app = move || {
-        Document(crate::server::ui::app::DocumentProps { me: me.clone(), path: path.clone(), view: view.clone() })
-    };
+    let app = move || view! { <Document me=me.clone() path=path.clone() view=view.clone()/> };
     let renderer = leptos_axum::render_app_async_with_context(context, app);
     let mut response = renderer(Request::new(Body::empty())).await;
     *response.status_mut() = status;
@@ -54,10 +52,10 @@ where
 
 /// Scripts only of our own and with the nonce of this page. Browsers apply `form-action` to redirects after a submit, so
 /// the logout of a provider has to be named.
-async fn content_security_policy(web: &Web, nonce: &str) -> String {
+fn content_security_policy(web: &Web, nonce: &str) -> String {
     let mut form_action = String::from("'self'");
     for provider in web.providers.iter() {
-        if let Some(origin) = provider.known_logout_origin().await {
+        if let Some(origin) = provider.logout_origin() {
             form_action.push(' ');
             form_action.push_str(&origin);
         }

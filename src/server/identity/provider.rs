@@ -1,6 +1,6 @@
 //! One configured provider: discovery, the way to it and the way back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,7 +13,6 @@ use openidconnect::{
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::claims::{self, Claims};
@@ -28,8 +27,8 @@ use crate::server::config::{OidcConfig, PublicUrl};
 
 /// How long discovery is believed before it is asked for again.
 const DISCOVERY_TTL: Duration = Duration::from_mins(10);
-/// Pause between two looks for new keys.
-const KEYS_PAUSE: Duration = Duration::from_secs(30);
+/// Pause before a provider that failed, or whose keys did not fit, is asked again.
+const PAUSE: Duration = Duration::from_secs(30);
 /// How long a person may take at the provider.
 const LOGIN_TTL: Duration = Duration::from_mins(10);
 
@@ -63,6 +62,8 @@ pub struct Provider {
     after_logout: String,
     fetch: Fetch,
     known: Mutex<Option<Known>>,
+    /// Held while the provider is asked, so that it is asked once and nobody else has to wait for it.
+    asking: tokio::sync::Mutex<()>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -71,7 +72,7 @@ pub struct Provider {
 #[derive(Clone)]
 struct Known {
     metadata: Arc<ProviderMetadataWithLogout>,
-    at: Timestamp,
+    ask_again_at: Timestamp,
     keys_at: Timestamp,
 }
 
@@ -90,7 +91,8 @@ impl Provider {
             redirect_uri: public_url.join(&format!("/auth/{}/callback", config.name)),
             after_logout: public_url.join("/login"),
             fetch: Fetch::new().map_err(unavailable)?,
-            known: Mutex::new(None),
+            known: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             config,
             clock,
             entropy,
@@ -155,22 +157,35 @@ impl Provider {
         })
     }
 
-    /// Where to end the provider's own session (OpenID Connect RP-Initiated Logout 1.0), if it offers that.
-    pub async fn logout_url(&self) -> Option<Url> {
-        let metadata = self.discover().await.ok()?;
-        let mut url = metadata.additional_metadata().end_session_endpoint.as_ref()?.url().clone();
+    /// Where to end the provider's own session (OpenID Connect RP-Initiated Logout 1.0), if it was discovered to offer
+    /// that.
+    #[must_use]
+    pub fn logout_url(&self) -> Option<Url> {
+        let mut url = self.end_session_endpoint()?;
         url.query_pairs_mut()
             .append_pair("client_id", &self.config.client_id)
             .append_pair("post_logout_redirect_uri", &self.after_logout);
         Some(url)
     }
 
-    /// The origin that a logout form may be redirected to; `None` where there is no such redirect or the provider was
-    /// never asked.
-    pub async fn known_logout_origin(&self) -> Option<String> {
-        let known = self.known.lock().await;
-        let url = known.as_ref()?.metadata.additional_metadata().end_session_endpoint.as_ref()?.url().origin();
-        Some(url.ascii_serialization())
+    /// The origin that a logout form may be redirected to.
+    #[must_use]
+    pub fn logout_origin(&self) -> Option<String> {
+        self.end_session_endpoint().map(|url| url.origin().ascii_serialization())
+    }
+
+    /// Asks the provider about itself before anybody logs in, so that the first login and the first logout find the
+    /// answer. That it is down is no reason not to start.
+    pub async fn prepare(&self) {
+        if let Err(error) = self.discover().await {
+            tracing::warn!(provider = self.name(), %error, "logins through this provider do not work at the moment");
+        }
+    }
+
+    fn end_session_endpoint(&self) -> Option<Url> {
+        let known = self.known();
+        let endpoint = known.as_ref()?.metadata.additional_metadata().end_session_endpoint.as_ref()?;
+        Some(endpoint.url().clone())
     }
 
     /// State (RFC 6749, section 10.12), issuer (RFC 9207) and errors, before anything is redeemed.
@@ -270,35 +285,59 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect).set_auth_type(auth_type))
     }
 
-    /// Asks the provider about itself, at most every few minutes. An old answer is better than none.
+    /// What the provider says about itself, asked for at most every few minutes. An old answer is better than none.
     async fn discover(&self) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        let mut known = self.known.lock().await;
-        let now = self.clock.now();
-        if let Some(fresh) = known.as_ref().filter(|known| now.since(known.at) <= DISCOVERY_TTL) {
-            return Ok(fresh.metadata.clone());
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
         }
         let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(unavailable)?;
-        match ProviderMetadataWithLogout::discover_async(issuer, &self.fetch).await {
-            Ok(metadata) => {
+        let answer = ProviderMetadataWithLogout::discover_async(issuer, &self.fetch).await;
+        let (now, mut known) = (self.clock.now(), self.known());
+        match (answer, known.as_mut()) {
+            (Ok(metadata), _) => {
                 let metadata = Arc::new(metadata);
-                *known = Some(Known { metadata: metadata.clone(), at: now, keys_at: now });
+                *known =
+                    Some(Known { metadata: metadata.clone(), ask_again_at: now.plus(DISCOVERY_TTL), keys_at: now });
                 Ok(metadata)
             }
-            Err(error) => known.as_ref().map(|old| old.metadata.clone()).ok_or_else(|| unavailable(error)),
+            (Err(_), Some(old)) => {
+                old.ask_again_at = now.plus(PAUSE);
+                Ok(old.metadata.clone())
+            }
+            (Err(error), None) => Err(unavailable(error)),
         }
     }
 
     /// Looks for new keys, at most every half minute.
     async fn refresh_keys(&self, now: Timestamp) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        let mut guard = self.known.lock().await;
-        let Some(known) = guard.as_mut() else { return Err(unavailable("it was never discovered")) };
-        if now.since(known.keys_at) >= KEYS_PAUSE {
-            known.keys_at = now;
-            let keys = CoreJsonWebKeySet::fetch_async(known.metadata.jwks_uri(), &self.fetch).await;
-            let keys = keys.map_err(unavailable)?;
-            known.metadata = Arc::new((*known.metadata).clone().set_jwks(keys));
+        let _asking = self.asking.lock().await;
+        let metadata = match self.known().as_mut() {
+            Some(known) if now.since(known.keys_at) < PAUSE => return Ok(known.metadata.clone()),
+            Some(known) => {
+                known.keys_at = now;
+                known.metadata.clone()
+            }
+            None => return Err(unavailable("it was never discovered")),
+        };
+        let keys = CoreJsonWebKeySet::fetch_async(metadata.jwks_uri(), &self.fetch).await.map_err(unavailable)?;
+        let metadata = Arc::new((*metadata).clone().set_jwks(keys));
+        if let Some(known) = self.known().as_mut() {
+            known.metadata = metadata.clone();
         }
-        Ok(known.metadata.clone())
+        Ok(metadata)
+    }
+
+    fn fresh(&self) -> Option<Arc<ProviderMetadataWithLogout>> {
+        let now = self.clock.now();
+        self.known().as_ref().filter(|known| now < known.ask_again_at).map(|known| known.metadata.clone())
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// 256 random bits, as state, nonce and verifier want them.

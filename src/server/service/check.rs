@@ -72,15 +72,6 @@ impl Validator {
         self.chain.owner_of(credential)
     }
 
-    /// Proves a token of its own and says whose it is, without asking for anything more.
-    ///
-    /// # Errors
-    /// As [`Validator::check`].
-    pub async fn identify(&self, presented: Presented<'_>) -> Result<Grant, Denial> {
-        let Proven::Pat(token) = self.prove(presented).await?;
-        self.judge(&token)
-    }
-
     async fn prove(&self, presented: Presented<'_>) -> Result<Proven, Denial> {
         let credential = match presented {
             Presented::Nothing => return Err(Denial::NoCredential),

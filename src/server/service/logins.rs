@@ -54,7 +54,8 @@ impl Logins {
             id_hash,
             id: SessionId::from_random(entropy::bytes(&*self.entropy)),
             provider_sid: login.provider_sid.clone(),
-            auth_time: login.auth_time.unwrap_or(now),
+            // A provider whose clock runs ahead must not make a login fresh for longer than it is.
+            auth_time: login.auth_time.map_or(now, |at| at.min(now)),
         };
         let row = LoginRow {
             identity: &login.identity,

@@ -85,24 +85,24 @@ impl Tokens {
     }
 }
 
+/// What happened to a token, in a word.
+const WORDS: [(Action, &str); 5] = [
+    (Action::TokenCreated, "Created"),
+    (Action::TokenEdited, "Edited"),
+    (Action::TokenRegenerated, "Regenerated"),
+    (Action::TokenRevoked, "Revoked"),
+    (Action::TokenExpired, "Expired"),
+];
+
 fn history_entry(row: HistoryRow, owner: &User) -> HistoryEntry {
+    let known = WORDS.iter().find(|(action, _)| action.as_str() == row.action);
+    let what = known.map_or(row.action.as_str(), |(_, word)| word);
     let by_owner = row.actor.1.as_deref() == Some(owner.id.to_string().as_str());
-    let who = match (by_owner, row.actor.0.as_str()) {
-        (true, _) => "by you",
-        (false, "token") => "with the token itself",
-        (false, "user") => "by an administrator",
+    let who = match row.actor.0.as_str() {
+        "user" if by_owner => "by you",
+        "user" => "by an administrator",
+        "token" => "with the token itself",
         _ => "",
-    };
-    let what = if row.action == Action::TokenCreated.as_str() {
-        "Created"
-    } else if row.action == Action::TokenEdited.as_str() {
-        "Edited"
-    } else if row.action == Action::TokenRegenerated.as_str() {
-        "Regenerated"
-    } else if row.action == Action::TokenRevoked.as_str() {
-        "Revoked"
-    } else {
-        "Expired"
     };
     HistoryEntry { time: row.time, what: format!("{what} {who}").trim_end().to_owned(), origin: row.ip }
 }

@@ -1,0 +1,17 @@
+//! The harness: a server with files of its own, browsers that use it, and answers that are easy to look at.
+
+mod ambient;
+mod answer;
+mod app;
+mod browser;
+mod database;
+mod forge;
+mod oidc;
+mod request;
+
+pub use ambient::{TestClock, days, hours, minutes, seconds};
+pub use answer::Answer;
+pub use app::{HEADER, TestApp};
+pub use browser::Browser;
+pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
+pub use request::{Call, form};
