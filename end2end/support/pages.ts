@@ -1,7 +1,7 @@
 // Every page there is, for the tests that look at all of them.
 
 import { expect, logIn, type Page } from './test.ts';
-import { create, fillIn, submitUnchecked } from './tokens.ts';
+import { create, createQuietly, fillIn, revokeQuietly, submitUnchecked } from './tokens.ts';
 
 export interface PageUnderTest {
   name: string;
@@ -13,7 +13,7 @@ export interface PageUnderTest {
 const at = (path: string) => (page: Page) => page.goto(path);
 
 const ofToken = (path: string) => async (page: Page) => {
-  const token = await create(page, { name: 'nightly-backup', scopes: ['read:users', 'write:reports'] });
+  const token = await createQuietly(page, { name: 'nightly-backup', scopes: ['read:users', 'write:reports'] });
   await page.goto(token.path + path);
 };
 
@@ -46,24 +46,22 @@ export async function open(page: Page, { loggedIn, open }: PageUnderTest): Promi
 
 /** A list as people have it after a while. */
 export async function withTokens(page: Page): Promise<void> {
-  await create(page, {
+  await createQuietly(page, {
     name: 'nightly-backup',
     description: 'Copies the reports to the archive every night',
     scopes: ['read:users', 'read:reports'],
     lifetime: '90',
   });
-  await create(page, { name: 'deploy-pipeline', description: 'GitLab, project web', scopes: ['write:users'], lifetime: '30' });
-  await create(page, { name: 'trying-things-out', scopes: ['read:users'], lifetime: '7' });
-  await revoked(page);
+  await createQuietly(page, { name: 'deploy-pipeline', description: 'GitLab, project web', scopes: ['write:users'] });
+  await createQuietly(page, { name: 'trying-things-out', lifetime: '7' });
+  await revokeQuietly(page, await createQuietly(page, { name: 'old-laptop' }));
   await page.goto('/tokens');
 }
 
 async function revoked(page: Page): Promise<void> {
-  const { path } = await create(page, { name: 'old-laptop', scopes: ['read:users'] });
-  await page.goto(`${path}/revoke`);
-  await page.getByRole('button', { name: 'Revoke token' }).click();
-  await page.waitForLoadState();
-  await page.goto(path);
+  const token = await createQuietly(page, { name: 'old-laptop' });
+  await revokeQuietly(page, token);
+  await page.goto(token.path);
 }
 
 async function refused(page: Page): Promise<void> {

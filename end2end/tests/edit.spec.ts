@@ -1,9 +1,9 @@
 import { expect, logIn, test } from '../support/test.ts';
-import { check, create } from '../support/tokens.ts';
+import { check, createQuietly } from '../support/tokens.ts';
 
 test('a token can be renamed and narrowed, with effect at once', async ({ page, request }) => {
   await logIn(page, 'alice');
-  const { path, secret } = await create(page, { name: 'before', scopes: ['read:users', 'write:users'] });
+  const { path, secret } = await createQuietly(page, { name: 'before', scopes: ['read:users', 'write:users'] });
   expect((await check(request, secret, '?scope=write:users')).status()).toBe(200);
 
   await page.goto(path);
@@ -25,7 +25,7 @@ test('a token can be renamed and narrowed, with effect at once', async ({ page, 
 
 test('two people at one form: the later one is told, not overruled', async ({ page, context }) => {
   await logIn(page, 'alice');
-  const { path } = await create(page, { name: 'contested' });
+  const { path } = await createQuietly(page, { name: 'contested' });
   const other = await context.newPage();
   await Promise.all([page.goto(`${path}/edit`), other.goto(`${path}/edit`)]);
   await page.getByLabel('Name', { exact: true }).fill('first');

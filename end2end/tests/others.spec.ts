@@ -1,9 +1,9 @@
 import { expect, logIn, test } from '../support/test.ts';
-import { check, create } from '../support/tokens.ts';
+import { check, createQuietly } from '../support/tokens.ts';
 
 test("somebody else's token does not exist", async ({ page, pageOf, request }) => {
   await logIn(page, 'alice');
-  const { id, path, secret } = await create(page, { name: 'private-matter' });
+  const { id, path, secret } = await createQuietly(page, { name: 'private-matter' });
   const bob = await pageOf('bob');
   for (const place of [path, `${path}/edit`, `${path}/regenerate`, `${path}/revoke`]) {
     const answer = await bob.goto(place);
@@ -12,7 +12,7 @@ test("somebody else's token does not exist", async ({ page, pageOf, request }) =
   }
 
   // Bob's own form, aimed at Alice's token.
-  const own = await create(bob, { name: 'own-matter' });
+  const own = await createQuietly(bob, { name: 'own-matter' });
   await bob.goto(`${own.path}/edit`);
   const form = bob.locator('form', { has: bob.getByRole('button', { name: 'Save changes' }) });
   await form.evaluate((element, target) => element.setAttribute('action', target), `${path}/edit`);
@@ -32,7 +32,7 @@ test("somebody else's token does not exist", async ({ page, pageOf, request }) =
 
 test('a form from another server on the same host changes nothing', async ({ page, context, request }) => {
   await logIn(page, 'alice');
-  const { path, secret } = await create(page, { name: 'guarded' });
+  const { path, secret } = await createQuietly(page, { name: 'guarded' });
   // The same site, so that the browser sends the cookie: only the origin tells the two apart.
   const neighbour = 'http://localhost:65000/';
   await context.route(neighbour, (route) =>

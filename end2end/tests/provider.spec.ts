@@ -1,7 +1,7 @@
 import { type Hallpass, freeUrl, startAt } from '../support/hallpass.ts';
 import { startProvider } from '../support/provider.mjs';
 import { test as base, expect, type Page } from '../support/test.ts';
-import { check, create } from '../support/tokens.ts';
+import { check, createQuietly } from '../support/tokens.ts';
 
 type Provider = Awaited<ReturnType<typeof startProvider>>;
 
@@ -81,7 +81,7 @@ test('who has none of the required roles is told so and not let in', async ({ pa
 test('a login that brings other roles changes what tokens may do, at once', async ({ page, request, provider }) => {
   provider.people.set('erin', { groups: ['employee', 'reports'] });
   await logInAs(page, 'erin');
-  const { secret, path } = await create(page, { name: 'reporting', scopes: ['read:users', 'read:reports'] });
+  const { secret, path } = await createQuietly(page, { name: 'reporting', scopes: ['read:users', 'read:reports'] });
   const before = (await check(request, secret, '?scope=read:reports')).headers();
   expect(before['x-auth-scopes']).toBe('read:reports read:users');
 

@@ -1,9 +1,9 @@
 import { expect, logIn, test } from '../support/test.ts';
-import { check, create, shownOnce } from '../support/tokens.ts';
+import { check, createQuietly, shownOnce } from '../support/tokens.ts';
 
 test('a regenerated token has a new secret, and the old one is refused at once', async ({ page, request }) => {
   await logIn(page, 'alice');
-  const old = await create(page, { name: 'rotated', scopes: ['read:users', 'read:reports'], lifetime: '30' });
+  const old = await createQuietly(page, { name: 'rotated', scopes: ['read:users', 'read:reports'], lifetime: '30' });
   await page.goto(old.path);
   await page.getByRole('link', { name: 'Regenerate' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Regenerate rotated');
@@ -31,7 +31,7 @@ test('a regenerated token has a new secret, and the old one is refused at once',
 
 test('a regeneration that is thought better of changes nothing', async ({ page, request }) => {
   await logIn(page, 'alice');
-  const { path, secret } = await create(page, { name: 'kept-as-it-is' });
+  const { path, secret } = await createQuietly(page, { name: 'kept-as-it-is' });
   await page.goto(`${path}/regenerate`);
   await page.getByRole('link', { name: 'Keep the old secret' }).click();
   await expect(page).toHaveURL(path);

@@ -1,9 +1,9 @@
 import { expect, logIn, test } from '../support/test.ts';
-import { check, create } from '../support/tokens.ts';
+import { check, createQuietly } from '../support/tokens.ts';
 
 test('a revoked token is refused from that moment and stays in the list of ended ones', async ({ page, request }) => {
   await logIn(page, 'alice');
-  const { name, path, secret } = await create(page, { name: 'to-be-revoked' });
+  const { name, path, secret } = await createQuietly(page, { name: 'to-be-revoked' });
   expect((await check(request, secret)).status()).toBe(200);
 
   await page.goto(path);
@@ -32,7 +32,7 @@ test('a revoked token is refused from that moment and stays in the list of ended
 
 test('a revocation that is thought better of changes nothing', async ({ page, request }) => {
   await logIn(page, 'alice');
-  const { path, secret } = await create(page, { name: 'spared' });
+  const { path, secret } = await createQuietly(page, { name: 'spared' });
   await page.goto(`${path}/revoke`);
   await page.getByRole('link', { name: 'Keep it' }).click();
   await expect(page).toHaveURL(path);

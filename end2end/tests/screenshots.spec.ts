@@ -24,15 +24,16 @@ for (const subject of PAGES) {
   });
 }
 
-test('picture for the documentation @javascript', async ({ page }) => {
+test('picture for the documentation @javascript', async ({ browser }) => {
   test.skip(process.env.UPDATE_SCREENSHOT !== '1', 'only with UPDATE_SCREENSHOT=1');
   const fresh = await startDemo();
   try {
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.goto(`${fresh.url}/auth/demo/login`);
+    const page = await browser.newPage({ baseURL: fresh.url, colorScheme: 'light', viewport: { width: 1280, height: 720 } });
+    await page.goto('/auth/demo/login');
     await chooseDemoUser(page, 'alice');
     await withTokens(page);
     await page.screenshot({ path: join(import.meta.dirname, '../../docs/screenshot.png') });
+    await page.close();
   } finally {
     await fresh.stop();
   }

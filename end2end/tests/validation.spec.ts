@@ -1,5 +1,5 @@
 import { expect, logIn, type Page, test } from '../support/test.ts';
-import { check, create, fillIn, submitUnchecked } from '../support/tokens.ts';
+import { check, createQuietly, fillIn, submitUnchecked } from '../support/tokens.ts';
 
 test.beforeEach(({ page }) => logIn(page, 'alice', '/tokens/new'));
 
@@ -60,7 +60,7 @@ test('networks that are none are refused, and the fold stays open', async ({ pag
 });
 
 test('a token that is edited still needs a name and a scope', async ({ page }) => {
-  const { path } = await create(page, { name: 'edited-badly', scopes: ['read:users', 'read:reports'] });
+  const { path } = await createQuietly(page, { name: 'edited-badly', scopes: ['read:users', 'read:reports'] });
   await page.goto(`${path}/edit`);
   await page.getByLabel('Name', { exact: true }).fill('');
   await page.getByLabel('What it is for').fill('typed in vain');

@@ -1,9 +1,12 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use metrics::Counter;
 
 use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
@@ -90,13 +93,14 @@ fn serve(args: &ServeArgs) -> ExitCode {
 }
 
 fn migrate(file: Option<&Path>) -> ExitCode {
+    let _ = telemetry::init_logs(false);
     let config = match read(file, false) {
         Ok(config) => config,
         Err(status) => return status,
     };
     in_runtime(async move {
         let ambient = Ambient::system();
-        let (db, _) = super::open(&config, false, &ambient).await?;
+        let (db, _) = super::open(&config, false, &ambient, Counter::noop()).await?;
         db.close().await;
         Ok(())
     })
@@ -169,12 +173,12 @@ fn in_runtime(work: impl Future<Output = Result<(), StartError>>) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the output of a command")]
+/// The output of a command. Nobody reading it to the end is no error.
 fn print(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-#[expect(clippy::print_stderr, reason = "the complaints of a command")]
+/// The complaints of a command.
 fn complain(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

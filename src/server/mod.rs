@@ -17,6 +17,7 @@ pub mod ui;
 use std::path::Path;
 use std::sync::Arc;
 
+use metrics::Counter;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
@@ -31,7 +32,7 @@ use http::{Web, WebParts};
 use identity::{LoginError, Provider, Providers};
 use keys::{KeyError, Keys, SecretKey};
 use service::check::Validator;
-use service::housekeeping;
+use service::housekeeping::Housekeeper;
 use service::logins::Logins;
 use service::readiness::Readiness;
 use service::sessions::Sessions;
@@ -131,9 +132,9 @@ impl App {
         demo: bool,
         ambient: Ambient,
     ) -> Result<Self, StartError> {
-        let (db, keys) = open(config, demo, &ambient).await?;
-        let keys = Arc::new(keys);
         let metrics = Metrics::new();
+        let (db, keys) = open(config, demo, &ambient, metrics.store_queries.clone()).await?;
+        let keys = Arc::new(keys);
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
@@ -171,8 +172,17 @@ impl App {
         });
         let background = vec![
             tokio::spawn(ask_providers(web.clone())),
-            tokio::spawn(housekeeping::run(db.clone(), config.session, ambient.clock)),
-            tokio::spawn(keep_up(metrics)),
+            tokio::spawn(keep_up(metrics.clone())),
+            tokio::spawn(
+                Housekeeper {
+                    db: db.clone(),
+                    sessions: config.session,
+                    owner_max_login_age: policy.owner_max_login_age,
+                    clock: ambient.clock,
+                    metrics,
+                }
+                .run(),
+            ),
         ];
         Ok(Self { web, db, usage, writer, background })
     }
@@ -208,13 +218,13 @@ fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Resu
 }
 
 /// Opens the database with its key. A new database gets a new key; an old one must have its own.
-async fn open(config: &Config, demo: bool, ambient: &Ambient) -> Result<(Db, Keys), StartError> {
+async fn open(config: &Config, demo: bool, ambient: &Ambient, queries: Counter) -> Result<(Db, Keys), StartError> {
     let path = &config.database.path;
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     let key = secret_key(&config.secret_key_file, is_new, &*ambient.entropy)?;
     let keys = key.derive()?;
     let replica = keys::hex(&entropy::bytes::<4>(&*ambient.entropy));
-    let db = Db::open(path, config.database.max_connections, ambient.entropy.clone(), &replica).await?;
+    let db = Db::open(path, config.database.max_connections, ambient.entropy.clone(), &replica, queries).await?;
     match db.lookup_setting(KEY_CHECK).await? {
         Some(value) if value == keys.check_value() => {}
         Some(_) => return Err(StartError::KeyMismatch),

@@ -19,6 +19,9 @@ const OUTCOMES: [&str; 7] =
 /// Kinds of credentials, as they are named in metrics.
 const METHODS: [&str; 2] = ["none", "pat"];
 
+/// States of tokens, as they are named in metrics.
+pub const STATES: [&str; 4] = ["active", "expired", "revoked", "suspended"];
+
 static METADATA: Metadata<'static> = Metadata::new("hallpass", Level::INFO, None);
 
 /// The metrics of one server. Handles are made once, so that counting costs no look-up.
@@ -32,8 +35,12 @@ pub struct Metrics {
     pub argon2: Counter,
     /// Footprints of checks that found no room.
     pub usage_dropped: Counter,
-    uptime: Gauge,
-    started: Instant,
+    /// What was asked of the database.
+    pub store_queries: Counter,
+    tokens: Arc<[Gauge; STATES.len()]>,
+    expiring: Gauge,
+    recorder: Arc<PrometheusRecorder>,
+    process: metrics_process::Collector,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -48,6 +55,8 @@ impl Metrics {
     pub fn new() -> Self {
         let recorder = recorder();
         describe(&recorder);
+        let process = metrics_process::Collector::default();
+        metrics::with_local_recorder(&recorder, || process.describe());
         let check =
             |method, outcome| counter(&recorder, "hallpass_check_total", &[("method", method), ("outcome", outcome)]);
         let checks = METHODS.map(|method| OUTCOMES.map(|outcome| check(method, outcome)));
@@ -61,8 +70,11 @@ impl Metrics {
             requests: Arc::new(requests),
             argon2: counter(&recorder, "hallpass_argon2_total", &[]),
             usage_dropped: counter(&recorder, "hallpass_usage_dropped_total", &[]),
-            uptime: recorder.register_gauge(&Key::from_static_name("hallpass_uptime_seconds"), &METADATA),
-            started: now(),
+            store_queries: counter(&recorder, "hallpass_store_queries_total", &[]),
+            tokens: Arc::new(STATES.map(|state| gauge(&recorder, "hallpass_tokens", &[("state", state)]))),
+            expiring: gauge(&recorder, "hallpass_tokens_expiring", &[("within", "7d")]),
+            recorder: Arc::new(recorder),
+            process,
         }
     }
 
@@ -75,6 +87,14 @@ impl Metrics {
         self.check_duration.record(now().duration_since(started).as_secs_f64());
     }
 
+    /// Notes how many tokens there are: in the order of [`STATES`], and those that expire within a week.
+    pub fn note_tokens(&self, by_state: [i64; STATES.len()], expiring: i64) {
+        for (gauge, count) in self.tokens.iter().zip(by_state) {
+            gauge.set(approximate(count));
+        }
+        self.expiring.set(approximate(expiring));
+    }
+
     /// Counts one answer of the web server.
     pub fn count_request(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;
@@ -84,7 +104,7 @@ impl Metrics {
     /// The text of `/metrics` (Prometheus exposition format).
     #[must_use]
     pub fn render(&self) -> String {
-        self.uptime.set(now().duration_since(self.started).as_secs_f64());
+        metrics::with_local_recorder(&*self.recorder, || self.process.collect());
         self.handle.render()
     }
 
@@ -121,6 +141,17 @@ fn counter(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'stati
     counter
 }
 
+fn gauge(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
+    let labels: Vec<Label> = labels.iter().map(|(key, value)| Label::from_static_parts(key, value)).collect();
+    recorder.register_gauge(&Key::from_parts(name, labels), &METADATA)
+}
+
+/// Gauges are floating-point numbers; beyond 2⁵³ tokens they would round.
+#[expect(clippy::cast_precision_loss, reason = "exact for every number of tokens that fits into a database")]
+const fn approximate(count: i64) -> f64 {
+    count as f64
+}
+
 fn describe(recorder: &PrometheusRecorder) {
     let counter = |name: &'static str, text: &'static str| {
         recorder.describe_counter(KeyName::from_const_str(name), None, text.into());
@@ -129,6 +160,12 @@ fn describe(recorder: &PrometheusRecorder) {
     counter("hallpass_argon2_total", "Durable proofs calculated");
     counter("hallpass_usage_dropped_total", "Footprints of checks that found no room");
     counter("hallpass_http_requests_total", "Answers of the web server");
+    counter("hallpass_store_queries_total", "Statements and transactions asked of the database");
+    let gauge = |name: &'static str, text: &'static str| {
+        recorder.describe_gauge(KeyName::from_const_str(name), None, text.into());
+    };
+    gauge("hallpass_tokens", "Tokens by state, counted once a minute");
+    gauge("hallpass_tokens_expiring", "Active tokens that expire within the time, counted once a minute");
     let duration = KeyName::from_const_str("hallpass_check_duration_seconds");
     recorder.describe_histogram(duration, Some(Unit::Seconds), "Time to decide about a credential".into());
 }

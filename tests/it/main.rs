@@ -9,8 +9,14 @@
 
 mod support;
 
+mod architecture;
 mod audit;
+mod binary;
 mod check;
 mod csrf;
+mod login;
+mod portal;
+mod secrets_leak;
 mod sessions;
 mod tokens_api;
+mod triggers;

@@ -50,6 +50,8 @@ pub struct Loaded {
     pub raw: RawConfig,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Whether the file is no TOML at all, so that nothing else can be said about it.
+    pub unreadable: bool,
     /// Variables that look like ours and are not.
     pub warnings: Vec<String>,
     /// Folder that relative paths of the file start from.
@@ -75,6 +77,7 @@ pub fn load(sources: &Sources) -> Loaded {
         Some((_, text)) => parse_file(text, &mut problems),
         None => (Dict::new(), Lines::default()),
     };
+    let unreadable = !problems.is_empty();
     if let Some(preset) = &sources.preset {
         dict = underlay(dict, preset);
     }
@@ -84,6 +87,7 @@ pub fn load(sources: &Sources) -> Loaded {
     Loaded {
         raw,
         problems,
+        unreadable,
         warnings: env
             .unknown
             .iter()
@@ -199,14 +203,8 @@ fn extract(mut dict: Dict, env: &mut EnvLayer, lines: &Lines, problems: &mut Vec
             Ok(raw) => return raw,
             Err(error) => error,
         };
-        let mut path = error.path.clone();
-        let unknown = match &error.kind {
-            Kind::UnknownField(field, _) => {
-                path.push(field.clone());
-                true
-            }
-            _ => false,
-        };
+        let path = error.path.clone();
+        let unknown = matches!(error.kind, Kind::UnknownField(..));
         let key = path.join(".");
         if let Some(text) = env.as_text(&key).filter(|_| !unknown) {
             put(&mut dict, &path, Value::from(text));
@@ -246,8 +244,20 @@ fn explain(kind: &Kind) -> String {
     match kind {
         Kind::UnknownField(_, []) => "unknown key".to_owned(),
         Kind::UnknownField(_, known) => format!("unknown key; here are possible: {}", known.join(", ")),
-        Kind::InvalidType(found, wanted) => format!("found {found}, expected {wanted}"),
+        Kind::InvalidType(found, wanted) => format!("found {found}, expected {}", plain(wanted)),
         other => other.to_string(),
+    }
+}
+
+/// Names of Rust types in words.
+fn plain(wanted: &impl fmt::Display) -> String {
+    let text = wanted.to_string();
+    match text.as_str() {
+        "u32" => "a whole number".to_owned(),
+        "a boolean" => "true or false".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        _ if text.starts_with("struct ") => "a table".to_owned(),
+        _ => text,
     }
 }
 

@@ -209,6 +209,9 @@ pub fn read(file: Option<&Path>, env: Vec<(String, String)>, demo: bool) -> Resu
 /// With everything that is wrong.
 pub fn check(sources: &Sources, demo: bool) -> Result<Checked, Vec<Problem>> {
     let loaded = load::load(sources);
+    if loaded.unreadable {
+        return Err(loaded.problems);
+    }
     let warnings = loaded.warnings.clone();
     validate::validate(loaded, demo).map(|config| Checked { config, warnings })
 }

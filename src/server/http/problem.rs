@@ -46,8 +46,8 @@ slugs! {
         "The request is not what this address takes. Please check its form against the API documentation.";
     SeveralCredentials = "several-credentials", BAD_REQUEST, "More than one credential",
         "The request carries a session cookie and an Authorization header. Please send one of them.";
-    Unauthorized = "unauthorized", UNAUTHORIZED, "Please log in",
-        "This address needs a credential: a browser session or a token.";
+    Unauthorized = "unauthorized", UNAUTHORIZED, "A credential is needed",
+        "The request carries no credential. Please send a token, or log in with a browser.";
     InvalidToken = "invalid-token", UNAUTHORIZED, "The token is not good",
         "The credential is malformed, unknown, expired, revoked or suspended. Its owner can see which in the list of tokens.";
     Forbidden = "forbidden", FORBIDDEN, "This is not allowed",

@@ -72,6 +72,15 @@ impl Validator {
         self.chain.owner_of(credential)
     }
 
+    /// Proves a credential and says whose it is, wherever it comes from: enough for what it may do with itself.
+    ///
+    /// # Errors
+    /// With the reason for which it is not good.
+    pub async fn identify(&self, presented: Presented<'_>) -> Result<Grant, Denial> {
+        let Proven::Pat(token) = self.prove(presented).await?;
+        self.judge(&token)
+    }
+
     async fn prove(&self, presented: Presented<'_>) -> Result<Proven, Denial> {
         let credential = match presented {
             Presented::Nothing => return Err(Denial::NoCredential),

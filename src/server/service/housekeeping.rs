@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::server::config::SessionConfig;
-use crate::server::store::{Db, StoreError};
+use crate::server::store::{CensusRules, Db, StoreError};
+use crate::server::telemetry::Metrics;
 
 /// Pause between two rounds.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -14,26 +15,60 @@ const BATCH: u32 = 500;
 /// How long a used form is remembered.
 const FORM_MEMORY: Duration = Duration::from_hours(168);
 
-/// Does the rounds for as long as it is polled.
-pub async fn run(db: Db, limits: SessionConfig, clock: Arc<dyn Clock>) {
-    let mut tick = tokio::time::interval(PERIOD);
-    loop {
-        tick.tick().await;
-        if let Err(error) = round(&db, limits, &*clock).await {
-            tracing::warn!(%error, "housekeeping did not finish; it will be tried again");
-        }
+/// What expires within this expires soon.
+const SOON: Duration = Duration::from_secs(7 * 86_400);
+
+/// Does the rounds.
+pub struct Housekeeper {
+    /// The store.
+    pub db: Db,
+    /// Limits of sessions.
+    pub sessions: SessionConfig,
+    /// Tokens of owners who have not logged in for longer are suspended.
+    pub owner_max_login_age: Option<Duration>,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Takes the number of tokens.
+    pub metrics: Metrics,
+}
+
+impl std::fmt::Debug for Housekeeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Housekeeper").finish_non_exhaustive()
     }
 }
 
-/// One round.
-///
-/// # Errors
-/// When the store cannot be asked.
-pub async fn round(db: &Db, limits: SessionConfig, clock: &dyn Clock) -> Result<(), StoreError> {
-    let now = clock.now();
-    for secret in db.find_overdue(now, BATCH).await? {
-        db.latch_expiry(secret, now).await?;
+impl Housekeeper {
+    /// Does the rounds for as long as it is polled.
+    pub async fn run(self) {
+        let mut tick = tokio::time::interval(PERIOD);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.round().await {
+                tracing::warn!(%error, "housekeeping did not finish; it will be tried again");
+            }
+        }
     }
-    db.delete_old_sessions(now.minus(limits.absolute)).await?;
-    db.delete_old_form_keys(now.minus(FORM_MEMORY)).await
+
+    /// One round.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn round(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for secret in self.db.find_overdue(now, BATCH).await? {
+            self.db.latch_expiry(secret, now).await?;
+        }
+        self.db.delete_old_sessions(now.minus(self.sessions.absolute)).await?;
+        self.db.delete_old_form_keys(now.minus(FORM_MEMORY)).await?;
+        self.count_tokens(now).await
+    }
+
+    async fn count_tokens(&self, now: Timestamp) -> Result<(), StoreError> {
+        let away_since = self.owner_max_login_age.map_or(Timestamp::from_seconds(0), |age| now.minus(age));
+        let census = self.db.count_tokens(CensusRules { now, soon: now.plus(SOON), away_since }).await?;
+        let by_state = [census.active, census.expired, census.revoked, census.suspended];
+        self.metrics.note_tokens(by_state, census.expiring);
+        Ok(())
+    }
 }

@@ -128,7 +128,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn list_history(&self, token: TokenId, limit: i64) -> Result<Vec<HistoryRow>, StoreError> {
         let query = sqlx::query_as::<_, HistoryColumns>(LIST_HISTORY).bind(token.to_string()).bind(limit);
-        query.fetch_all(&self.read).await?.into_iter().map(history_row).collect()
+        query.fetch_all(self.reader()).await?.into_iter().map(history_row).collect()
     }
 
     /// Events after a sequence number, oldest first.
@@ -137,7 +137,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn list_events(&self, after: i64, limit: i64) -> Result<Vec<PlacedEvent>, StoreError> {
         let query = sqlx::query_as::<_, EventColumns>(LIST_EVENTS).bind(after).bind(limit);
-        query.fetch_all(&self.read).await?.into_iter().map(placed_event).collect()
+        query.fetch_all(self.reader()).await?.into_iter().map(placed_event).collect()
     }
 }
 

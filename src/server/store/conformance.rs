@@ -19,9 +19,9 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_800_000_060);
 
 /// Different bytes each time, the same in each run.
-struct Counter(AtomicU64);
+struct Seeded(AtomicU64);
 
-impl Entropy for Counter {
+impl Entropy for Seeded {
     fn fill(&self, buffer: &mut [u8]) {
         use sha2::Digest as _;
         for chunk in buffer.chunks_mut(32) {
@@ -33,15 +33,15 @@ impl Entropy for Counter {
 
 struct Store {
     db: Db,
-    entropy: Arc<Counter>,
+    entropy: Arc<Seeded>,
     _folder: tempfile::TempDir,
 }
 
 impl Store {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let entropy = Arc::new(Counter(AtomicU64::new(0)));
-        let db = Db::open(&folder.path().join("test.db"), 4, entropy.clone(), "test").await.unwrap();
+        let entropy = Arc::new(Seeded(AtomicU64::new(0)));
+        let db = Db::open(&folder.path().join("test.db"), 4, entropy.clone(), "test", Counter::noop()).await.unwrap();
         Self { db, entropy, _folder: folder }
     }
 
@@ -152,6 +152,7 @@ async fn every_statement_can_be_prepared() {
         sql::ADVANCE_TOKEN,
         sql::END_SECRETS,
         sql::REVOKE_TOKEN,
+        census::COUNT_TOKENS,
     ];
     for statement in statements {
         let prepared = (&store.db.read).prepare(sqlx::SqlStr::from_static(statement)).await;
@@ -345,4 +346,19 @@ async fn a_token_never_has_two_current_secrets() {
         SELECT 'BBBBBBBBBBBBBBBB', token_id, $1, created_at, phc FROM secrets LIMIT 1";
     assert!(sqlx::query(copy).bind("active").execute(&store.db.write).await.is_err());
     assert!(sqlx::query(copy).bind("superseded").execute(&store.db.write).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_census_counts_each_token_once() {
+    let store = Store::new().await;
+    let (revoked, _) = store.token().await;
+    store.add(revoked.owner, "good", &store.new_secret(None, 10)).await;
+    store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
+    store.db.revoke_token(revoked, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    let count =
+        async |now, away_since| store.db.count_tokens(CensusRules { now, soon: LATER, away_since }).await.unwrap();
+    let before = Timestamp::from_seconds(0);
+    assert_eq!(count(NOW, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
+    assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });
+    assert_eq!(count(NOW, LATER).await, Census { revoked: 1, suspended: 2, ..Census::default() });
 }

@@ -4,6 +4,7 @@
 //! written together or not at all.
 
 mod audit;
+mod census;
 mod error;
 mod row;
 mod sessions;
@@ -20,12 +21,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::Counter;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, Transaction};
 
 use crate::domain::entropy::Entropy;
 
 pub use audit::{HistoryRow, PlacedEvent};
+pub use census::{Census, CensusRules};
 pub use error::StoreError;
 pub use sessions::{NewSession, SessionRow};
 pub use tokens::{
@@ -44,6 +47,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(1_500);
 pub struct Db {
     read: SqlitePool,
     write: SqlitePool,
+    queries: Counter,
     entropy: Arc<dyn Entropy>,
     replica: Arc<str>,
 }
@@ -57,11 +61,17 @@ impl std::fmt::Debug for Db {
 impl Db {
     /// Opens a SQLite file that exists, or makes an empty one with mode 0600, and brings its schema up to date.
     ///
-    /// `replica` names this process in audit events.
+    /// `replica` names this process in audit events; `queries` counts what is asked.
     ///
     /// # Errors
     /// When the file cannot be opened or its schema is not ours.
-    pub async fn open(path: &Path, readers: u32, entropy: Arc<dyn Entropy>, replica: &str) -> Result<Self, StoreError> {
+    pub async fn open(
+        path: &Path,
+        readers: u32,
+        entropy: Arc<dyn Entropy>,
+        replica: &str,
+        queries: Counter,
+    ) -> Result<Self, StoreError> {
         create_private(path).map_err(|error| StoreError::corrupt(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -75,7 +85,7 @@ impl Db {
         let write = pool().max_connections(1).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
         let read = pool().max_connections(readers).connect_with(options).await?;
-        Ok(Self { read, write, entropy, replica: replica.into() })
+        Ok(Self { read, write, queries, entropy, replica: replica.into() })
     }
 
     /// Whether the database answers.
@@ -83,7 +93,7 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(PING).execute(&self.read).await?;
+        sqlx::query(PING).execute(self.reader()).await?;
         Ok(())
     }
 
@@ -93,9 +103,19 @@ impl Db {
         self.write.close().await;
     }
 
+    fn reader(&self) -> &SqlitePool {
+        self.queries.increment(1);
+        &self.read
+    }
+
+    fn writer(&self) -> &SqlitePool {
+        self.queries.increment(1);
+        &self.write
+    }
+
     /// Takes the writer at once, so that nothing read in the transaction can change before it commits.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer().begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 

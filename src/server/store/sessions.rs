@@ -66,7 +66,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_session(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query_as::<_, SessionColumns>(LOOKUP_SESSION).bind(id_hash.as_slice());
-        Ok(query.fetch_optional(&self.read).await?.map(|columns| SessionRow {
+        Ok(query.fetch_optional(self.reader()).await?.map(|columns| SessionRow {
             id: columns.id.into(),
             user: columns.user_id.into(),
             provider: columns.provider,
@@ -81,7 +81,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn touch_session(&self, id_hash: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(TOUCH_SESSION).bind(id_hash.as_slice()).bind(now.as_micros()).execute(&self.write).await?;
+        sqlx::query(TOUCH_SESSION).bind(id_hash.as_slice()).bind(now.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 
@@ -105,7 +105,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn delete_old_sessions(&self, horizon: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(DELETE_OLD_SESSIONS).bind(horizon.as_micros()).execute(&self.write).await?;
+        sqlx::query(DELETE_OLD_SESSIONS).bind(horizon.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 }

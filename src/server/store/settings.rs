@@ -11,7 +11,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(LOOKUP_SETTING).bind(name).fetch_optional(&self.read).await?)
+        Ok(sqlx::query_scalar(LOOKUP_SETTING).bind(name).fetch_optional(self.reader()).await?)
     }
 
     /// Writes a setting that is not there yet.
@@ -19,7 +19,7 @@ impl Db {
     /// # Errors
     /// When it is there, or the database cannot be asked.
     pub async fn add_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query(ADD_SETTING).bind(name).bind(value).execute(&self.write).await?;
+        sqlx::query(ADD_SETTING).bind(name).bind(value).execute(self.writer()).await?;
         Ok(())
     }
 }

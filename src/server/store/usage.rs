@@ -79,7 +79,7 @@ impl Db {
             .bind(backfill.secret.as_str())
             .bind(backfill.hmac.as_slice())
             .bind(&backfill.key_id)
-            .execute(&self.write)
+            .execute(self.writer())
             .await?;
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn find_overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<SecretId>, StoreError> {
         let query = sqlx::query_scalar::<_, String>(FIND_OVERDUE).bind(now.as_micros()).bind(limit);
-        query.fetch_all(&self.read).await?.iter().map(|id| super::row::parse(id)).collect()
+        query.fetch_all(self.reader()).await?.iter().map(|id| super::row::parse(id)).collect()
     }
 }
 

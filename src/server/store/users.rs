@@ -53,7 +53,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let query = sqlx::query_as::<_, UserColumns>(LOOKUP_USER).bind(id.as_uuid());
-        query.fetch_optional(&self.read).await?.map(user).transpose()
+        query.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 
     /// Makes or refreshes the user, opens the session and writes the event that `draft` makes, all or nothing. A disabled

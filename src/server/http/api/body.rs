@@ -55,6 +55,12 @@ async fn read(request: Request, web: &Web) -> Result<Bytes, Response> {
     })
 }
 
+/// The reason without the place in the text, as a sentence.
+fn in_words(reason: &str) -> String {
+    let reason = reason.split(" at line ").next().unwrap_or(reason).replace('`', "\"");
+    format!("This cannot be accepted: {reason}.")
+}
+
 /// What is not JSON is malformed; JSON of another shape has a field that is wrong.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -63,7 +69,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if inner.is_data() {
-            Problem::new(Slug::Invalid).field(&path, &inner.to_string())
+            Problem::new(Slug::Invalid).field(&path, &in_words(&inner.to_string()))
         } else {
             Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {inner}."))
         }

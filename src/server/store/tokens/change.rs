@@ -190,7 +190,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn delete_old_form_keys(&self, horizon: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(sql::DELETE_OLD_FORM_KEYS).bind(horizon.as_micros()).execute(&self.write).await?;
+        sqlx::query(sql::DELETE_OLD_FORM_KEYS).bind(horizon.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 }

@@ -60,7 +60,7 @@ impl Db {
             .bind(id)
             .bind(like_pattern(page.search))
             .bind(page.limit)
-            .fetch_all(&self.read)
+            .fetch_all(self.reader())
             .await?;
         group(rows)
     }
@@ -71,7 +71,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_token(&self, key: TokenKey) -> Result<Option<TokenRow>, StoreError> {
         let query = sqlx::query_as::<_, TokenColumns>(sql::LOOKUP_TOKEN);
-        let rows = query.bind(key.id.as_uuid()).bind(key.owner.as_uuid()).fetch_all(&self.read).await?;
+        let rows = query.bind(key.id.as_uuid()).bind(key.owner.as_uuid()).fetch_all(self.reader()).await?;
         Ok(group(rows)?.pop())
     }
 }

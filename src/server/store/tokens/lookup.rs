@@ -40,7 +40,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_check(&self, id: SecretId) -> Result<Option<CheckRow>, StoreError> {
         let query = sqlx::query_as::<_, CheckColumns>(sql::LOOKUP_CHECK).bind(id.as_str().to_owned());
-        query.fetch_optional(&self.read).await?.map(check_row).transpose()
+        query.fetch_optional(self.reader()).await?.map(check_row).transpose()
     }
 }
 

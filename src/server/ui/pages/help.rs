@@ -147,7 +147,6 @@ fn troubles() -> AnyView {
             "403",
             "The token is good but lacks a scope, or you lack a role. The WWW-Authenticate header names what is missing.",
         ),
-        ("429", "Too many refused requests came from your address. Wait as long as the Retry-After header says."),
         ("503", "The check cannot be made just now. Try again after a moment; the token is not the reason."),
     ];
     let rows = table.map(|(status, meaning)| {
