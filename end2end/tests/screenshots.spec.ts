@@ -18,7 +18,7 @@ for (const subject of PAGES) {
       await page.setViewportSize(size);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        await page.screenshot({ path: join(FOLDER, `${subject.name}-${size.width}-${colorScheme}.png`), fullPage: true });
+        await page.screenshot({ path: join(FOLDER, `${subject.name}-${size.width}-${colorScheme}.png`), fullPage: true, animations: 'disabled' });
       }
     }
   });
@@ -32,7 +32,7 @@ test('picture for the documentation @javascript', async ({ browser }) => {
     await page.goto('/auth/demo/login');
     await chooseDemoUser(page, 'alice');
     await withTokens(page);
-    await page.screenshot({ path: join(import.meta.dirname, '../../docs/screenshot.png') });
+    await page.screenshot({ path: join(import.meta.dirname, '../../docs/screenshot.png'), animations: 'disabled' });
     await page.close();
   } finally {
     await fresh.stop();

@@ -33,8 +33,10 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
     let public_url = config.public_url.clone().map_or_else(|| local_url(&web), Ok)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let mut demo_issuer = None;
     if let Some(listener) = demo_provider {
         let (provider, router) = demo_login(&listener, &public_url, &ambient)?;
+        demo_issuer = Some(provider.issuer.clone());
         config.oidc.push(provider);
         tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
     }
@@ -44,7 +46,7 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
         tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
     }
     tasks.spawn(accept::serve(web, http::router(&app.web), stop.clone().cancelled_owned()));
-    announce(&public_url, demo);
+    announce(&public_url, demo_issuer.as_deref());
     told_to_stop().await;
     tracing::info!("stopping");
     stop.cancel();
@@ -101,20 +103,21 @@ fn demo_login(
 }
 
 /// Says on standard output where to go.
-fn announce(public_url: &PublicUrl, demo: bool) {
-    let text = if demo { demo_welcome(public_url) } else { format!("Hallpass is ready at {public_url}\n") };
+fn announce(public_url: &PublicUrl, demo_issuer: Option<&str>) {
+    let ready = || format!("Hallpass is ready at {public_url}\n");
+    let text = demo_issuer.map_or_else(ready, |issuer| demo_welcome(public_url, issuer));
     let mut out = std::io::stdout().lock();
     // Nobody reading is no reason to stop.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn demo_welcome(public_url: &PublicUrl) -> String {
+fn demo_welcome(public_url: &PublicUrl, issuer: &str) -> String {
     let roles = |user: &DemoUser| if user.roles.is_empty() { "none".to_owned() } else { user.roles.join(", ") };
     let users: Vec<_> = USERS.iter().map(|user| format!("  {:6} roles: {}", user.name, roles(user))).collect();
     format!(
         "Hallpass is ready at {public_url}
 
-This is a demo: anybody who can reach it can log in as any of its users.
+This is a demo: anybody who can reach it can log in as any of its users. Its login provider is {issuer}
 
 {}
 
