@@ -253,7 +253,8 @@ async fn json_that_breaks_off_is_400_whatever_comes_before() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
     for body in [&"[".repeat(10_000), "{\"name\": 1", "{\"x\": 1,", "\"open"] {
-        let call = Call::new("POST", TOKENS).header("sec-fetch-site", "same-origin").body("application/json", body.as_bytes());
+        let call =
+            Call::new("POST", TOKENS).header("sec-fetch-site", "same-origin").body("application/json", body.as_bytes());
         alice.send(call).await.problem(400);
     }
 }

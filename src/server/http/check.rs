@@ -15,8 +15,6 @@ use crate::server::telemetry;
 
 /// The audience that is always possible.
 const DEFAULT_AUDIENCE: &str = "hallpass";
-/// Seconds after which a refusal for our own trouble may be tried again.
-const RETRY_AFTER: &str = "5";
 
 /// Decides about a request.
 pub(super) async fn check(
@@ -96,15 +94,8 @@ pub(super) fn denied(web: &Web, denial: &Denial) -> Response {
             challenge(web, Slug::InsufficientScope, &format!(", error=\"insufficient_scope\", scope=\"{scope}\""))
         }
         Denial::AddressRefused => challenge(web, Slug::AddressRefused, ""),
-        Denial::Unavailable => unavailable(web),
+        Denial::Unavailable => Problem::new(Slug::Unavailable).respond(web),
     }
-}
-
-/// Nobody can say now.
-pub(super) fn unavailable(web: &Web) -> Response {
-    let mut response = Problem::new(Slug::Unavailable).respond(web);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-    response
 }
 
 fn misconfigured(web: &Web, mistake: &str) -> Response {

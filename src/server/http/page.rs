@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use leptos::nonce::Nonce;
 use leptos::prelude::*;
 
-use super::problem::{Problem, Slug};
+use super::problem::{Problem, RETRY_AFTER, Slug};
 use super::{Web, session};
 use crate::domain::audit::Origin;
 use crate::domain::entropy;
@@ -88,7 +88,7 @@ pub(super) async fn error(
 pub(super) async fn unavailable(web: &Web, request_id: Option<String>) -> Response {
     let slug = Slug::Unavailable;
     let mut response = error(web, None, slug.status(), slug.title(), slug.text(), request_id).await;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
     response
 }
 

@@ -8,6 +8,9 @@ use utoipa::ToSchema;
 use super::Web;
 use crate::domain::error::{FieldError, FieldErrors};
 
+/// Seconds after which a refusal for our own trouble may be tried again.
+pub(super) const RETRY_AFTER: &str = "5";
+
 macro_rules! slugs {
     ($($(#[$doc:meta])* $variant:ident = $slug:literal, $status:ident, $title:literal, $text:literal;)+) => {
         /// The kinds of problems.
@@ -166,6 +169,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if slug == Slug::Unavailable {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
         response
     }
 }

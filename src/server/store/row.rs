@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::StoreError;
 use crate::domain::scope::ScopeSet;
 use crate::domain::time::Timestamp;
+use crate::domain::user::Profile;
 
 /// A time column.
 pub(super) const fn time(micros: i64) -> Timestamp {
@@ -21,6 +22,16 @@ pub(super) fn time_or_none(micros: Option<i64>) -> Option<Timestamp> {
 /// A JSON column.
 pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     Ok(serde_json::from_str(text)?)
+}
+
+/// The columns of a profile.
+pub(super) fn profile(
+    username: String,
+    email: Option<String>,
+    roles: &str,
+    attributes: &str,
+) -> Result<Profile, StoreError> {
+    Ok(Profile { username, email, roles: json(roles)?, attributes: json(attributes)? })
 }
 
 /// A column of scopes.

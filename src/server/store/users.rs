@@ -132,12 +132,7 @@ fn user(columns: UserColumns) -> Result<User, StoreError> {
     Ok(User {
         id: columns.id.into(),
         provider: columns.provider,
-        profile: Profile {
-            username: columns.username,
-            email: columns.email,
-            roles: row::json(&columns.roles)?,
-            attributes: row::json(&columns.attributes)?,
-        },
+        profile: row::profile(columns.username, columns.email, &columns.roles, &columns.attributes)?,
         disabled_at: row::time_or_none(columns.disabled_at),
         last_login_at: row::time(columns.last_login_at),
     })

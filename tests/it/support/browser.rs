@@ -1,6 +1,5 @@
 //! A browser: keeps cookies and says where its requests come from.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use axum::Router;
@@ -13,8 +12,8 @@ pub struct Browser {
     server: Router,
     provider: Router,
     public_url: String,
-    /// The cookies it keeps, by name.
-    pub cookies: Mutex<BTreeMap<String, String>>,
+    /// The cookies it keeps, the oldest first.
+    cookies: Mutex<Vec<(String, String)>>,
 }
 
 impl Browser {
@@ -32,12 +31,21 @@ impl Browser {
 
     /// A cookie's value.
     pub fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.lock().unwrap().get(name).cloned()
+        self.cookies().into_iter().find(|(found, _)| found == name).map(|(_, value)| value)
+    }
+
+    /// All cookies, the oldest first.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        self.cookies.lock().unwrap().clone()
     }
 
     /// Takes a cookie over from elsewhere.
     pub fn set_cookie(&self, name: &str, value: &str) {
-        self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
+        let mut cookies = self.cookies.lock().unwrap();
+        match cookies.iter_mut().find(|(found, _)| found == name) {
+            Some((_, present)) => value.clone_into(present),
+            None => cookies.push((name.to_owned(), value.to_owned())),
+        }
     }
 
     /// Sends a request with the cookies and keeps those of the answer.
@@ -117,15 +125,14 @@ impl Browser {
     }
 
     fn keep_cookies(&self, answer: &Answer) {
-        let mut cookies = self.cookies.lock().unwrap();
         for line in answer.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
             let (name, rest) = line.split_once('=').unwrap();
             let value = rest.split(';').next().unwrap_or_default();
             if value.is_empty() || line.contains("Max-Age=0") {
-                cookies.remove(name);
+                self.cookies.lock().unwrap().retain(|(found, _)| found != name);
             } else {
-                cookies.insert(name.to_owned(), value.to_owned());
+                self.set_cookie(name, value);
             }
         }
     }

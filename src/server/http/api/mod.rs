@@ -15,9 +15,9 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use utoipa::OpenApi;
 
+use super::Web;
 use super::problem::{Problem, Slug};
 use super::session::Visitor;
-use super::{Web, check};
 use crate::server::service::tokens::TokenError;
 
 /// The routes.
@@ -118,7 +118,7 @@ fn token_problem(error: TokenError, web: &Web) -> Response {
     let detail = error.to_string();
     let slug = match error {
         TokenError::Invalid(errors) => return Problem::invalid(&errors).respond(web),
-        TokenError::Unavailable => return check::unavailable(web),
+        TokenError::Unavailable => return Problem::new(Slug::Unavailable).respond(web),
         TokenError::NotFound => Slug::NotFound,
         TokenError::LimitReached(_) | TokenError::Conflict(_) | TokenError::FormUsed(_) => Slug::Conflict,
         TokenError::VersionMismatch => Slug::VersionMismatch,

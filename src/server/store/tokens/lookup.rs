@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{CheckRow, sql};
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
-use crate::domain::user::{Profile, User};
+use crate::domain::user::User;
 use crate::server::store::{Db, StoreError, row};
 
 #[derive(sqlx::FromRow)]
@@ -67,12 +67,7 @@ fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
         owner: User {
             id: columns.owner_id.into(),
             provider: columns.provider,
-            profile: Profile {
-                username: columns.username,
-                email: columns.email,
-                roles: row::json(&columns.roles)?,
-                attributes: row::json(&columns.attributes)?,
-            },
+            profile: row::profile(columns.username, columns.email, &columns.roles, &columns.attributes)?,
             disabled_at: row::time_or_none(columns.disabled_at),
             last_login_at: row::time(columns.last_login_at),
         },

@@ -1,248 +1,19 @@
-//! Audit events and the chain of hashes through them.
-//!
-//! Each event is bound to its predecessor by SHA-256, so that an edit, a deletion or an exchange is found. Personal
-//! values (names, addresses, user agents, free text) enter the chain only as `SHA-256(salt ‖ value)`; value and salt
-//! stand beside it and can be removed without breaking it.
+//! The place of an event in the chain, and the hash that binds it there.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 
-use super::id::{EventId, TokenId, UserId};
-use super::time::Timestamp;
+use super::Draft;
+use crate::domain::id::EventId;
+use crate::domain::time::Timestamp;
 
 /// A SHA-256 value.
 pub type Digest = [u8; 32];
 /// Bytes of salt before each personal value.
 pub const SALT_LEN: usize = 16;
-/// Longest user agent that is kept, in characters.
-pub const USER_AGENT_MAX: usize = 256;
 
 const DOMAIN: &[u8] = b"audit/v1";
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// A token was made.
-    TokenCreated,
-    /// Name, description or scopes were changed.
-    TokenEdited,
-    /// A token got a new secret.
-    TokenRegenerated,
-    /// A token was ended.
-    TokenRevoked,
-    /// A secret was found to have run out.
-    TokenExpired,
-    /// A login was completed.
-    UserLoggedIn,
-    /// A verified login was not let in.
-    UserLoginRefused,
-    /// Somebody logged out.
-    UserLoggedOut,
-    /// A browser session was ended other than by its user logging out.
-    SessionEnded,
-}
-
-impl Action {
-    /// The action's lasting name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenCreated => "token.created",
-            Self::TokenEdited => "token.edited",
-            Self::TokenRegenerated => "token.regenerated",
-            Self::TokenRevoked => "token.revoked",
-            Self::TokenExpired => "token.expired",
-            Self::UserLoggedIn => "user.logged_in",
-            Self::UserLoginRefused => "user.login_refused",
-            Self::UserLoggedOut => "user.logged_out",
-            Self::SessionEnded => "session.ended",
-        }
-    }
-}
-
-/// Somebody or something in an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Party {
-    /// `user`, `token`, `session` or `system`.
-    pub kind: &'static str,
-    /// Its id, where it has one.
-    pub id: Option<String>,
-    /// Its name at the time: a personal value.
-    pub name: Option<String>,
-}
-
-impl Party {
-    /// Hallpass itself.
-    pub const SYSTEM: Self = Self { kind: "system", id: None, name: None };
-
-    /// A user.
-    #[must_use]
-    pub fn user(id: UserId, name: &str) -> Self {
-        Self { kind: "user", id: Some(id.to_string()), name: Some(name.to_owned()) }
-    }
-
-    /// A token.
-    #[must_use]
-    pub fn token(id: TokenId, name: &str) -> Self {
-        Self { kind: "token", id: Some(id.to_string()), name: Some(name.to_owned()) }
-    }
-
-    /// Somebody who is not known here: a login that was refused.
-    #[must_use]
-    pub fn stranger(name: &str) -> Self {
-        Self { kind: "user", id: None, name: Some(name.to_owned()) }
-    }
-}
-
-/// From where a change was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// Names the request in every log line and error page.
-    pub request_id: Option<String>,
-    /// The client's address, as far as trusted proxies tell.
-    pub ip: Option<IpAddr>,
-    /// The address of the connection itself.
-    pub peer_ip: Option<IpAddr>,
-    /// The client's own description of itself.
-    pub user_agent: Option<String>,
-}
-
-/// One public attribute before and after.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Change {
-    field: &'static str,
-    from: Option<String>,
-    to: Option<String>,
-    personal: bool,
-}
-
-/// An event before it has its place in the chain.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// What happened.
-    pub action: Action,
-    /// Who did it.
-    pub actor: Party,
-    /// To what it was done.
-    pub object: Party,
-    /// Whose personal values the event holds: who may have them erased.
-    pub subject: Option<UserId>,
-    /// Whether it was done or refused.
-    pub result: Outcome,
-    /// A code from a fixed list.
-    pub reason: Option<&'static str>,
-    reason_text: Option<String>,
-    origin: Origin,
-    changes: Vec<Change>,
-}
-
-/// Whether something was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was done.
-    Done,
-    /// It was refused.
-    Refused,
-}
-
-impl Outcome {
-    /// The outcome's lasting name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Refused => "refused",
-        }
-    }
-}
-
-impl Draft {
-    /// An event that was done.
-    #[must_use]
-    pub fn new(action: Action, actor: Party, object: Party, origin: &Origin) -> Self {
-        Self {
-            action,
-            actor,
-            object,
-            subject: None,
-            result: Outcome::Done,
-            reason: None,
-            reason_text: None,
-            origin: origin.clone(),
-            changes: Vec::new(),
-        }
-    }
-
-    /// Names the user whose personal values it holds.
-    #[must_use]
-    pub const fn about(mut self, subject: UserId) -> Self {
-        self.subject = Some(subject);
-        self
-    }
-
-    /// Marks it as refused, with a code.
-    #[must_use]
-    pub const fn refused(mut self, reason: &'static str) -> Self {
-        self.result = Outcome::Refused;
-        self.reason = Some(reason);
-        self
-    }
-
-    /// Adds a reason in somebody's own words.
-    #[must_use]
-    pub fn because(mut self, text: Option<&str>) -> Self {
-        self.reason_text = text.filter(|text| !text.is_empty()).map(str::to_owned);
-        self
-    }
-
-    /// Notes an attribute that changed.
-    #[must_use]
-    pub fn changed(self, field: &'static str, from: Option<String>, to: Option<String>) -> Self {
-        self.with_change(field, from, to, false)
-    }
-
-    /// Notes a text that changed and that somebody wrote: a personal value.
-    #[must_use]
-    pub fn reworded(self, field: &'static str, from: Option<String>, to: Option<String>) -> Self {
-        self.with_change(field, from, to, true)
-    }
-
-    fn with_change(mut self, field: &'static str, from: Option<String>, to: Option<String>, personal: bool) -> Self {
-        if from != to {
-            self.changes.push(Change { field, from, to, personal });
-        }
-        self
-    }
-
-    /// The personal values, each under the name of its field.
-    fn personal_values(&self) -> BTreeMap<String, String> {
-        let origin = &self.origin;
-        let mut values = BTreeMap::new();
-        let mut put = |field: &str, value: Option<String>| {
-            if let Some(value) = value {
-                values.insert(field.to_owned(), value);
-            }
-        };
-        put("actor_name", self.actor.name.clone());
-        put("object_name", self.object.name.clone());
-        put("reason_text", self.reason_text.clone());
-        put("ip", origin.ip.map(|ip| ip.to_string()));
-        put("peer_ip", origin.peer_ip.map(|ip| ip.to_string()));
-        put("user_agent", origin.user_agent.as_deref().map(|text| super::text::sanitised(text, USER_AGENT_MAX)));
-        for change in self.changes.iter().filter(|change| change.personal) {
-            put(&format!("changes.{}.from", change.field), change.from.clone());
-            put(&format!("changes.{}.to", change.field), change.to.clone());
-        }
-        values
-    }
-
-    fn public_changes(&self) -> BTreeMap<String, (Option<String>, Option<String>)> {
-        let public = self.changes.iter().filter(|change| !change.personal);
-        public.map(|change| (change.field.to_owned(), (change.from.clone(), change.to.clone()))).collect()
-    }
-}
 
 /// A personal value beside the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -411,6 +182,8 @@ impl Canonical {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::audit::{Action, Origin, Party};
+    use crate::domain::id::{TokenId, UserId};
 
     fn event() -> (Event, Vec<PersonalValue>) {
         let user = UserId::from_random([1; 16]);

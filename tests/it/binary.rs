@@ -1,0 +1,406 @@
+//! The program itself: contract, sections 1, 2 and 10.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tempfile::TempDir;
+
+/// What a demo needs to find free ports.
+const FREE_PORTS: [(&str, &str); 3] =
+    [("HALLPASS_LISTEN", "127.0.0.1:0"), ("HALLPASS_DEMO__LISTEN", "127.0.0.1:0"), ("HALLPASS_METRICS_LISTEN", "")];
+
+/// A configuration of a real installation.
+const CONFIG: &str = r#"
+public_url = "http://localhost:3000"
+listen = "127.0.0.1:0"
+metrics_listen = ""
+
+[[oidc]]
+name = "main"
+issuer = "https://id.example.org"
+client_id = "hallpass"
+
+[[scopes]]
+name = "read:users"
+"#;
+
+fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command.args(arguments).env_clear().envs(env.iter().copied()).current_dir(folder);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Waits for the end of a process, at most ten seconds.
+fn wait(child: &mut Child) -> Option<i32> {
+    for _ in 0..500 {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    panic!("the process does not end");
+}
+
+/// Runs a command to its end.
+fn run_with(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut child = command(folder, arguments, env).spawn().unwrap();
+    let code = wait(&mut child);
+    let Output { stdout, stderr, .. } = child.wait_with_output().unwrap();
+    (code.expect("an exit status"), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
+    run_with(folder.path(), arguments, &[])
+}
+
+/// Runs a command that must not start, and gives what it says.
+#[track_caller]
+fn refused(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> String {
+    let (code, stdout, stderr) = run_with(folder, arguments, env);
+    assert_eq!(code, 2, "{stdout}{stderr}");
+    assert!(!stderr.trim().is_empty() && !stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+fn folder_with(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hallpass.toml"), config).unwrap();
+    folder
+}
+
+/// A running server.
+struct Server {
+    child: Child,
+    url: String,
+    client: reqwest::Client,
+}
+
+impl Server {
+    fn start(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut child = command(folder, arguments, env).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
+        if port.is_empty() {
+            let mut error = String::new();
+            child.stderr.as_mut().unwrap().read_to_string(&mut error).unwrap();
+            panic!("it does not start: {error}");
+        }
+        assert!(line.starts_with("Hallpass is ready at http://localhost:"), "{line}");
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { child, url: format!("http://127.0.0.1:{port}"), client }
+    }
+
+    fn demo(folder: &Path) -> Self {
+        Self::start(folder, &["serve", "--demo"], &FREE_PORTS)
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn status(&self, path: &str) -> u16 {
+        self.get(path).await.status().as_u16()
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Asks it to stop and gives its exit status and what it had to say.
+    fn stop(mut self) -> (i32, String) {
+        self.signal("TERM");
+        let code = wait(&mut self.child).unwrap();
+        let mut said = String::new();
+        self.child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
+        (code, said)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_demo_starts_in_an_empty_folder_and_stops_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::demo(folder.path());
+    assert_eq!(server.status("/healthz").await, 200);
+    assert_eq!(server.status("/readyz").await, 200);
+    let login = server.get("/login").await;
+    assert_eq!(login.status().as_u16(), 200);
+    assert!(login.text().await.unwrap().contains("Log in with demo"));
+    assert_eq!(server.status("/pkg/hallpass.css").await, 200, "the site is not inside the binary");
+    assert_eq!(server.status("/check").await, 401);
+    assert_eq!(server.stop().0, 0);
+}
+
+#[tokio::test]
+async fn a_login_at_the_demo_leads_to_a_token_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::demo(folder.path());
+    let location = |answer: &reqwest::Response| answer.headers()["location"].to_str().unwrap().to_owned();
+    let cookies = |answer: &reqwest::Response| {
+        let lines = answer.headers().get_all("set-cookie").iter().map(|line| line.to_str().unwrap().to_owned());
+        lines.map(|line| line.split(';').next().unwrap().to_owned()).collect::<Vec<_>>().join("; ")
+    };
+    let begin = server.get("/auth/demo/login").await;
+    let (authorize, pending) = (location(&begin), cookies(&begin));
+    let (endpoint, query) = authorize.split_once('?').unwrap();
+    let form = server.client.post(endpoint).header("content-type", "application/x-www-form-urlencoded");
+    let chosen = form.body(format!("{query}&user=alice")).send().await.unwrap();
+    let back = location(&chosen);
+    let callback = &back[back.find("/auth/").unwrap()..];
+    let done = server.client.get(format!("{}{callback}", server.url)).header("cookie", pending).send().await.unwrap();
+    assert_eq!(done.status().as_u16(), 303);
+    let request = server.client.post(format!("{}/api/v1/tokens", server.url)).header("cookie", cookies(&done));
+    let request = request.header("sec-fetch-site", "same-origin").header("content-type", "application/json");
+    let created = request.body(r#"{"name": "t", "scopes": ["write:reports"]}"#).send().await.unwrap();
+    assert_eq!(created.status().as_u16(), 201);
+    let created: serde_json::Value = serde_json::from_str(&created.text().await.unwrap()).unwrap();
+    let bearer = format!("Bearer {}", created["secret"].as_str().unwrap());
+    let check = |server: &Server| {
+        server.client.get(format!("{}/check?scope=write:reports", server.url)).header("authorization", &bearer).send()
+    };
+    assert_eq!(check(&server).await.unwrap().status().as_u16(), 200);
+    assert_eq!(server.stop().0, 0);
+    let again = Server::demo(folder.path());
+    assert_eq!(check(&again).await.unwrap().status().as_u16(), 200, "the token does not survive a restart");
+}
+
+#[tokio::test]
+async fn database_and_key_are_for_their_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = Server::demo(folder.path());
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder.path().join("data/demo")).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    assert!(names.contains(&"hallpass.db".to_owned()) && names.contains(&"secret.key".to_owned()), "{names:?}");
+}
+
+#[tokio::test]
+async fn an_open_connection_does_not_keep_it_from_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::demo(folder.path());
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let _silent = std::net::TcpStream::connect(&address).unwrap();
+    assert_eq!(server.status("/healthz").await, 200);
+    assert_eq!(server.stop().0, 0);
+}
+
+#[tokio::test]
+async fn logs_can_be_json_and_name_each_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["serve", "--demo", "--log-format", "json"], &FREE_PORTS);
+    let id = server.get("/login").await.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let (_, logs) = server.stop();
+    let lines: Vec<serde_json::Value> = logs.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert!(lines.iter().any(|line| line.to_string().contains(&id)), "{logs}");
+}
+
+#[tokio::test]
+async fn metrics_have_a_listener_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let address = format!("127.0.0.1:{port}");
+    let env = [FREE_PORTS[0], FREE_PORTS[1], ("HALLPASS_METRICS_LISTEN", address.as_str())];
+    let server = Server::start(folder.path(), &["serve", "--demo"], &env);
+    let text = server.client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("hallpass_argon2_total 0"), "{text}");
+    assert_eq!(server.status("/metrics").await, 404);
+}
+
+#[tokio::test]
+async fn a_demo_and_a_real_installation_never_share_a_database() {
+    let folder = folder_with(&format!(
+        "database.url = \"sqlite://data/demo/hallpass.db\"\nsecret_key_file = \"data/demo/secret.key\"\n{CONFIG}"
+    ));
+    let empty = tempfile::tempdir().unwrap();
+    Server::demo(empty.path()).stop();
+    std::fs::rename(empty.path().join("data"), folder.path().join("data")).unwrap();
+    assert!(refused(folder.path(), &["serve"], &[]).contains("demo"));
+    let real = folder_with(CONFIG);
+    assert_eq!(run(&real, &["migrate"]).0, 0);
+    std::fs::remove_file(real.path().join("hallpass.toml")).unwrap();
+    let env = [
+        &FREE_PORTS[..],
+        &[("HALLPASS_DATABASE__URL", "sqlite://data/hallpass.db"), ("HALLPASS_SECRET_KEY_FILE", "data/secret.key")],
+    ];
+    assert!(refused(real.path(), &["serve", "--demo"], &env.concat()).contains("demo"));
+}
+
+#[test]
+fn a_demo_is_only_reachable_from_here() {
+    let folder = tempfile::tempdir().unwrap();
+    for (index, key) in ["listen", "demo.listen", "metrics_listen"].into_iter().enumerate() {
+        let mut env = vec![
+            ("HALLPASS_LISTEN", "127.0.0.1:0"),
+            ("HALLPASS_DEMO__LISTEN", "127.0.0.1:0"),
+            ("HALLPASS_METRICS_LISTEN", "127.0.0.1:0"),
+        ];
+        env[index].1 = "0.0.0.0:0";
+        assert!(refused(folder.path(), &["serve", "--demo"], &env).contains(key));
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn the_secret_key_is_the_one_of_the_database_or_nothing_starts() {
+    let folder = folder_with(CONFIG);
+    assert_eq!(run(&folder, &["migrate"]).0, 0);
+    assert_eq!(run(&folder, &["migrate"]).0, 0);
+    let file = folder.path().join("data/secret.key");
+    let key = std::fs::read(&file).unwrap();
+    for (content, what) in
+        [(STANDARD.encode([7; 32]), "another"), ("nonsense".to_owned(), "no"), (String::new(), "an empty")]
+    {
+        std::fs::write(&file, content).unwrap();
+        for command in ["serve", "migrate"] {
+            assert!(refused(folder.path(), &[command], &[]).contains("secret_key"), "{what} key");
+        }
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(refused(folder.path(), &["serve"], &[]).contains("secret_key"));
+    assert!(!file.exists(), "a new key was made for an old database");
+    std::fs::write(&file, key).unwrap();
+    assert_eq!(run(&folder, &["migrate"]).0, 0);
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_named() {
+    for url in ["sqlite:///proc/nowhere/hallpass.db", "sqlite://a-folder", "sqlite://a-text", "sqlite://a-text/below"] {
+        let folder = folder_with(&format!("database.url = \"{url}\"\n{CONFIG}"));
+        std::fs::create_dir(folder.path().join("a-folder")).unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data/secret.key"), STANDARD.encode([7; 32])).unwrap();
+        std::fs::write(folder.path().join("a-text"), "this is not a database, whatever it is called".repeat(100))
+            .unwrap();
+        let said = refused(folder.path(), &["serve"], &[]);
+        assert!(said.contains("database"), "{url}: {said}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    for (index, key) in ["listen", "demo.listen", "metrics_listen"].into_iter().enumerate() {
+        let mut env = FREE_PORTS;
+        env[index].1 = &address;
+        let said = refused(folder.path(), &["serve", "--demo"], &env);
+        assert!(said.contains(&format!("{key}: ")) && said.contains(&address), "{said}");
+    }
+}
+
+#[test]
+fn everything_wrong_with_a_configuration_is_said_at_once() {
+    let wrong = r#"public_url = "http://tokens.example.org"
+lisen = "127.0.0.1:3000"
+listen = "3000"
+
+[tokens]
+default_lifetime = "2y"
+prefix = "UPPER"
+
+[[scopes]]
+name = "a,b"
+"#;
+    let folder = folder_with(wrong);
+    let (code, _, stderr) = run(&folder, &["config", "check"]);
+    assert_eq!(code, 1, "{stderr}");
+    let expected = [
+        ("public_url", 1),
+        ("lisen", 2),
+        ("listen", 3),
+        ("tokens.default_lifetime", 6),
+        ("tokens.prefix", 7),
+        ("scopes.0.name", 10),
+    ];
+    for (key, line) in expected {
+        let found = stderr
+            .lines()
+            .find(|text| text.starts_with(&format!("{key}: ")))
+            .unwrap_or_else(|| panic!("{key}: {stderr}"));
+        assert!(found.contains(&format!("line {line}")), "{found}");
+    }
+    assert!(stderr.contains("oidc: "), "{stderr}");
+    for command in ["serve", "migrate"] {
+        assert_eq!(refused(folder.path(), &[command], &[]).lines().count(), stderr.lines().count());
+    }
+}
+
+#[test]
+fn a_good_configuration_is_good_also_from_elsewhere() {
+    let folder = folder_with(CONFIG);
+    assert_eq!(run(&folder, &["config", "check"]).0, 0);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hallpass.toml");
+    assert_eq!(run(&elsewhere, &["config", "check", "--config", file.to_str().unwrap()]).0, 0);
+    assert_eq!(run(&elsewhere, &["migrate", "--config", file.to_str().unwrap()]).0, 0);
+    assert!(folder.path().join("data/hallpass.db").exists(), "relative paths start from the file's folder");
+    assert_eq!(run(&elsewhere, &["config", "check", "--config", "missing.toml"]).0, 1);
+    assert_eq!(run(&elsewhere, &["serve", "--config", "missing.toml"]).0, 2);
+    assert_eq!(run(&elsewhere, &["serve"]).0, 2, "without any configuration");
+}
+
+#[test]
+fn an_unknown_variable_is_a_warning() {
+    let folder = folder_with(CONFIG);
+    let env = [
+        ("HALLPASS_PORT", "tcp://10.0.0.1:80"),
+        ("HALLPASS_SERVICE_HOST", "10.0.0.1"),
+        ("HALLPASS_TOKENS__COLOUR", "red"),
+    ];
+    let (code, _, stderr) = run_with(folder.path(), &["config", "check"], &env);
+    assert_eq!(code, 0, "{stderr}");
+    for (name, _) in env {
+        assert!(stderr.contains(name), "{stderr}");
+    }
+}
+
+#[test]
+fn the_schema_is_json_and_names_every_section() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = run(&folder, &["config", "schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(code, 0);
+    for section in ["public_url", "database", "oidc", "admin", "tokens", "scopes", "check", "session"] {
+        assert!(schema["properties"][section].is_object(), "{section}");
+    }
+    assert_eq!(schema["additionalProperties"], false);
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["serve", "--fast"],
+        &["serve", "--log-format", "xml"],
+        &["config"],
+        &["serve", "--config"],
+    ] {
+        assert_eq!(run(&folder, arguments).0, 2, "{arguments:?}");
+    }
+    for arguments in [["--help"], ["--version"]] {
+        assert_eq!(run(&folder, &arguments).0, 0);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
