@@ -36,14 +36,21 @@ class Server:
         log = open(pathlib.Path(folder) / f"{port}.log", "ab")
         self.process = subprocess.Popen(command, cwd=folder, env={**os.environ, **(env or {})}, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while True:
-            try:
-                http.client.HTTPConnection("127.0.0.1", port, timeout=1).connect()
-                return
-            except OSError:
-                if time.monotonic() > deadline or self.process.poll() is not None:
-                    sys.exit(f"{command[0]} does not start; see {log.name}")
-                time.sleep(0.02)
+        # Any answer will do: the bare handler has no such page.
+        while not self.answers("/healthz"):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                sys.exit(f"{command[0]} does not start; see {log.name}")
+            time.sleep(0.02)
+
+    def answers(self, path):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status > 0
+        except OSError:
+            return False
+        finally:
+            connection.close()
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -100,6 +100,21 @@ WHEN NEW.id IS NOT OLD.id OR NEW.token_id IS NOT OLD.token_id OR NEW.created_at 
     OR NEW.expires_at IS NOT OLD.expires_at OR NEW.phc IS NOT OLD.phc
 BEGIN SELECT RAISE(ABORT, 'id, token, creation, expiry and proof of a secret never change'); END;
 
+-- REPLACE deletes the rows that are in its way without asking the triggers against DELETE, so it must not find any.
+CREATE TRIGGER tokens_are_never_replaced BEFORE INSERT ON tokens
+WHEN EXISTS (SELECT 1 FROM tokens WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'tokens are never replaced'); END;
+
+CREATE TRIGGER secrets_are_never_replaced BEFORE INSERT ON secrets
+WHEN EXISTS (SELECT 1 FROM secrets WHERE id = NEW.id)
+    OR (NEW.state = 'active' AND EXISTS (SELECT 1 FROM secrets WHERE token_id = NEW.token_id AND state = 'active'))
+BEGIN SELECT RAISE(ABORT, 'secrets are never replaced'); END;
+
+CREATE TRIGGER secrets_do_not_push_each_other_out BEFORE UPDATE OF state ON secrets
+WHEN NEW.state = 'active' AND OLD.state <> 'active'
+    AND EXISTS (SELECT 1 FROM secrets WHERE token_id = NEW.token_id AND state = 'active')
+BEGIN SELECT RAISE(ABORT, 'a token has one current secret'); END;
+
 -- A revoked token has no secret that could still be good.
 CREATE TRIGGER a_revocation_ends_every_secret AFTER UPDATE OF revoked_at ON tokens
 WHEN NEW.revoked_at IS NOT NULL
@@ -114,10 +129,11 @@ BEGIN SELECT RAISE(ABORT, 'a revoked token gets no new secret'); END;
 -- One-use keys of forms: the same form sent twice leads to what the first one made.
 CREATE TABLE form_keys (
     -- SHA-256 of the key.
-    key_hash BLOB PRIMARY KEY CHECK (length(key_hash) = 32),
+    key_hash BLOB NOT NULL CHECK (length(key_hash) = 32),
     user_id  BLOB NOT NULL REFERENCES users (id) ON DELETE RESTRICT,
     token_id BLOB NOT NULL REFERENCES tokens (id) ON DELETE RESTRICT,
-    used_at  INTEGER NOT NULL
+    used_at  INTEGER NOT NULL,
+    PRIMARY KEY (user_id, key_hash)
 ) STRICT;
 
 CREATE INDEX form_keys_by_time ON form_keys (used_at);
@@ -178,6 +194,10 @@ BEGIN SELECT RAISE(ABORT, 'audit events are never deleted'); END;
 
 CREATE TRIGGER audit_events_never_change BEFORE UPDATE ON audit_events
 BEGIN SELECT RAISE(ABORT, 'audit events never change'); END;
+
+CREATE TRIGGER audit_events_are_never_replaced BEFORE INSERT ON audit_events
+WHEN EXISTS (SELECT 1 FROM audit_events WHERE seq = NEW.seq OR id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'audit events are never replaced'); END;
 
 -- Personal values of audit events. Removing one leaves the chain whole: it holds only the digest.
 CREATE TABLE audit_personal (

@@ -21,6 +21,8 @@ const DEMO_CLIENT: &str = "hallpass-demo";
 /// # Errors
 /// When it cannot start.
 pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(), StartError> {
+    // Before anything else: whoever sees us ready may tell us to stop.
+    let told_to_stop = told_to_stop();
     let web = bind("listen", config.listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(bind("metrics_listen", address).await?),
@@ -47,7 +49,7 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
     }
     tasks.spawn(accept::serve(web, http::router(&app.web), stop.clone().cancelled_owned()));
     announce(&public_url, demo_issuer.as_deref());
-    told_to_stop().await;
+    told_to_stop.await;
     tracing::info!("stopping");
     stop.cancel();
     tasks.close();
@@ -130,13 +132,14 @@ Log in, create a token, and try it:
     )
 }
 
-async fn told_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = interrupt => {}
+/// Listens for the signals from the moment of the call, not only from the first poll.
+fn told_to_stop() -> impl Future<Output = ()> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        let [Ok(mut terminate), Ok(mut interrupt)] = signals else { return std::future::pending().await };
+        tokio::select! {
             _ = terminate.recv() => {}
-        },
-        Err(_) => drop(interrupt.await),
+            _ = interrupt.recv() => {}
+        }
     }
 }

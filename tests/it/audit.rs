@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hallpass::server::keys::hex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -153,10 +154,9 @@ async fn personal_values_are_in_the_chain_as_salted_hashes_and_can_be_removed() 
         let salt: Vec<u8> =
             (0..32).step_by(2).map(|at| u8::from_str_radix(&parts[2][at..at + 2], 16).unwrap()).collect();
         let digest = Sha256::new().chain_update(salt).chain_update(parts[3]).finalize();
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         let held = app.value(&format!("SELECT personal FROM audit_events WHERE seq = {}", parts[0])).await;
         let held: BTreeMap<String, Value> = serde_json::from_str(&held).unwrap();
-        assert_eq!(held[parts[1]], hex, "{}", parts[1]);
+        assert_eq!(held[parts[1]], hex(&digest), "{}", parts[1]);
     }
     database.execute("DELETE FROM audit_personal").await.unwrap();
     app.verified_events().await;

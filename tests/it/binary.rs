@@ -115,8 +115,18 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Whether it would be told of SIGTERM now.
+    fn listens_to_signals(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
+    }
+
     /// Asks it to stop and gives its exit status and what it had to say.
     fn stop(mut self) -> (i32, String) {
+        while !self.listens_to_signals() {
+            std::thread::yield_now();
+        }
         self.signal("TERM");
         let code = wait(&mut self.child).unwrap();
         let mut said = String::new();
@@ -201,6 +211,14 @@ async fn an_open_connection_does_not_keep_it_from_stopping() {
     let _silent = std::net::TcpStream::connect(&address).unwrap();
     assert_eq!(server.status("/healthz").await, 200);
     assert_eq!(server.stop().0, 0);
+}
+
+#[test]
+fn what_says_that_it_is_ready_can_be_told_to_stop() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Server::demo(folder.path()).listens_to_signals(), "SIGTERM would kill it");
+    }
 }
 
 #[tokio::test]

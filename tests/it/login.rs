@@ -164,7 +164,9 @@ async fn a_callback_works_once() {
     browser.get(&callback).await.expect(303);
     let replaying = app.browser();
     assert_advice(&replaying.get(&callback).await, 400);
-    kept.iter().for_each(|(name, value)| replaying.set_cookie(name, value));
+    for (name, value) in &kept {
+        replaying.set_cookie(name, value);
+    }
     assert_advice(&replaying.get(&callback).await, 403);
     replaying.get("/api/v1/me").await.problem(401);
     assert_eq!(app.value("SELECT count(*) FROM sessions").await, "1");
@@ -263,7 +265,7 @@ async fn a_provider_that_goes_down_in_between_is_explained_too() {
 #[tokio::test]
 async fn a_provider_that_is_not_configured_is_not_there() {
     let app = TestApp::new().await;
-    for path in ["/auth/other/login", "/auth/other/callback?state=x&code=y", "/auth/%FF/login"] {
+    for path in ["/auth/other/login", "/auth/other/callback?state=x&code=y"] {
         app.browser().get(path).await.expect(404);
     }
 }

@@ -88,7 +88,6 @@ async fn the_same_form_twice_at_once_makes_one_token() {
 }
 
 #[tokio::test]
-#[ignore = "finding: a used form is only recognised while the login is fresh"]
 async fn the_same_form_an_hour_later_still_leads_to_the_token() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
@@ -127,7 +126,7 @@ async fn what_was_typed_is_kept_and_every_error_stands_beside_its_field() {
     let long_name = format!("\"><script>alert(1)</script>{}", "x".repeat(100));
     let fields = [
         ("name", long_name.as_str()),
-        ("description", "</textarea><script>alert(2)</script>"),
+        ("description", "copies the reports"),
         ("lifetime", "date"),
         ("date", "2031-01-01"),
         ("allowed_ips", "not a network"),
@@ -139,8 +138,7 @@ async fn what_was_typed_is_kept_and_every_error_stands_beside_its_field() {
     }
     assert!(!page.body.contains("description-error"));
     assert!(!page.body.contains("<script>alert"), "{page}");
-    for kept in ["&gt;&lt;script&gt;alert(1)", "&lt;/textarea&gt;&lt;script&gt;alert(2)", "2031-01-01", "not a network"]
-    {
+    for kept in ["&gt;&lt;script&gt;alert(1)", ">copies the reports<", "2031-01-01", "not a network"] {
         assert!(page.body.contains(kept), "{kept} is lost: {page}");
     }
     assert_eq!(app.value("SELECT count(*) FROM tokens").await, "0");
@@ -235,7 +233,31 @@ async fn names_are_text_on_every_page() {
 }
 
 #[tokio::test]
-#[ignore = "finding: names go into <title> unescaped"]
+async fn typed_text_cannot_end_its_field() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let evil = "</textarea><form action=/auth/logout method=post><button>Win";
+    let fields = [("name", ""), ("description", evil), ("allowed_ips", evil), ("lifetime", "30")];
+    let stored = serde_json::json!({"name": "t", "description": evil, "scopes": ["read:users"]});
+    let token = alice.create_token_with(&stored).await;
+    let pages = [
+        post(&alice, NEW, &new_token_form(&alice, &fields).await).await.expect(422),
+        alice.get(&format!("{NEW}?{}", form(&[("description", evil)]))).await.expect(200),
+        alice.get(&format!("{NEW}?{}", form(&[("allowed_ips", evil)]))).await.expect(200),
+        alice.get(&format!("/tokens/{}/edit", token.id)).await.expect(200),
+        alice
+            .post_form(&format!("/tokens/{}/edit", token.id), &[("description", evil), ("version", "1")])
+            .await
+            .expect(422),
+        alice.get(&format!("/tokens/{}", token.id)).await.expect(200),
+        alice.get("/tokens").await.expect(200),
+    ];
+    for (index, page) in pages.iter().enumerate() {
+        assert!(!page.body.contains("<button>Win"), "page {index}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn a_name_cannot_end_the_title() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

@@ -7,6 +7,7 @@ use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hallpass::server::http::Peer;
+use hallpass::server::keys::hex;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
@@ -233,9 +234,8 @@ async fn the_database_knows_only_the_hash_of_a_cookie() {
     let id = URL_SAFE_NO_PAD.decode(&cookie).unwrap();
     assert_eq!(id.len(), 16, "128 bits");
     let reversed: Vec<u8> = id.iter().rev().copied().collect();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
-    let dump = app.dump().await.to_uppercase();
-    for plain in [cookie.to_uppercase(), hex(&id), hex(&reversed)] {
+    let dump = app.dump().await.to_lowercase();
+    for plain in [cookie.to_lowercase(), hex(&id), hex(&reversed)] {
         assert!(!dump.contains(&plain));
     }
     assert!([id, reversed].iter().any(|id| dump.contains(&hex(&Sha256::digest(id)))));
@@ -254,7 +254,6 @@ async fn when_the_store_is_gone_nobody_is_taken_for_logged_out() {
 }
 
 #[tokio::test]
-#[ignore = "finding: with the store gone, a logout says that it worked"]
 async fn a_logout_that_cannot_be_written_does_not_claim_to_have_worked() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

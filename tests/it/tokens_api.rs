@@ -181,7 +181,6 @@ async fn values_that_cannot_be_accepted_are_named() {
 }
 
 #[tokio::test]
-#[ignore = "finding: expires_at that cannot be read is reported as expires_in"]
 async fn a_date_that_cannot_be_read_is_named_as_the_field_it_was_given_in() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
@@ -235,7 +234,6 @@ async fn unknown_fields_wrong_types_and_two_expiries_are_422() {
 }
 
 #[tokio::test]
-#[ignore = "finding: an array is taken for an object"]
 async fn a_body_that_is_no_object_is_422() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
@@ -248,7 +246,6 @@ async fn a_body_that_is_no_object_is_422() {
 }
 
 #[tokio::test]
-#[ignore = "finding: a wrong type before the place where the JSON breaks is 422"]
 async fn json_that_breaks_off_is_400_whatever_comes_before() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
@@ -301,7 +298,6 @@ async fn repeated_scopes_are_merged() {
 }
 
 #[tokio::test]
-#[ignore = "finding: scopes are counted before they are merged"]
 async fn repeated_scopes_are_merged_before_they_are_counted() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
@@ -347,7 +343,6 @@ async fn what_belongs_to_others_is_not_there() {
 }
 
 #[tokio::test]
-#[ignore = "finding: a path that is no UTF-8 is answered 400 as text/plain"]
 async fn an_id_that_is_not_even_text_is_not_found() {
     let app = TestApp::new().await;
     let bob = app.browser_of("bob").await;
@@ -390,7 +385,6 @@ async fn lists_are_bounded_and_their_parameters_checked() {
 }
 
 #[tokio::test]
-#[ignore = "finding: a repeated parameter is answered 400 as text/plain"]
 async fn a_parameter_given_twice_is_a_problem() {
     let app = TestApp::new().await;
     let answer = app.browser_of("alice").await.get(&format!("{TOKENS}?limit=1&limit=2")).await;
@@ -663,13 +657,13 @@ async fn a_token_may_look_at_itself_and_end_itself() {
 }
 
 #[tokio::test]
-async fn a_restricted_token_does_not_even_end_itself_from_elsewhere() {
+async fn whoever_finds_a_leaked_token_can_end_it_wherever_they_are() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;
     let token = alice.create_token_with(&wanted_with(&json!({"allowed_ips": ["198.51.100.7"]}))).await;
-    let call = || Call::new("DELETE", "/api/v1/self").bearer(&token.secret);
-    app.send(call()).await.problem(403);
-    app.send(call().from("198.51.100.7")).await.expect(204);
+    app.check("", &token.secret).await.problem(403);
+    app.send(Call::new("DELETE", "/api/v1/self").bearer(&token.secret)).await.expect(204);
+    app.send(Call::get("/check").bearer(&token.secret).from("198.51.100.7")).await.problem(401);
 }
 
 #[tokio::test]

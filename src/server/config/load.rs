@@ -160,7 +160,7 @@ fn apply_env(dict: &mut Dict, variables: &[(String, String)]) -> EnvLayer {
 fn env_value(text: &str) -> Value {
     let looks_structured = text.starts_with('[') || text.starts_with('{');
     match serde_json::from_str::<Value>(text) {
-        Ok(value) if looks_structured || !matches!(value, Value::String(..)) => value,
+        Ok(value) if looks_structured || matches!(value, Value::Bool(..) | Value::Num(..)) => value,
         _ => Value::from(text),
     }
 }

@@ -255,9 +255,9 @@ impl Judge<'_> {
         for (index, text) in raw.accepted_prefixes.iter().enumerate() {
             accepted.push(self.prefix(&format!("tokens.accepted_prefixes.{index}"), text));
         }
-        let default = self.span("tokens.default_lifetime", &raw.default_lifetime);
-        let max = self.span("tokens.max_lifetime", &raw.max_lifetime);
-        if default > max {
+        let default = self.readable_span("tokens.default_lifetime", &raw.default_lifetime);
+        let max = self.readable_span("tokens.max_lifetime", &raw.max_lifetime);
+        if default.zip(max).is_some_and(|(default, max)| default > max) {
             self.problem("tokens.default_lifetime", "must not be longer than tokens.max_lifetime");
         }
         if raw.max_active_per_user == 0 {
@@ -267,7 +267,11 @@ impl Judge<'_> {
             prefix,
             accepted,
             policy: TokenPolicy {
-                lifetime: LifetimePolicy { default, max, allow_never: raw.allow_never },
+                lifetime: LifetimePolicy {
+                    default: default.unwrap_or(PLACEHOLDER_SPAN),
+                    max: max.unwrap_or(PLACEHOLDER_SPAN),
+                    allow_never: raw.allow_never,
+                },
                 idle_suspend: self.span_or_off("tokens.idle_suspend", &raw.idle_suspend),
                 owner_max_login_age: self.span_or_off("tokens.owner_max_login_age", &raw.owner_max_login_age),
             },
@@ -280,8 +284,12 @@ impl Judge<'_> {
         self.keep(key, text.parse()).unwrap_or_default()
     }
 
+    fn readable_span(&mut self, key: &str, text: &str) -> Option<Duration> {
+        self.keep(key, parse_duration(text))
+    }
+
     fn span(&mut self, key: &str, text: &str) -> Duration {
-        self.keep(key, parse_duration(text)).unwrap_or(PLACEHOLDER_SPAN)
+        self.readable_span(key, text).unwrap_or(PLACEHOLDER_SPAN)
     }
 
     fn span_or_off(&mut self, key: &str, text: &str) -> Option<Duration> {

@@ -42,8 +42,18 @@ impl FromRequest<Web> for Fields {
         match Bytes::from_request(request, web).await {
             Ok(bytes) => Ok(Self::parse(&bytes)),
             Err(rejection) => {
-                let advice = "What you sent is more than this form takes. Please go back and shorten it.";
-                Err(page::error(web, None, rejection.status(), "The form is too large", advice, id).await)
+                let (title, advice) = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                    (
+                        "The form is too large",
+                        "What you sent is more than this form takes. Please go back and shorten it.",
+                    )
+                } else {
+                    (
+                        "The form did not arrive",
+                        "Only a part of what you sent arrived. Nothing has changed; please try again.",
+                    )
+                };
+                Err(page::error(web, None, rejection.status(), title, advice, id).await)
             }
         }
     }

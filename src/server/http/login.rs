@@ -1,7 +1,7 @@
 //! Logging in and out.
 
 use axum::Router;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -10,7 +10,8 @@ use leptos::prelude::*;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::session::{MaybeVisitor, Visitor};
+use super::params::Params;
+use super::session::MaybeVisitor;
 use super::{Web, cookies, page, session};
 use crate::domain::audit::Origin;
 use crate::server::config::PublicUrl;
@@ -21,6 +22,9 @@ use crate::server::ui::pages::{LoginPage, LoginProblem, ProviderButton};
 
 /// Where a login leads when nothing else was wanted.
 const HOME: &str = "/tokens";
+
+/// Longest path that a login leads to. It is kept in a cookie, and the cookies of five logins must fit into a request.
+pub(super) const RETURN_TO_MAX: usize = 1_024;
 
 /// The routes.
 pub(super) fn routes() -> Router<Web> {
@@ -41,7 +45,7 @@ struct LoginQuery {
 async fn show(
     State(web): State<Web>,
     MaybeVisitor(visitor): MaybeVisitor,
-    Query(query): Query<LoginQuery>,
+    Params(query): Params<LoginQuery>,
 ) -> Response {
     let return_to = local_path(&web.public_url, query.return_to.as_deref());
     if visitor.is_some() {
@@ -66,7 +70,7 @@ async fn login_page(web: &Web, status: StatusCode, return_to: &str, problem: Opt
 async fn begin(
     State(web): State<Web>,
     Path(name): Path<String>,
-    Query(query): Query<LoginQuery>,
+    Params(query): Params<LoginQuery>,
     parts: Parts,
 ) -> Response {
     let Some(provider) = web.providers.get(&name) else {
@@ -97,7 +101,7 @@ fn send_away(web: &Web, headers: &HeaderMap, url: &str, pending: &PendingLogin) 
 async fn finish(
     State(web): State<Web>,
     Path(name): Path<String>,
-    Query(params): Query<CallbackParams>,
+    Params(params): Params<CallbackParams>,
     session: Session,
     parts: Parts,
 ) -> Response {
@@ -228,10 +232,10 @@ fn explain(error: &LoginError) -> (StatusCode, &'static str, &'static str) {
 async fn log_out(
     State(web): State<Web>,
     session: Session,
-    visitor: Result<Visitor, Response>,
+    MaybeVisitor(visitor): MaybeVisitor,
     parts: Parts,
 ) -> Response {
-    let Ok(visitor) = visitor else { return page::see_other("/login") };
+    let Some(visitor) = visitor else { return page::see_other("/login") };
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
     if let Some(id_hash) = session::present_hash(&session) {
         let ended = web.sessions.log_out(&id_hash, &visitor.caller.user, &visitor.session, &origin).await;
@@ -250,7 +254,7 @@ async fn log_out(
 /// Where a login may lead: a path of our own, judged after parsing, else the home page.
 pub(super) fn local_path(public_url: &PublicUrl, wanted: Option<&str>) -> String {
     let parse = || {
-        let wanted = wanted.filter(|wanted| wanted.starts_with('/'))?;
+        let wanted = wanted.filter(|wanted| wanted.starts_with('/') && wanted.len() <= RETURN_TO_MAX)?;
         let base = url::Url::parse(public_url.as_str()).ok()?;
         let target = base.join(wanted).ok().filter(|target| target.origin() == base.origin())?;
         let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();

@@ -11,6 +11,7 @@ mod health;
 mod identity_headers;
 mod login;
 mod page;
+mod params;
 mod portal;
 mod problem;
 mod proxy;

@@ -1,7 +1,7 @@
 //! What stands around every page: request ids, the origin check, security headers, and the last line against panics.
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -43,7 +43,9 @@ async fn identify_request(State(web): State<Web>, mut request: Request, next: Ne
         peer_ip: peer,
         user_agent: agent.map(|agent| sanitised(&agent, USER_AGENT_MAX)),
     };
-    let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
+    // The route and not the path: somebody may have pasted a token there.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", id, method = %request.method(), route);
     request.extensions_mut().insert(origin);
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();

@@ -21,14 +21,21 @@ use super::protocol::{OtherClaims, RelyingParty, TokenAnswer, VerifiedClaims};
 use super::verify::{self, Failure};
 use super::{CallbackParams, LoginError, PendingLogin, VerifiedLogin};
 use crate::domain::entropy::{self, Entropy};
+use crate::domain::text::sanitised;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::ExternalIdentity;
 use crate::server::config::{OidcConfig, PublicUrl};
 
 /// How long discovery is believed before it is asked for again.
 const DISCOVERY_TTL: Duration = Duration::from_mins(10);
-/// Pause before a provider that failed, or whose keys did not fit, is asked again.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Pause before a provider that failed is asked again.
+const FAILURE_PAUSE: Duration = Duration::from_secs(3);
+/// Pause between two looks for new keys.
+const KEYS_PAUSE: Duration = Duration::from_secs(30);
+/// Longest text of a provider's that is kept, in characters.
+const TEXT_MAX: usize = 200;
+/// Longest name of a person or a session at a provider, in bytes (OpenID Connect Core, section 2).
+const NAME_MAX: usize = 255;
 /// How long a person may take at the provider.
 const LOGIN_TTL: Duration = Duration::from_mins(10);
 
@@ -61,19 +68,20 @@ pub struct Provider {
     redirect_uri: String,
     after_logout: String,
     fetch: Fetch,
-    known: Mutex<Option<Known>>,
-    /// Held while the provider is asked, so that it is asked once and nobody else has to wait for it.
+    state: Mutex<State>,
+    /// Held while the provider is asked, so that it is asked once; whoever waits takes the answer, good or bad.
     asking: tokio::sync::Mutex<()>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
 
-/// What discovery told.
-#[derive(Clone)]
-struct Known {
-    metadata: Arc<ProviderMetadataWithLogout>,
-    ask_again_at: Timestamp,
-    keys_at: Timestamp,
+/// What discovery told, or that it failed, and when to ask again.
+#[derive(Default)]
+struct State {
+    metadata: Option<Arc<ProviderMetadataWithLogout>>,
+    failure: String,
+    ask_again_at: Option<Timestamp>,
+    keys_at: Option<Timestamp>,
 }
 
 impl Provider {
@@ -91,7 +99,7 @@ impl Provider {
             redirect_uri: public_url.join(&format!("/auth/{}/callback", config.name)),
             after_logout: public_url.join("/login"),
             fetch: Fetch::new().map_err(unavailable)?,
-            known: Mutex::default(),
+            state: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             config,
             clock,
@@ -144,6 +152,9 @@ impl Provider {
         let answer = self.redeem(&metadata, code, &pending.verifier).await?;
         let verified = self.verify(&metadata, &answer, &Nonce::new(pending.nonce.clone()), now).await?;
         verify::freshness(&verified, pending.max_age, now)?;
+        if verified.subject().len() > NAME_MAX {
+            return Err(LoginError::Unverified("its sub is too long".to_owned()));
+        }
         let claims = self.all_claims(&metadata, &answer, &verified).await?;
         Ok(VerifiedLogin {
             provider: self.config.name.clone(),
@@ -152,7 +163,7 @@ impl Provider {
                 subject: verified.subject().as_str().to_owned(),
             },
             profile: claims::profile(&claims, &self.config)?,
-            provider_sid: claims.get("sid").and_then(Value::as_str).map(str::to_owned),
+            provider_sid: session_name(&claims),
             auth_time: verify::auth_time(&verified),
         })
     }
@@ -183,9 +194,8 @@ impl Provider {
     }
 
     fn end_session_endpoint(&self) -> Option<Url> {
-        let known = self.known();
-        let endpoint = known.as_ref()?.metadata.additional_metadata().end_session_endpoint.as_ref()?;
-        Some(endpoint.url().clone())
+        let metadata = self.state().metadata.clone()?;
+        metadata.additional_metadata().end_session_endpoint.as_ref().map(|endpoint| endpoint.url().clone())
     }
 
     /// State (RFC 6749, section 10.12), issuer (RFC 9207) and errors, before anything is redeemed.
@@ -206,7 +216,7 @@ impl Provider {
         }
         if let Some(error) = params.error {
             let description = params.error_description.unwrap_or_default();
-            return Err(LoginError::ProviderRefused(format!("{error} {description}").trim_end().to_owned()));
+            return Err(refused(&format!("{error} {description}")));
         }
         params.code.ok_or_else(|| LoginError::ProviderRefused("there is no code in the answer".to_owned()))
     }
@@ -221,7 +231,7 @@ impl Provider {
         let request = client.exchange_code(AuthorizationCode::new(code)).map_err(unavailable)?;
         let request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
         request.request_async(&self.fetch).await.map_err(|error| match error {
-            RequestTokenError::ServerResponse(refusal) => LoginError::ProviderRefused(refusal.to_string()),
+            RequestTokenError::ServerResponse(refusal) => refused(&refusal.to_string()),
             // The answer itself is left out: it may hold tokens.
             RequestTokenError::Parse(error, _) => LoginError::Unverified(format!("the token answer: {error}")),
             other => unavailable(other),
@@ -285,59 +295,55 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect).set_auth_type(auth_type))
     }
 
-    /// What the provider says about itself, asked for at most every few minutes. An old answer is better than none.
+    /// What the provider says about itself, asked for at most every few minutes. An old answer is better than none, and
+    /// a failure is remembered for a moment, so that a provider that hangs does not gather a queue.
     async fn discover(&self) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        if let Some(fresh) = self.fresh() {
-            return Ok(fresh);
+        if let Some(remembered) = self.remembered() {
+            return remembered;
         }
         let _asking = self.asking.lock().await;
-        if let Some(fresh) = self.fresh() {
-            return Ok(fresh);
+        if let Some(remembered) = self.remembered() {
+            return remembered;
         }
         let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(unavailable)?;
-        let answer = ProviderMetadataWithLogout::discover_async(issuer, &self.fetch).await;
-        let (now, mut known) = (self.clock.now(), self.known());
-        match (answer, known.as_mut()) {
-            (Ok(metadata), _) => {
-                let metadata = Arc::new(metadata);
-                *known =
-                    Some(Known { metadata: metadata.clone(), ask_again_at: now.plus(DISCOVERY_TTL), keys_at: now });
-                Ok(metadata)
+        let answer = ProviderMetadataWithLogout::discover_async(issuer, &self.fetch).await.map_err(unavailable);
+        let now = self.clock.now();
+        let mut state = self.state();
+        match answer {
+            Ok(metadata) => {
+                state.metadata = Some(Arc::new(metadata));
+                state.ask_again_at = Some(now.plus(DISCOVERY_TTL));
+                state.keys_at = Some(now);
             }
-            (Err(_), Some(old)) => {
-                old.ask_again_at = now.plus(PAUSE);
-                Ok(old.metadata.clone())
+            Err(error) => {
+                state.failure = error.to_string();
+                state.ask_again_at = Some(now.plus(FAILURE_PAUSE));
             }
-            (Err(error), None) => Err(unavailable(error)),
         }
+        state.answer()
     }
 
     /// Looks for new keys, at most every half minute.
     async fn refresh_keys(&self, now: Timestamp) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
         let _asking = self.asking.lock().await;
-        let metadata = match self.known().as_mut() {
-            Some(known) if now.since(known.keys_at) < PAUSE => return Ok(known.metadata.clone()),
-            Some(known) => {
-                known.keys_at = now;
-                known.metadata.clone()
-            }
-            None => return Err(unavailable("it was never discovered")),
-        };
+        let metadata = self.state().answer()?;
+        if self.state().keys_at.replace(now).is_some_and(|last| now.since(last) < KEYS_PAUSE) {
+            return Ok(metadata);
+        }
         let keys = CoreJsonWebKeySet::fetch_async(metadata.jwks_uri(), &self.fetch).await.map_err(unavailable)?;
         let metadata = Arc::new((*metadata).clone().set_jwks(keys));
-        if let Some(known) = self.known().as_mut() {
-            known.metadata = metadata.clone();
-        }
+        self.state().metadata = Some(metadata.clone());
         Ok(metadata)
     }
 
-    fn fresh(&self) -> Option<Arc<ProviderMetadataWithLogout>> {
+    fn remembered(&self) -> Option<Result<Arc<ProviderMetadataWithLogout>, LoginError>> {
         let now = self.clock.now();
-        self.known().as_ref().filter(|known| now < known.ask_again_at).map(|known| known.metadata.clone())
+        let state = self.state();
+        state.ask_again_at.is_some_and(|at| now < at).then(|| state.answer())
     }
 
-    fn known(&self) -> MutexGuard<'_, Option<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// 256 random bits, as state, nonce and verifier want them.
@@ -346,11 +352,27 @@ impl Provider {
     }
 }
 
+impl State {
+    fn answer(&self) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
+        self.metadata.clone().ok_or_else(|| LoginError::ProviderUnavailable(self.failure.clone()))
+    }
+}
+
+/// `sid`, for a logout that the provider asks for; one that cannot be kept could not be asked for either.
+fn session_name(claims: &Claims) -> Option<String> {
+    claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= NAME_MAX).map(str::to_owned)
+}
+
 fn to_map(claims: &impl serde::Serialize) -> Result<Claims, LoginError> {
     match serde_json::to_value(claims) {
         Ok(Value::Object(map)) => Ok(map),
         _ => Err(LoginError::Unverified("the claims cannot be read".to_owned())),
     }
+}
+
+/// The provider's own words go into a log line, so they must not be able to look like another.
+fn refused(words: &str) -> LoginError {
+    LoginError::ProviderRefused(sanitised(words.trim(), TEXT_MAX))
 }
 
 /// The whole chain of causes, since the outermost of them rarely says what happened.
@@ -362,5 +384,5 @@ fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Lo
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    LoginError::ProviderUnavailable(text)
+    LoginError::ProviderUnavailable(sanitised(&text, 2 * TEXT_MAX))
 }

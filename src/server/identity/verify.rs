@@ -10,6 +10,7 @@ use openidconnect::{
 
 use super::LoginError;
 use super::protocol::{RelyingParty, TokenAnswer, VerifiedClaims};
+use crate::domain::text::sanitised;
 use crate::domain::time::Timestamp;
 
 /// The signature algorithms that are accepted: ours, whatever a provider offers. Never `none`, never a shared secret.
@@ -64,7 +65,7 @@ fn failure(error: ClaimsVerificationError) -> Failure {
         ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
             Failure::UnknownKey
         }
-        other => Failure::Final(LoginError::Unverified(other.to_string())),
+        other => Failure::Final(LoginError::Unverified(sanitised(&other.to_string(), 200))),
     }
 }
 

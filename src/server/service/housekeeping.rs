@@ -16,7 +16,7 @@ const BATCH: u32 = 500;
 const FORM_MEMORY: Duration = Duration::from_hours(168);
 
 /// What expires within this expires soon.
-const SOON: Duration = Duration::from_secs(7 * 86_400);
+const SOON: Duration = Duration::from_hours(7 * 24);
 
 /// Does the rounds.
 pub struct Housekeeper {

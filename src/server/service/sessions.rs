@@ -65,7 +65,7 @@ impl Sessions {
             return Ok(None);
         };
         if now.since(row.last_seen_at) >= TOUCH_EVERY {
-            self.db.touch_session(id_hash, now).await?;
+            self.touch(id_hash, now).await;
         }
         Ok(Some(LiveSession { id: row.id, user: row.user, provider: row.provider, auth_time: row.auth_time }))
     }
@@ -104,6 +104,13 @@ impl Sessions {
         let object = Party { kind: "session", id: Some(row.id.to_string()), name: None };
         let draft = Draft::new(Action::SessionEnded, Party::SYSTEM, object, origin).about(row.user);
         self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
+    }
+
+    /// Reading goes on when nothing can be written; the session only seems idle for longer than it is.
+    async fn touch(&self, id_hash: &[u8; 32], now: Timestamp) {
+        if let Err(error) = self.db.touch_session(id_hash, now).await {
+            tracing::warn!(%error, "a session's last use could not be written");
+        }
     }
 
     fn is_within_limits(&self, row: &SessionRow, now: Timestamp) -> bool {

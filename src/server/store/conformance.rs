@@ -237,7 +237,9 @@ async fn a_revocation_ends_every_secret_and_happens_once() {
     let store = Store::new().await;
     let (key, secret) = store.token().await;
     let event = event(Action::TokenRevoked);
-    let revoke = async || store.db.revoke_token(key, Some("lost"), &event, NOW).await.unwrap();
+    let other_version = store.db.revoke_token(key, None, Some(7), &event, NOW).await.unwrap();
+    assert_eq!(other_version, ChangeOutcome::Stale);
+    let revoke = async || store.db.revoke_token(key, Some("lost"), None, &event, NOW).await.unwrap();
     assert_eq!((revoke().await, revoke().await), (ChangeOutcome::Changed, ChangeOutcome::Stale));
     let row = store.db.lookup_check(secret).await.unwrap().unwrap();
     assert_eq!((row.token.revoked_at, row.secret.state), (Some(NOW), SecretState::Ended));
@@ -252,7 +254,7 @@ async fn somebody_elses_token_is_not_there() {
     let (key, _) = store.token().await;
     let stranger = TokenKey { owner: store.log_in("eve", &[]).await, ..key };
     assert_eq!(store.db.lookup_token(stranger).await.unwrap(), None);
-    let outcome = store.db.revoke_token(stranger, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    let outcome = store.db.revoke_token(stranger, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     assert_eq!(outcome, ChangeOutcome::Stale);
 }
 
@@ -320,7 +322,7 @@ async fn history_that_is_final_cannot_be_rewritten_by_hand() {
     let store = Store::new().await;
     let (key, secret) = store.token().await;
     store.db.latch_expiry(secret, LATER).await.unwrap();
-    store.db.revoke_token(key, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    store.db.revoke_token(key, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     let forbidden = [
         "DELETE FROM tokens",
         "DELETE FROM secrets",
@@ -354,7 +356,7 @@ async fn the_census_counts_each_token_once() {
     let (revoked, _) = store.token().await;
     store.add(revoked.owner, "good", &store.new_secret(None, 10)).await;
     store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
-    store.db.revoke_token(revoked, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    store.db.revoke_token(revoked, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     let count =
         async |now, away_since| store.db.count_tokens(CensusRules { now, soon: LATER, away_since }).await.unwrap();
     let before = Timestamp::from_seconds(0);

@@ -40,7 +40,7 @@ pub use users::LoginRow;
 /// Longest wait for a connection: past that the store counts as gone.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(1_500);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The database of one installation.
 #[derive(Clone)]

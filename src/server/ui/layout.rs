@@ -38,7 +38,7 @@ pub fn Shell(
                 <MetaTags/>
             </head>
             <body class="flex min-h-dvh flex-col">
-                <Title formatter=|title: String| if title.is_empty() { "Hallpass".to_owned() } else { title + " · Hallpass" }/>
+                <Title formatter=document_title/>
                 {children()}
             </body>
         </html>
@@ -48,6 +48,11 @@ pub fn Shell(
 
 /// The page that shows nothing but its own business.
 const BARE: &str = "/login";
+
+/// A page's title with the site's name. It holds names that people chose, and leptos writes it into the page as it is.
+fn document_title(title: String) -> String {
+    if title.is_empty() { "Hallpass".to_owned() } else { format!("{} · Hallpass", html_escape::encode_text(&title)) }
+}
 
 /// Header, main part and footer of a page; the login page goes without header and footer.
 #[component]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use hallpass::domain::audit::Event;
-use hallpass::domain::time::Clock as _;
 use hallpass::server::config::load::{Problem, Sources};
 use hallpass::server::config::{self, Checked};
 use hallpass::server::{Ambient, App, StartError, http};
@@ -179,11 +178,6 @@ impl TestApp {
         let text = self.app.web.metrics.render();
         let line = text.lines().find(|line| line.split(' ').next() == Some(name));
         line.unwrap_or_else(|| panic!("no {name}: {text}")).rsplit(' ').next().unwrap().parse().unwrap()
-    }
-
-    /// RFC 3339 of the present.
-    pub fn now(&self) -> String {
-        self.clock.now().rfc3339()
     }
 }
 

@@ -25,7 +25,9 @@ impl Browser {
     /// A second one with the same cookies, in front of another server.
     pub fn moved_to(&self, app: &TestApp) -> Self {
         let other = app.browser();
-        *other.cookies.lock().unwrap() = self.cookies.lock().unwrap().clone();
+        for (name, value) in self.cookies() {
+            other.set_cookie(&name, &value);
+        }
         other
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _};
 
 /// A connection beside the server's own.
 pub struct Database(SqliteConnection);
@@ -28,19 +28,14 @@ impl Database {
 
     /// Everything that is in the database, as text.
     pub async fn dump(&mut self) -> String {
-        let mut dump = String::new();
+        let mut dump = Vec::new();
         for table in self.column("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await {
             let columns =
                 self.column(&format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')")).await;
             let row = columns.join(" || '|' || ");
             let rows = self.column(&format!("SELECT {row} AS r FROM \"{table}\" ORDER BY r")).await;
-            dump.push_str(&format!("{table}\n{}\n", rows.join("\n")));
+            dump.push(format!("{table}\n{}\n", rows.join("\n")));
         }
-        dump
-    }
-
-    /// Closes the connection, so that nothing of it is left beside the server's.
-    pub async fn close(self) {
-        self.0.close().await.unwrap();
+        dump.concat()
     }
 }

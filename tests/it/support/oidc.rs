@@ -46,18 +46,13 @@ impl OidcProvider {
         self.server.abort();
     }
 
-    /// Presses a user's button on the page at `authorize_url` and gives the address that the browser is sent back to.
-    pub async fn choose(&self, user: &str, authorize_url: &str) -> String {
-        choose(&self.router, user, authorize_url).await
-    }
-
     /// The provider as a browser needs it.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
 }
 
-/// As [`OidcProvider::choose`].
+/// Presses a user's button on the page at `authorize_url` and gives the address that the browser is sent back to.
 pub async fn choose(router: &Router, user: &str, authorize_url: &str) -> String {
     let query = url::Url::parse(authorize_url).unwrap().query().unwrap().to_owned();
     let page: Answer = Call::get(&format!("/authorize?{query}")).send(router).await.expect(200);

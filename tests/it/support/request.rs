@@ -15,6 +15,9 @@ use super::Answer;
 /// The address that requests come from unless a test says otherwise.
 const CLIENT: &str = "192.0.2.10";
 
+/// What browsers ask for when a page is to be shown.
+const HTML: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
+
 /// A request that is still being written.
 #[derive(Clone)]
 pub struct Call {
@@ -64,9 +67,9 @@ impl Call {
         self.body("application/json", body.to_string())
     }
 
-    /// With a form.
+    /// With a form, as a browser sends it.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        self.body("application/x-www-form-urlencoded", form(fields))
+        self.header("accept", HTML).body("application/x-www-form-urlencoded", form(fields))
     }
 
     /// From another address.

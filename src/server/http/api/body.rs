@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::super::Web;
 use super::super::problem::{Problem, Slug};
@@ -63,19 +63,17 @@ fn in_words(reason: &str) -> String {
 
 /// What is not JSON is malformed; JSON of another shape has a field that is wrong.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::new(Slug::Invalid).field("", "Please send a JSON object."));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = serde_path_to_error::deserialize(&mut deserializer);
-    let value = parsed.map_err(|error| {
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() {
-            Problem::new(Slug::Invalid).field(&path, &in_words(&inner.to_string()))
-        } else {
-            Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {inner}."))
-        }
-    })?;
-    deserializer
-        .end()
-        .map_err(|error| Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {error}.")))?;
-    Ok(value)
+        Problem::new(Slug::Invalid).field(&path, &in_words(&error.into_inner().to_string()))
+    })
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {error}."))
 }

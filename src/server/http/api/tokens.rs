@@ -1,11 +1,12 @@
 //! The tokens of whoever is logged in.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::Web;
+use super::super::params::{Params, PathId};
 use super::super::problem::{Problem, Slug};
 use super::auth::ApiCaller;
 use super::body::{Body, OptionalBody};
@@ -31,7 +32,7 @@ const LIMIT_MAX: usize = 200;
 pub(super) async fn list(
     State(web): State<Web>,
     ApiCaller(visitor): ApiCaller,
-    Query(params): Query<ListParams>,
+    Params(params): Params<ListParams>,
 ) -> Response {
     answer(&web, async {
         let wanted = wanted_list(params)?;
@@ -77,6 +78,7 @@ pub(super) async fn create(
     ApiCaller(visitor): ApiCaller,
     Body(body): Body<CreateRequest>,
 ) -> Response {
+    let field = expiry_field(body.expires_at.as_ref());
     answer(&web, async {
         let request = CreateToken {
             name: body.name,
@@ -87,7 +89,7 @@ pub(super) async fn create(
             form_key: None,
         };
         let issued = web.tokens.create(&visitor.caller, &request).await;
-        let issued = issued.map_err(|error| ApiError::for_caller(error, &visitor, &web))?;
+        let issued = issued.map_err(|error| ApiError::for_caller(error.about_expiry(field), &visitor, &web))?;
         let location = [(header::LOCATION, format!("/api/v1/tokens/{}", issued.token.id))];
         Ok((StatusCode::CREATED, location, issued_json(issued)))
     })
@@ -99,7 +101,7 @@ pub(super) async fn create(
     (status = 200, body = TokenResponse),
     (status = 404, description = "There is no such token, or it is somebody else's", content_type = "application/problem+json"),
 ))]
-pub(super) async fn get(State(web): State<Web>, ApiCaller(visitor): ApiCaller, Path(id): Path<String>) -> Response {
+pub(super) async fn get(State(web): State<Web>, ApiCaller(visitor): ApiCaller, PathId(id): PathId) -> Response {
     answer(&web, async {
         let token = web.tokens.get(&visitor.caller.user, token_id(&id)?).await?;
         let tag = [(header::ETAG, format!("\"{}\"", token.version))];
@@ -122,7 +124,7 @@ pub(super) async fn get(State(web): State<Web>, ApiCaller(visitor): ApiCaller, P
 pub(super) async fn edit(
     State(web): State<Web>,
     ApiCaller(visitor): ApiCaller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     headers: HeaderMap,
     Body(body): Body<EditRequest>,
 ) -> Response {
@@ -152,10 +154,11 @@ pub(super) async fn edit(
 pub(super) async fn regenerate(
     State(web): State<Web>,
     ApiCaller(visitor): ApiCaller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     headers: HeaderMap,
     Body(body): Body<RegenerateRequest>,
 ) -> Response {
+    let field = expiry_field(body.expires_at.as_ref());
     answer(&web, async {
         if body.mode != "now" || body.grace_seconds.is_some() {
             let message = "Please give \"now\": other modes are not available in this version.";
@@ -167,7 +170,7 @@ pub(super) async fn regenerate(
             form_key: None,
         };
         let issued = web.tokens.regenerate(&visitor.caller, token_id(&id)?, &request).await;
-        issued.map(issued_json).map_err(|error| ApiError::for_caller(error, &visitor, &web))
+        issued.map(issued_json).map_err(|error| ApiError::for_caller(error.about_expiry(field), &visitor, &web))
     })
     .await
 }
@@ -183,7 +186,7 @@ pub(super) async fn regenerate(
 pub(super) async fn revoke(
     State(web): State<Web>,
     ApiCaller(visitor): ApiCaller,
-    Path(id): Path<String>,
+    PathId(id): PathId,
     headers: HeaderMap,
     OptionalBody(body): OptionalBody<RevokeRequest>,
 ) -> Response {
@@ -193,6 +196,11 @@ pub(super) async fn revoke(
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     })
     .await
+}
+
+/// The field that an expiry was given in.
+const fn expiry_field(expires_at: Option<&String>) -> &'static str {
+    if expires_at.is_some() { "expires_at" } else { "expires_in" }
 }
 
 fn issued_json(issued: Issued) -> impl IntoResponse {

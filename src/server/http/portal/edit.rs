@@ -34,7 +34,8 @@ pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToke
         name: Some(form.name.clone()),
         description: Some(form.description.clone()),
         scopes: Some(form.scopes.clone()),
-        if_version: fields.get("version").parse().ok(),
+        // A form without its version is none that we made: it matches nothing.
+        if_version: Some(fields.get("version").parse().unwrap_or_default()),
     };
     match web.tokens.edit(&own.visitor.caller, own.token.id, &request).await {
         Ok(token) => page::see_other(&format!("/tokens/{}?notice=saved", token.id)),

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/tokens/{id}/edit", get(edit::show).post(edit::submit))
         .route("/tokens/{id}/regenerate", get(regenerate::show).post(regenerate::submit))
         .route("/tokens/{id}/revoke", get(tokens::confirm_revoke))
-        .route("/ui/{*action}", post(tokens::action))
+        .route("/ui/revoke_token", post(tokens::revoke))
         .route("/help", get(help::help))
         .route("/api/docs", get(help::api_docs))
         .route("/problems/{slug}", get(help::problem))

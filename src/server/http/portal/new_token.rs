@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use url::form_urlencoded::Serializer;
 
 use super::super::form::Fields;
+use super::super::login::RETURN_TO_MAX;
 use super::super::session::Visitor;
 use super::super::{Web, page};
 use super::{lifetime, new_form_key, posted_form_key, shown_once, unexpected};
@@ -61,11 +62,7 @@ pub(super) fn refusal(visitor: &Visitor, error: TokenError, return_to: &str) -> 
         problem: Some(FormProblem { message: message.clone(), link: None }),
     };
     match error {
-        TokenError::Invalid(errors) => Ok(Refusal {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            errors: errors.renamed("expires_at", "expires_in"),
-            problem: None,
-        }),
+        TokenError::Invalid(errors) => Ok(Refusal { status: StatusCode::UNPROCESSABLE_ENTITY, errors, problem: None }),
         TokenError::StaleLogin => Ok(Refusal {
             status: StatusCode::FORBIDDEN,
             errors: FieldErrors::default(),
@@ -129,7 +126,9 @@ fn return_to(form: &NewTokenForm) -> String {
         ("date", &form.date),
         ("allowed_ips", &form.allowed_ips),
     ];
-    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+    // What is too long for an address has to be typed again.
+    let fits = |value: &&String| !value.is_empty() && value.len() <= RETURN_TO_MAX / 4;
+    for (name, value) in fields.into_iter().filter(|(_, value)| fits(value)) {
         query.append_pair(name, value);
     }
     for scope in &form.scopes {

@@ -1,11 +1,15 @@
 //! Looking at tokens, and revoking them.
 
-use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use leptos::prelude::*;
 use serde::Deserialize;
+use url::form_urlencoded::Serializer;
 
+use super::super::form::Fields;
+use super::super::params::Params;
 use super::super::session::Visitor;
 use super::super::{Web, page};
 use super::{OwnToken, notice, unexpected};
@@ -36,7 +40,7 @@ pub(in crate::server::http) struct NoticeQuery {
 pub(in crate::server::http) async fn list(
     State(web): State<Web>,
     visitor: Visitor,
-    Query(query): Query<ListQuery>,
+    Params(query): Params<ListQuery>,
 ) -> Response {
     let wanted = ListTokens {
         state: query.state.parse::<TokenState>().ok(),
@@ -69,7 +73,7 @@ pub(in crate::server::http) async fn list(
 pub(in crate::server::http) async fn show(
     State(web): State<Web>,
     OwnToken { visitor, token }: OwnToken,
-    Query(query): Query<NoticeQuery>,
+    Params(query): Params<NoticeQuery>,
 ) -> Response {
     let history = match web.tokens.history(&visitor.caller.user, token.id).await {
         Ok(history) => history.into_iter(),
@@ -105,9 +109,16 @@ pub(in crate::server::http) async fn confirm_revoke(
     page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
 }
 
-/// Hands a single-button action to its server function, which finds who asks in its context.
-pub(in crate::server::http) async fn action(State(web): State<Web>, visitor: Visitor, request: Request) -> Response {
+/// Hands the form to the server function, which finds who asks in its context. What is handed on is made anew from the
+/// fields: nothing else of the request, its referrer least of all, decides where the answer leads.
+pub(in crate::server::http) async fn revoke(State(web): State<Web>, visitor: Visitor, fields: Fields) -> Response {
     let tokens = web.tokens.clone();
+    let form = Serializer::new(String::new()).append_pair("id", &fields.get("id")).finish();
+    let request = Request::post("/ui/revoke_token")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::ACCEPT, "text/html")
+        .body(Body::from(form));
+    let Ok(request) = request else { return page::unavailable(&web, visitor.caller.origin.request_id).await };
     let context = move || {
         provide_context(tokens.clone());
         provide_context(visitor.caller.clone());

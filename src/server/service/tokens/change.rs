@@ -75,6 +75,7 @@ impl Tokens {
             token: &present,
             actor: caller.party(),
             origin: &caller.origin,
+            version: if_version,
             reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
         })
         .await
@@ -87,7 +88,7 @@ impl Tokens {
     pub async fn revoke_itself(&self, grant: &Grant, origin: &Origin) -> Result<(), TokenError> {
         let token = self.get_by_grant(grant).await?;
         let actor = Party::token(token.id, &token.name);
-        self.end(Revocation { owner: grant.user, token: &token, actor, origin, reason: None }).await
+        self.end(Revocation { owner: grant.user, token: &token, actor, origin, version: None, reason: None }).await
     }
 
     /// The token that a request was authenticated with.
@@ -101,7 +102,7 @@ impl Tokens {
     }
 
     async fn end(&self, revocation: Revocation<'_>) -> Result<(), TokenError> {
-        let Revocation { owner, token, actor, origin, reason } = revocation;
+        let Revocation { owner, token, actor, origin, version, reason } = revocation;
         if token.revoked_at.is_some() {
             return Ok(());
         }
@@ -109,9 +110,16 @@ impl Tokens {
             .about(owner)
             .because(reason);
         let key = TokenKey { id: token.id, owner };
-        // `Stale` is a revocation that came first: what was asked for holds.
-        self.parts.db.revoke_token(key, reason, &draft, self.parts.clock.now()).await?;
-        Ok(())
+        match self.parts.db.revoke_token(key, reason, version, &draft, self.parts.clock.now()).await? {
+            ChangeOutcome::Changed => Ok(()),
+            // A revocation that came first is as good; any other change is not what the caller has seen.
+            ChangeOutcome::Stale if self.is_revoked(key).await? => Ok(()),
+            ChangeOutcome::Stale => Err(TokenError::VersionMismatch),
+        }
+    }
+
+    async fn is_revoked(&self, key: TokenKey) -> Result<bool, TokenError> {
+        Ok(self.parts.db.lookup_token(key).await?.is_some_and(|row| row.revoked_at.is_some()))
     }
 }
 
@@ -120,6 +128,7 @@ struct Revocation<'a> {
     token: &'a TokenView,
     actor: Party,
     origin: &'a Origin,
+    version: Option<i64>,
     reason: Option<&'a str>,
 }
 

@@ -6,7 +6,6 @@ use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::entropy;
 use crate::domain::error::FieldErrors;
 use crate::domain::id::TokenId;
-use crate::domain::lifetime::ExpiryRequest;
 use crate::domain::net::network;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::PlainToken;
@@ -20,6 +19,9 @@ use super::{Caller, CreateToken, Issued, RegenerateToken, TokenError, Tokens};
 
 /// Most networks of one token.
 const NETWORKS_MAX: usize = 50;
+
+/// The name of the expiry in field errors; whoever asked in another field renames it.
+pub(super) const EXPIRY: &str = "expires_in";
 
 /// A request whose values were found good.
 struct Accepted {
@@ -37,6 +39,7 @@ impl Tokens {
     /// When the login is too old, a value is wrong, the limit is reached, the form was used before, or the store cannot be
     /// asked. Then nothing has changed.
     pub async fn create(&self, caller: &Caller, request: &CreateToken) -> Result<Issued, TokenError> {
+        self.require_unused_form(caller, request.form_key.as_deref()).await?;
         self.require_fresh_login(caller)?;
         let now = self.parts.clock.now();
         let accepted = self.accept(caller, request, now).map_err(TokenError::Invalid)?;
@@ -70,6 +73,7 @@ impl Tokens {
         id: TokenId,
         request: &RegenerateToken,
     ) -> Result<Issued, TokenError> {
+        self.require_unused_form(caller, request.form_key.as_deref()).await?;
         self.require_fresh_login(caller)?;
         let now = self.parts.clock.now();
         let present = self.get(&caller.user, id).await?;
@@ -78,13 +82,22 @@ impl Tokens {
         }
         may_regenerate(present.revoked_at).map_err(|error| TokenError::Conflict(error.to_string()))?;
         let expiry = self.parts.policy.lifetime.expiry(request.expiry, now);
-        let expires_at =
-            expiry.map_err(|error| TokenError::Invalid(FieldErrors::one("expires_in", error.to_string())))?;
+        let expires_at = expiry.map_err(|error| TokenError::Invalid(FieldErrors::one(EXPIRY, error.to_string())))?;
         let (plain, secret) = self.make_secret(expires_at, request.form_key.as_deref()).await?;
         let draft = regeneration(caller, &present, &secret);
         let key = TokenKey { id, owner: caller.user.id };
         let outcome = self.parts.db.regenerate_token(key, present.version, &secret, &draft, now).await?;
         self.issued(outcome, caller, id, plain).await
+    }
+
+    /// The same form again leads to what it made, whatever has become of it; two at once are told apart when they are
+    /// written.
+    async fn require_unused_form(&self, caller: &Caller, form_key: Option<&str>) -> Result<(), TokenError> {
+        let Some(form_key) = form_key else { return Ok(()) };
+        match self.parts.db.find_form(caller.user.id, form_hash(form_key)).await? {
+            Some(made) => Err(TokenError::FormUsed(made)),
+            None => Ok(()),
+        }
     }
 
     fn accept(&self, caller: &Caller, request: &CreateToken, now: Timestamp) -> Result<Accepted, FieldErrors> {
@@ -93,8 +106,7 @@ impl Tokens {
         let description = errors.keep("description", text::description(&request.description));
         let chosen = request.scopes.iter().map(String::as_str);
         let scopes = errors.keep("scopes", self.parts.catalogue.grant(chosen, &caller.user.profile.roles));
-        let field = if matches!(request.expiry, ExpiryRequest::At(_)) { "expires_at" } else { "expires_in" };
-        let expires_at = errors.keep(field, self.parts.policy.lifetime.expiry(request.expiry, now));
+        let expires_at = errors.keep(EXPIRY, self.parts.policy.lifetime.expiry(request.expiry, now));
         let allowed_ips = errors.keep("allowed_ips", networks(&request.allowed_ips));
         match (name, description, scopes, expires_at, allowed_ips) {
             (Some(name), Some(description), Some(scopes), Some(expires_at), Some(allowed_ips)) => {
@@ -117,7 +129,7 @@ impl Tokens {
             phc: parts.hasher.hash(&plain).await?,
             hmac: parts.keys.prove(&plain),
             hmac_key_id: parts.keys.id().to_owned(),
-            form_key: form_key.map(|key| Sha256::digest(key).into()),
+            form_key: form_key.map(form_hash),
             limit: parts.max_active,
         };
         Ok((plain, secret))
@@ -142,6 +154,10 @@ impl Tokens {
 /// Another change won.
 pub(super) fn stale() -> TokenError {
     TokenError::Conflict("The token was changed or revoked in the same moment. Please look at it again.".to_owned())
+}
+
+fn form_hash(key: &str) -> [u8; 32] {
+    Sha256::digest(key).into()
 }
 
 fn regeneration(caller: &Caller, present: &TokenView, secret: &NewSecret) -> Draft {

@@ -173,6 +173,17 @@ pub enum TokenError {
     Unavailable,
 }
 
+impl TokenError {
+    /// Names what is wrong with an expiry by the field that it was given in.
+    #[must_use]
+    pub fn about_expiry(self, field: &'static str) -> Self {
+        match self {
+            Self::Invalid(errors) => Self::Invalid(errors.renamed(make::EXPIRY, field)),
+            other => other,
+        }
+    }
+}
+
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a token could not be read or changed");

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{TokenKey, sql};
 use crate::domain::audit::Draft;
-use crate::domain::id::TokenId;
+use crate::domain::id::{TokenId, UserId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
@@ -160,7 +160,8 @@ impl Db {
         Ok(ChangeOutcome::Changed)
     }
 
-    /// Revokes a token with all its secrets. `Stale` when it was revoked before; then no event is written.
+    /// Revokes a token with all its secrets. `Stale` when it was revoked before or has another version than the one that
+    /// was asked for; then no event is written.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing has changed.
@@ -168,6 +169,7 @@ impl Db {
         &self,
         key: TokenKey,
         reason: Option<&str>,
+        version: Option<i64>,
         draft: &Draft,
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
@@ -176,13 +178,23 @@ impl Db {
             .bind(key.id.as_uuid())
             .bind(key.owner.as_uuid())
             .bind(now.as_micros())
-            .bind(reason);
+            .bind(reason)
+            .bind(version);
         if query.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(ChangeOutcome::Stale);
         }
         self.append(&mut tx, draft, now).await?;
         tx.commit().await?;
         Ok(ChangeOutcome::Changed)
+    }
+
+    /// The token that a form with this key made.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_form(&self, owner: UserId, key_hash: [u8; 32]) -> Result<Option<TokenId>, StoreError> {
+        let query = sqlx::query_scalar::<_, Uuid>(sql::FIND_FORM_KEY).bind(key_hash.to_vec()).bind(owner.as_uuid());
+        Ok(query.fetch_optional(self.reader()).await?.map(TokenId::from))
     }
 
     /// Forgets one-use keys that were used before `horizon`.

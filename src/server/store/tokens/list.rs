@@ -13,7 +13,7 @@ use crate::server::store::{Db, StoreError, row};
 pub struct TokenPage<'a> {
     /// Whose.
     pub owner: UserId,
-    /// Part of the name or description, any case; everything when empty.
+    /// Part of the name or description, in any case of ASCII letters; everything when empty.
     pub search: &'a str,
     /// Only those that come after this one, in the order of the list.
     pub after: Option<(Timestamp, TokenId)>,
@@ -127,7 +127,7 @@ fn like_pattern(search: &str) -> String {
         return String::new();
     }
     let mut pattern = String::from("%");
-    for c in search.to_lowercase().chars() {
+    for c in search.to_ascii_lowercase().chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

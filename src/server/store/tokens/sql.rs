@@ -68,4 +68,4 @@ pub const END_SECRETS: &str =
 /// A trigger ends the secrets with it.
 pub const REVOKE_TOKEN: &str = "
     UPDATE tokens SET revoked_at = $3, revoked_reason = $4, version = version + 1
-    WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL";
+    WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL AND ($5 IS NULL OR version = $5)";

@@ -92,6 +92,8 @@ pub fn TextArea(
     let Text { field, label, hint, value, max, required } = text;
     let message = errors.message(field).map(ToOwned::to_owned);
     let wrong = message.is_some();
+    // Leptos writes the text of a textarea as it is.
+    let escaped = html_escape::encode_text(&value).into_owned();
     view! {
         <div class="flex flex-col gap-2">
             <FieldLabel field label hint/>
@@ -105,7 +107,7 @@ pub fn TextArea(
                 aria-describedby=described_by(field, wrong)
                 aria-invalid=wrong.then_some("true")
             >
-                {value}
+                {escaped}
             </textarea>
             <FieldProblem field message/>
         </div>

@@ -1,0 +1,168 @@
+//! The accept loop. Our own, because `axum::serve` never times a silent client out, and hyper's timer for heads would
+//! also cut connections that rest between two requests.
+
+mod phase;
+mod stream;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tower::ServiceExt as _;
+
+use super::Peer;
+use phase::SharedPhase;
+use stream::Guarded;
+
+/// From the end of the head to the end of the body.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// Most connections at a time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Longest head, in bytes.
+const HEAD_MAX: usize = 16 * 1024;
+/// How long requests in flight may take after the signal to stop.
+const DRAIN: Duration = Duration::from_secs(8);
+/// Pause after a failed accept: out of file descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves until `stop` resolves, then finishes what is in flight.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            () = &mut stop => break,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => start(stream, peer, place, router.clone(), &graceful),
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, Peer(address.ip()), place))
+}
+
+fn start(stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit, router: Router, graceful: &GracefulShutdown) {
+    // Answers are small: waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let phase = SharedPhase::new();
+    let io = TokioIo::new(Guarded::new(stream, phase.clone()));
+    let service = hyper::service::service_fn(move |request| respond(request, peer, router.clone(), phase.clone()));
+    let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        let _place = place;
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}
+
+async fn respond(
+    request: hyper::Request<Incoming>,
+    peer: Peer,
+    router: Router,
+    phase: SharedPhase,
+) -> Result<Response<Tail>, Infallible> {
+    phase.begin_answer(request.body().size_hint().exact());
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(peer);
+    let body = Body::new(Timed { body, deadline: Box::pin(tokio::time::sleep(BODY_DEADLINE)) });
+    let response = router.oneshot(Request::from_parts(parts, body)).await?;
+    Ok(response.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
+}
+
+/// A request body that must be complete in time, however slowly it drips.
+struct Timed {
+    body: Incoming,
+    deadline: Pin<Box<Sleep>>,
+}
+
+impl http_body::Body for Timed {
+    type Data = bytes::Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        if self.deadline.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Some(Err("the body did not arrive in time".into())));
+        }
+        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body, whose end begins the rest of the connection.
+struct Tail {
+    body: Body,
+    _end: EndOfAnswer,
+}
+
+struct EndOfAnswer(SharedPhase);
+
+impl Drop for EndOfAnswer {
+    fn drop(&mut self) {
+        self.0.answered();
+    }
+}
+
+impl http_body::Body for Tail {
+    type Data = bytes::Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,369 @@
+//! Configuration: contract, sections 2 and 10.
+
+use std::path::{Path, PathBuf};
+
+use hallpass::server::config::load::{Problem, Sources};
+use hallpass::server::config::{self, Checked, Config};
+use secrecy::ExposeSecret as _;
+
+use crate::support::{days, minutes};
+
+/// The shortest configuration that is good.
+const MINIMAL: &str = r#"
+public_url = "https://tokens.example.org"
+
+[[oidc]]
+name = "main"
+issuer = "https://id.example.org"
+client_id = "hallpass"
+
+[[scopes]]
+name = "read:users"
+"#;
+
+fn check(text: &str, env: &[(&str, &str)]) -> Result<Checked, Vec<Problem>> {
+    check_at(Path::new("/etc/hallpass/hallpass.toml"), text, env)
+}
+
+fn check_at(file: &Path, text: &str, env: &[(&str, &str)]) -> Result<Checked, Vec<Problem>> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    config::check(&Sources { file: Some((file.to_path_buf(), text.to_owned())), env, preset: None }, false)
+}
+
+#[track_caller]
+fn good(text: &str, env: &[(&str, &str)]) -> Config {
+    let checked = check(text, env).unwrap_or_else(|problems| panic!("{problems:?}"));
+    assert_eq!(checked.warnings, [""; 0]);
+    checked.config
+}
+
+/// The keys that are wrong, sorted.
+#[track_caller]
+fn wrong_keys(text: &str, env: &[(&str, &str)]) -> Vec<String> {
+    let problems = check(text, env).expect_err(text);
+    assert!(problems.iter().all(|problem| !problem.reason.is_empty()));
+    let mut keys: Vec<_> = problems.into_iter().map(|problem| problem.key).collect();
+    keys.sort();
+    keys
+}
+
+/// The minimal configuration with these lines before everything else.
+fn with(lines: &str) -> String {
+    format!("{lines}\n{MINIMAL}")
+}
+
+/// The minimal configuration with these lines behind everything else.
+fn and(lines: &str) -> String {
+    format!("{MINIMAL}\n{lines}")
+}
+
+#[test]
+fn the_example_is_good() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("hallpass.example.toml");
+    let text = std::fs::read_to_string(&file).expect("hallpass.example.toml");
+    check_at(&file, &text, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+}
+
+#[test]
+fn the_example_holds_under_every_key_the_default() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("hallpass.example.toml");
+    let text = std::fs::read_to_string(file).expect("hallpass.example.toml");
+    for key in [
+        "listen",
+        "metrics_listen",
+        "secret_key_file",
+        "trusted_proxies",
+        "url",
+        "max_connections",
+        "client_secret",
+        "roles_claim",
+        "attribute_claims",
+        "email_trusted",
+        "required_roles",
+        "required_claims",
+        "role_prefix",
+        "providers",
+        "prefix",
+        "accepted_prefixes",
+        "default_lifetime",
+        "max_lifetime",
+        "allow_never",
+        "max_active_per_user",
+        "idle_suspend",
+        "owner_max_login_age",
+        "fresh_login",
+        "identity_header",
+        "basic_username",
+        "idle",
+        "absolute",
+    ] {
+        let mentioned = text.lines().any(|line| line.trim_start_matches(['#', ' ']).starts_with(&format!("{key} = ")));
+        assert!(mentioned, "{key} is not in the example");
+    }
+}
+
+#[test]
+fn what_is_not_said_has_the_documented_default() {
+    let config = good(MINIMAL, &[]);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
+    assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9464");
+    assert_eq!(config.secret_key_file, PathBuf::from("/etc/hallpass/data/secret.key"));
+    assert_eq!(config.database.path, PathBuf::from("/etc/hallpass/data/hallpass.db"));
+    assert_eq!(config.database.max_connections, 10);
+    assert!(config.trusted_proxies.is_empty() && config.demo_listen.is_none());
+    let oidc = &config.oidc[0];
+    assert_eq!((oidc.scopes.join(" "), oidc.roles_claim.as_str()), ("openid profile email".to_owned(), "groups"));
+    assert!(oidc.client_secret.is_none() && !oidc.email_trusted && oidc.required_roles.is_empty());
+    assert_eq!(config.admin.roles.iter().collect::<Vec<_>>(), ["hallpass-admin"]);
+    let tokens = &config.tokens;
+    assert_eq!((tokens.prefix.as_str(), tokens.accepted.len(), tokens.max_active_per_user), ("hpat", 1, 50));
+    assert_eq!((tokens.policy.lifetime.default, tokens.policy.lifetime.max), (days(90), days(365)));
+    assert!(!tokens.policy.lifetime.allow_never && tokens.policy.idle_suspend.is_none());
+    assert_eq!(tokens.policy.owner_max_login_age, Some(days(90)));
+    assert_eq!(tokens.fresh_login, Some(minutes(15)));
+    assert!(config.check.identity_header.is_none() && !config.check.basic_username);
+    assert_eq!((config.session.idle.as_secs(), config.session.absolute.as_secs()), (3_600, 43_200));
+}
+
+#[test]
+fn each_wrong_value_is_named_by_its_key() {
+    let table = [
+        (MINIMAL.replace("https://tokens.example.org", "http://tokens.example.org"), "public_url"),
+        (MINIMAL.replace("https://tokens.example.org", "https://tokens.example.org/path"), "public_url"),
+        (MINIMAL.replace("https://tokens.example.org", "https://u@tokens.example.org"), "public_url"),
+        (MINIMAL.replace("https://tokens.example.org", "tokens.example.org"), "public_url"),
+        (MINIMAL.replace("https://tokens.example.org", "ftp://tokens.example.org"), "public_url"),
+        (MINIMAL.replace("public_url = \"https://tokens.example.org\"", ""), "public_url"),
+        (MINIMAL.replace("https://id.example.org", "http://id.example.org"), "oidc.0.issuer"),
+        (MINIMAL.replace("https://id.example.org", "https://tokens.example.org"), "oidc.0.issuer"),
+        (MINIMAL.replace("https://id.example.org", ""), "oidc.0.issuer"),
+        (MINIMAL.replace("name = \"main\"", "name = \"Main\""), "oidc.0.name"),
+        (MINIMAL.replace("name = \"main\"", "name = \"a/b\""), "oidc.0.name"),
+        (MINIMAL.replace("name = \"main\"", ""), "oidc.0.name"),
+        (MINIMAL.replace("client_id = \"hallpass\"", ""), "oidc.0.client_id"),
+        (MINIMAL.replace("read:users", "hallpass:x"), "scopes.0.name"),
+        (MINIMAL.replace("read:users", "a,b"), "scopes.0.name"),
+        (MINIMAL.replace("read:users", "a%b"), "scopes.0.name"),
+        (MINIMAL.replace("read:users", "a b"), "scopes.0.name"),
+        (MINIMAL.replace("read:users", &"x".repeat(65)), "scopes.0.name"),
+        (MINIMAL.replace("read:users", ""), "scopes.0.name"),
+        (and("[[scopes]]\nname = \"read:users\""), "scopes.1.name"),
+        (and("[tokens]\ndefault_lifetime = \"400d\""), "tokens.default_lifetime"),
+        (and("[tokens]\nidle_suspend = \"0d\""), "tokens.idle_suspend"),
+        (and("[tokens]\nfresh_login = \"now\""), "tokens.fresh_login"),
+        (and("[tokens]\nmax_active_per_user = 0"), "tokens.max_active_per_user"),
+        (and("[tokens]\nmax_active_per_user = -1"), "tokens.max_active_per_user"),
+        (and("[tokens]\nprefix = \"x\""), "tokens.prefix"),
+        (and("[tokens]\nprefix = \"9pat\""), "tokens.prefix"),
+        (and("[tokens]\naccepted_prefixes = [\"ok\", \"TOO_BAD\"]"), "tokens.accepted_prefixes.1"),
+        (and("[tokens]\nallow_never = \"yes\""), "tokens.allow_never"),
+        (and("[check]\nidentity_header = \"a b\""), "check.identity_header"),
+        (and("[check]\nidentity_header = \"Cookie\""), "check.identity_header"),
+        (and("[check]\nidentity_header = \"X-Auth-User\""), "check.identity_header"),
+        (and("[session]\nidle = \"soon\""), "session.idle"),
+        (and("[admin]\nproviders = [\"nobody\"]"), "admin.providers.0"),
+        (and("[database]\nurl = \"mysql://x\""), "database.url"),
+        (and("[database]\nmax_connections = 0"), "database.max_connections"),
+        (and("[unknown]\nx = 1"), "unknown"),
+        (and("[tokens]\nlifetime = 1"), "tokens.lifetime"),
+        (with("listen = \"3000\""), "listen"),
+        (with("listen = 3000"), "listen"),
+        (with("metrics_listen = \"nowhere\""), "metrics_listen"),
+        (with("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]"), "trusted_proxies.1"),
+        (with("trusted_proxies = [\"0.0.0.0/0\"]"), "trusted_proxies.0"),
+        (with("trusted_proxies = [\"::/0\"]"), "trusted_proxies.0"),
+        (with("trusted_proxies = \"10.0.0.0/8\""), "trusted_proxies"),
+    ];
+    for (text, key) in table {
+        assert_eq!(wrong_keys(&text, &[]), [key], "{text}");
+    }
+}
+
+#[test]
+fn a_name_may_not_repeat_and_several_providers_need_to_be_told_apart() {
+    let second = "[[oidc]]\nname = \"main\"\nissuer = \"https://other.example.org\"\nclient_id = \"x\"";
+    assert_eq!(wrong_keys(&and(second), &[]), ["admin.providers", "oidc.1.name"]);
+    let text = format!("{}\n[admin]\nproviders = [\"main\"]", and(&second.replace("\"main\"", "\"other\"")));
+    good(&text, &[]);
+}
+
+#[test]
+fn every_problem_is_listed_at_once_with_its_line() {
+    let text = "lisen = 1\npublic_url = \"x\"\nlisten = \"y\"\n[tokens]\nprefix = \"UPPER\"\nprefxi = \"a\"\nidle_suspend = \"1w\"\n\
+                [[oidc]]\nissuer = \"x\"\nscopes = [\"email\"]\n";
+    let problems = check(text, &[]).unwrap_err();
+    let mut found: Vec<_> = problems.iter().map(|problem| (problem.key.as_str(), problem.line)).collect();
+    found.sort_unstable();
+    let line = Some;
+    assert_eq!(
+        found,
+        [
+            ("lisen", line(1)),
+            ("listen", line(3)),
+            ("oidc.0.client_id", None),
+            ("oidc.0.issuer", line(9)),
+            ("oidc.0.name", None),
+            ("oidc.0.scopes", line(10)),
+            ("public_url", line(2)),
+            ("scopes", None),
+            ("tokens.idle_suspend", line(7)),
+            ("tokens.prefix", line(5)),
+            ("tokens.prefxi", line(6)),
+        ]
+    );
+}
+
+#[test]
+fn a_problem_is_not_followed_by_another_that_it_only_causes() {
+    let problems = check(&and("[tokens]\nmax_lifetime = \"1w\""), &[]).unwrap_err();
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["tokens.max_lifetime"]);
+}
+
+#[test]
+fn a_file_that_is_no_toml_says_where() {
+    let problems = check("public_url = \"x\"\nlisten = = 3\n", &[]).unwrap_err();
+    assert!(problems.iter().any(|problem| problem.line == Some(2)), "{problems:?}");
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let config = good(
+        &with("listen = \"127.0.0.1:1\""),
+        &[
+            ("HALLPASS_LISTEN", "127.0.0.1:2"),
+            ("HALLPASS_METRICS_LISTEN", ""),
+            ("HALLPASS_TRUSTED_PROXIES", r#"["10.0.0.0/8", "192.0.2.0/24"]"#),
+            ("HALLPASS_DATABASE__MAX_CONNECTIONS", "3"),
+            ("HALLPASS_TOKENS__ALLOW_NEVER", "true"),
+            ("HALLPASS_TOKENS__MAX_LIFETIME", "400d"),
+            ("HALLPASS_OIDC__0__CLIENT_SECRET", "s3cret"),
+            ("HALLPASS_OIDC__0__ATTRIBUTE_CLAIMS", r#"["a.b", "c"]"#),
+            ("HALLPASS_OIDC__0__REQUIRED_CLAIMS", r#"{"hd": "example.org"}"#),
+            ("HALLPASS_SCOPES__0__DESCRIPTION", "read them"),
+            ("HALLPASS_SCOPES__1__NAME", "write:users"),
+            ("UNRELATED", "x"),
+        ],
+    );
+    assert_eq!(config.listen.port(), 2);
+    assert!(config.metrics_listen.is_none());
+    assert_eq!((config.trusted_proxies.len(), config.database.max_connections), (2, 3));
+    assert_eq!(config.tokens.policy.lifetime.max, days(400));
+    let oidc = &config.oidc[0];
+    assert_eq!(oidc.client_secret.as_ref().unwrap().expose_secret(), "s3cret");
+    assert_eq!(oidc.attribute_claims, ["a.b", "c"]);
+    assert_eq!(oidc.required_claims, [("hd".to_owned(), "example.org".to_owned())]);
+    assert_eq!(oidc.issuer, "https://id.example.org");
+    let roles = std::collections::BTreeSet::new();
+    let descriptions: Vec<_> = config.catalogue.grantable(&roles).map(|entry| entry.description.as_str()).collect();
+    assert_eq!(descriptions, ["read them", ""]);
+}
+
+#[test]
+fn everything_can_come_from_the_environment() {
+    let env = [
+        ("HALLPASS_PUBLIC_URL", "https://tokens.example.org"),
+        ("HALLPASS_OIDC", r#"[{"name": "main", "issuer": "https://id.example.org", "client_id": "hallpass"}]"#),
+        ("HALLPASS_SCOPES", r#"[{"name": "a"}, {"name": "b", "roles": ["r"]}]"#),
+        ("HALLPASS_DATABASE__URL", "sqlite://data/x.db"),
+    ];
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let checked = config::check(&Sources { file: None, env, preset: None }, false).unwrap();
+    assert_eq!(checked.config.database.path, PathBuf::from("data/x.db"));
+    assert_eq!(checked.config.oidc.len(), 1);
+}
+
+#[test]
+fn text_that_looks_like_something_else_stays_text_where_text_is_wanted() {
+    for text in ["12345", "true", "1e5", "[brackets]", "{braces", "\"quoted\"", "0123", "-1", "a=b"] {
+        let config = good(MINIMAL, &[("HALLPASS_OIDC__0__CLIENT_SECRET", text), ("HALLPASS_OIDC__0__CLIENT_ID", text)]);
+        assert_eq!(config.oidc[0].client_secret.as_ref().unwrap().expose_secret(), text);
+        assert_eq!(config.oidc[0].client_id, text);
+    }
+}
+
+#[test]
+fn a_secret_that_reads_null_is_a_secret() {
+    let config = good(MINIMAL, &[("HALLPASS_OIDC__0__CLIENT_SECRET", "null")]);
+    assert_eq!(config.oidc[0].client_secret.as_ref().unwrap().expose_secret(), "null");
+}
+
+#[test]
+fn a_variable_of_the_wrong_type_is_an_error_and_an_unknown_one_a_warning() {
+    assert_eq!(wrong_keys(MINIMAL, &[("HALLPASS_TOKENS__ALLOW_NEVER", "perhaps")]), ["tokens.allow_never"]);
+    assert_eq!(wrong_keys(MINIMAL, &[("HALLPASS_DATABASE__MAX_CONNECTIONS", "many")]), ["database.max_connections"]);
+    assert_eq!(wrong_keys(MINIMAL, &[("HALLPASS_TRUSTED_PROXIES", "10.0.0.0/8")]), ["trusted_proxies"]);
+    let unknown = [("HALLPASS_PORT_3000_TCP", "x"), ("HALLPASS_TOKENS__COLOUR", "red"), ("HALLPASS_OIDC__0__X", "1")];
+    let warnings = check(MINIMAL, &unknown).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    for (name, _) in unknown {
+        assert!(warnings.iter().any(|warning| warning.contains(name)), "{warnings:?}");
+    }
+}
+
+#[test]
+fn no_message_repeats_a_secret() {
+    let text = and("[tokens]\nprefix = 1");
+    let problems = check(&text.replace("client_id", "client_secret = [\"hunter2\"]\nclient_id"), &[]).unwrap_err();
+    assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    let config = good(MINIMAL, &[("HALLPASS_OIDC__0__CLIENT_SECRET", "hunter2")]);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hallpass.toml");
+    std::fs::write(folder.path().join("secret"), "from a file\n").unwrap();
+    std::fs::write(folder.path().join("empty"), "\n").unwrap();
+    let text = |line: &str| MINIMAL.replace("client_id", &format!("{line}\nclient_id"));
+    let config = check_at(&file, &text("client_secret_file = \"secret\""), &[]).unwrap().config;
+    assert_eq!(config.oidc[0].client_secret.as_ref().unwrap().expose_secret(), "from a file");
+    let absolute = folder.path().join("secret").display().to_string();
+    let config = check(MINIMAL, &[("HALLPASS_OIDC__0__CLIENT_SECRET_FILE", &absolute)]).unwrap().config;
+    assert_eq!(config.oidc[0].client_secret.as_ref().unwrap().expose_secret(), "from a file");
+    for line in [
+        "client_secret_file = \"missing\"",
+        "client_secret_file = \"empty\"",
+        "client_secret_file = \"secret\"\nclient_secret = \"x\"",
+    ] {
+        let problems = check_at(&file, &text(line), &[]).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key, "oidc.0.client_secret_file");
+    }
+}
+
+#[test]
+fn relative_paths_start_from_the_folder_of_the_file_and_those_of_the_environment_from_where_we_are() {
+    let text = with("secret_key_file = \"keys/main\"\ndatabase.url = \"sqlite://db/main\"");
+    let config = good(&text, &[]);
+    assert_eq!(config.secret_key_file, PathBuf::from("/etc/hallpass/keys/main"));
+    assert_eq!(config.database.path, PathBuf::from("/etc/hallpass/db/main"));
+    let absolute = good(&text.replace("keys/main", "/run/key").replace("db/main", "/var/db"), &[]);
+    assert_eq!(
+        (absolute.secret_key_file, absolute.database.path),
+        (PathBuf::from("/run/key"), PathBuf::from("/var/db"))
+    );
+    let env = [("HALLPASS_SECRET_KEY_FILE", "keys/env"), ("HALLPASS_DATABASE__URL", "sqlite://db/env")];
+    let config = good(&text, &env);
+    assert_eq!((config.secret_key_file, config.database.path), (PathBuf::from("keys/env"), PathBuf::from("db/env")));
+}
+
+#[test]
+fn http_is_possible_for_loopback_hosts_only() {
+    for (url, possible) in [
+        ("http://localhost:3000", true),
+        ("http://127.0.0.1:3000", true),
+        ("http://[::1]:3000", true),
+        ("http://app.localhost", true),
+        ("http://localhost.example.org", false),
+        ("http://10.0.0.1", false),
+        ("http://127.0.0.1.example.org", false),
+        ("https://localhost", true),
+    ] {
+        let text = MINIMAL.replace("https://tokens.example.org", url);
+        assert_eq!(check(&text, &[]).is_ok(), possible, "{url}");
+        let text = MINIMAL.replace("https://id.example.org", url);
+        assert_eq!(check(&text, &[]).is_ok(), possible, "{url}");
+    }
+}
