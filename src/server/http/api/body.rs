@@ -63,17 +63,18 @@ fn in_words(reason: &str) -> String {
 
 /// What is not JSON is malformed; JSON of another shape has a field that is wrong.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| not_json(&error))?;
-    if bytes.trim_ascii_start().first() != Some(&b'{') {
+    let text = std::str::from_utf8(bytes).map_err(not_json)?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
+    if !text.trim_start().starts_with('{') {
         return Err(Problem::new(Slug::Invalid).field("", "Please send a JSON object."));
     }
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         Problem::new(Slug::Invalid).field(&path, &in_words(&error.into_inner().to_string()))
     })
 }
 
-fn not_json(error: &serde_json::Error) -> Problem {
+fn not_json(error: impl std::fmt::Display) -> Problem {
     Problem::new(Slug::Malformed).detail(format!("The body is not JSON: {error}."))
 }
