@@ -2,23 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Answer, Browser, Call, TestApp};
+use crate::support::{Answer, Browser, Call, TOKEN_PAGES, TestApp};
 
 const HTTPS: [(&str, &str); 1] = [("public_url", "https://tokens.example.org")];
 
-/// Addresses of every kind: pages, redirects, errors, the API, files.
-const PATHS: [&str; 20] = [
+/// Addresses of every kind besides the pages of tokens: other pages, redirects, errors, the API, files.
+const PATHS: [&str; 14] = [
     "/",
     "/login",
     "/auth/main/login",
     "/auth/main/callback",
     "/auth/nobody/login",
-    "/tokens",
-    "/tokens/new",
-    "/tokens/{id}",
-    "/tokens/{id}/edit",
-    "/tokens/{id}/regenerate",
-    "/tokens/{id}/revoke",
     "/tokens/nonsense",
     "/help",
     "/api/docs",
@@ -40,7 +34,7 @@ async fn browser_with_token(app: &TestApp) -> (Browser, String) {
 async fn answers(app: &TestApp) -> Vec<(String, Answer)> {
     let (alice, id) = browser_with_token(app).await;
     let mut answers = Vec::new();
-    for path in PATHS {
+    for path in PATHS.iter().chain(&TOKEN_PAGES) {
         let path = path.replace("{id}", &id);
         answers.push((format!("GET {path}"), app.browser().get(&path).await));
         answers.push((format!("GET {path} as alice"), alice.get(&path).await));

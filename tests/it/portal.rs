@@ -1,6 +1,6 @@
 //! The pages: contract, sections 8 and 10.
 
-use crate::support::{Answer, Browser, Call, TestApp, form, minutes};
+use crate::support::{Answer, Browser, Call, TOKEN_PAGES, TestApp, form, minutes};
 
 const NEW: &str = "/tokens/new";
 
@@ -283,14 +283,7 @@ async fn every_page_of_a_token_needs_a_login_and_comes_back() {
     let app = TestApp::new().await;
     let token = app.token_of_alice(&["read:users"]).await;
     let nobody = app.browser();
-    for path in [
-        "/tokens",
-        "/tokens/new",
-        "/tokens/{id}",
-        "/tokens/{id}/edit",
-        "/tokens/{id}/regenerate",
-        "/tokens/{id}/revoke",
-    ] {
+    for path in TOKEN_PAGES {
         let path = path.replace("{id}", &token.id);
         let expected = format!("/login?{}", form(&[("return_to", &path)]));
         assert_eq!(nobody.get(&path).await.expect(303).location(), expected);

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::scope::ScopeName;
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Grant;
 
@@ -24,7 +25,7 @@ pub(super) fn write(headers: &mut HeaderMap, grant: &Grant) {
     put("x-auth-user", cut.text("user", Some(&profile.username), USER_MAX));
     put("x-auth-email", cut.text("email", profile.email.as_deref(), EMAIL_MAX));
     put("x-auth-roles", cut.list("roles", profile.roles.iter().map(String::as_str), ','));
-    put("x-auth-scopes", cut.list("scopes", grant.scopes.iter().map(crate::domain::scope::ScopeName::as_str), ' '));
+    put("x-auth-scopes", cut.list("scopes", grant.scopes.iter().map(ScopeName::as_str), ' '));
     put("x-auth-token-id", grant.token.map_or_else(|| NONE.to_owned(), |id| id.to_string()));
     put("x-auth-method", grant.method.as_str().to_owned());
     put("x-auth-expires", grant.expires_at.map_or_else(|| NONE.to_owned(), Timestamp::rfc3339));

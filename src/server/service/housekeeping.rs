@@ -13,7 +13,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 /// Expiries noticed in one round.
 const BATCH: u32 = 500;
 /// How long a used form is remembered.
-const FORM_MEMORY: Duration = Duration::from_hours(168);
+const FORM_MEMORY: Duration = Duration::from_hours(7 * 24);
 
 /// What expires within this expires soon.
 const SOON: Duration = Duration::from_hours(7 * 24);

@@ -15,3 +15,7 @@ pub use app::{HEADER, TestApp};
 pub use browser::Browser;
 pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
 pub use request::{Call, form};
+
+/// The pages for people who are logged in; `{id}` stands for a token's.
+pub const TOKEN_PAGES: [&str; 6] =
+    ["/tokens", "/tokens/new", "/tokens/{id}", "/tokens/{id}/edit", "/tokens/{id}/regenerate", "/tokens/{id}/revoke"];

@@ -18,7 +18,7 @@ impl FromRequestParts<Web> for ApiCaller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        one_credential(parts, web).map_err(|response| *response)?;
+        one_credential(parts, web).map_err(|problem| problem.respond(web))?;
         if has_credential(parts, web) {
             // A token never manages tokens, however good it is: a stolen one cannot make itself last.
             grant(parts, web).await?;
@@ -41,20 +41,16 @@ impl FromRequestParts<Web> for TokenCaller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        one_credential(parts, web).map_err(|response| *response)?;
+        one_credential(parts, web).map_err(|problem| problem.respond(web))?;
         let grant = grant(parts, web).await?;
         Ok(Self { grant, origin: parts.extensions.get::<Origin>().cloned().unwrap_or_default() })
     }
 }
 
 /// A request with a session and a credential leaves open for whom it speaks.
-fn one_credential(parts: &Parts, web: &Web) -> Result<(), Box<Response>> {
+fn one_credential(parts: &Parts, web: &Web) -> Result<(), Problem> {
     let session = cookies::get(&parts.headers, cookies::session_name(web.public_url.is_https()));
-    if session.is_some() && has_credential(parts, web) {
-        Err(Box::new(Problem::new(Slug::SeveralCredentials).respond(web)))
-    } else {
-        Ok(())
-    }
+    if session.is_some() && has_credential(parts, web) { Err(Problem::new(Slug::SeveralCredentials)) } else { Ok(()) }
 }
 
 fn has_credential(parts: &Parts, web: &Web) -> bool {
