@@ -7,6 +7,7 @@ pub mod audit;
 pub mod entropy;
 pub mod error;
 pub mod id;
+pub mod identity_headers;
 pub mod lifetime;
 pub mod net;
 pub mod requirement;

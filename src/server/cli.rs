@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -10,6 +11,7 @@ use metrics::Counter;
 
 use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
+use super::store::NoWatcher;
 use super::{Ambient, StartError, telemetry};
 
 /// Exit status of a usage or configuration error.
@@ -100,7 +102,7 @@ fn migrate(file: Option<&Path>) -> ExitCode {
     };
     in_runtime(async move {
         let ambient = Ambient::system();
-        let (db, _) = super::open(&config, false, &ambient, Counter::noop()).await?;
+        let (db, _) = super::open(&config, false, &ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
         db.close().await;
         Ok(())
     })

@@ -15,7 +15,7 @@ use sha2::Sha256;
 use thiserror::Error;
 
 use crate::domain::entropy::{self, Entropy};
-use crate::domain::secret::PlainToken;
+use crate::domain::secret::TokenText;
 
 /// Bytes of the secret key.
 const KEY_LEN: usize = 32;
@@ -122,7 +122,7 @@ impl Keys {
 
     /// The fast proof of a token: HMAC-SHA-256 (RFC 2104).
     #[must_use]
-    pub fn prove(&self, token: &PlainToken) -> [u8; 32] {
+    pub fn prove(&self, token: TokenText<'_>) -> [u8; 32] {
         let mut mac = self.token_mac.clone();
         mac.update(token.reveal().as_bytes());
         mac.finalize().into_bytes().into()
@@ -130,7 +130,7 @@ impl Keys {
 
     /// Whether `proof` is the fast proof of a token, in constant time.
     #[must_use]
-    pub fn verify(&self, token: &PlainToken, proof: &[u8]) -> bool {
+    pub fn verify(&self, token: TokenText<'_>, proof: &[u8]) -> bool {
         let mut mac = self.token_mac.clone();
         mac.update(token.reveal().as_bytes());
         mac.verify_slice(proof).is_ok()
@@ -173,6 +173,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::PlainToken;
 
     fn keys(byte: u8) -> Keys {
         SecretKey(SecretBox::new(Box::new([byte; KEY_LEN]))).derive().unwrap()
@@ -181,9 +182,9 @@ mod tests {
     #[test]
     fn another_secret_key_has_another_id_and_proves_nothing() {
         let token = PlainToken::generate(&"hpat".parse().unwrap(), |buffer| buffer.fill(1));
-        let proof = keys(1).prove(&token);
-        assert!(keys(1).verify(&token, &proof));
-        assert!(!keys(2).verify(&token, &proof));
+        let proof = keys(1).prove(token.as_text());
+        assert!(keys(1).verify(token.as_text(), &proof));
+        assert!(!keys(2).verify(token.as_text(), &proof));
         assert_ne!(keys(1).id(), keys(2).id());
         assert_ne!(keys(1).check_value(), keys(2).check_value());
     }

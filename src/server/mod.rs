@@ -32,13 +32,16 @@ use http::{Web, WebParts};
 use identity::{LoginError, Provider, Providers};
 use keys::{KeyError, Keys, SecretKey};
 use service::check::Validator;
+use service::failures::Failures;
 use service::housekeeping::Housekeeper;
+use service::live::{Live, Memory};
 use service::logins::Logins;
+use service::passport::Passports;
 use service::readiness::Readiness;
 use service::sessions::Sessions;
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
-use store::{Db, StoreError};
+use store::{Db, DbOptions, SoleServer, StoreError, Watcher};
 use telemetry::Metrics;
 
 pub use start::serve;
@@ -54,6 +57,12 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The lock file beside the database cannot be made.
+    #[error("database.url: cannot lock {0}: {1}")]
+    Lock(String, std::io::Error),
+    /// Another server uses the database.
+    #[error("database.url: another server is using {0}. Please stop it first, or use PostgreSQL for several")]
+    NotAlone(String),
     /// There is no secret key.
     #[error("{0}")]
     Key(#[from] KeyError),
@@ -111,7 +120,10 @@ pub struct App {
     pub db: Db,
     /// Footprints of checks.
     pub usage: Usage,
+    /// What is held in memory.
+    pub live: Live,
     writer: JoinHandle<()>,
+    _sole: SoleServer,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -133,14 +145,18 @@ impl App {
         ambient: Ambient,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let (db, keys) = open(config, demo, &ambient, metrics.store_queries.clone()).await?;
+        let sole = claim(&config.database.path)?;
+        let memory = Arc::new(Memory::new());
+        let (db, keys) = open(config, demo, &ambient, metrics.store_queries.clone(), memory.clone()).await?;
         let keys = Arc::new(keys);
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
         let prefixes = config.tokens.accepted.clone().into();
-        let pat = PatValidator::new(db.clone(), keys.clone(), hasher.clone(), prefixes);
         let policy = config.tokens.policy;
+        let live = Live::new(memory, db.clone(), keys.clone(), catalogue.clone(), policy);
+        live.look().await?;
+        let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -148,7 +164,10 @@ impl App {
             admin: config.admin.clone(),
             fresh_login: config.tokens.fresh_login,
             prefix: config.tokens.prefix.as_str().to_owned(),
-            validator: Validator::new(Chain::new(pat), catalogue.clone(), policy, usage.clone(), ambient.clock.clone()),
+            validator: Validator::new(Chain::new(pat), policy, usage.clone(), ambient.clock.clone()),
+            asks: http::Asks::new(),
+            passports: Passports,
+            failures: Failures::new(config.check.failure_limit, ambient.clock.clone()),
             tokens: Tokens::new(TokenParts {
                 db: db.clone(),
                 keys: keys.clone(),
@@ -173,6 +192,7 @@ impl App {
         let background = vec![
             tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(keep_up(metrics.clone())),
+            tokio::spawn(live.clone().keep_looking()),
             tokio::spawn(
                 Housekeeper {
                     db: db.clone(),
@@ -184,7 +204,7 @@ impl App {
                 .run(),
             ),
         ];
-        Ok(Self { web, db, usage, writer, background })
+        Ok(Self { web, db, usage, live, writer, background, _sole: sole })
     }
 
     /// Writes what is still to be written and closes the database.
@@ -217,14 +237,30 @@ fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Resu
     config.oidc.iter().map(make).collect::<Result<_, _>>().map(Providers::new)
 }
 
+/// Takes the database for this process alone.
+fn claim(database: &Path) -> Result<SoleServer, StartError> {
+    let shown = || database.display().to_string();
+    SoleServer::claim(database)
+        .map_err(|error| StartError::Lock(shown(), error))?
+        .ok_or_else(|| StartError::NotAlone(shown()))
+}
+
 /// Opens the database with its key. A new database gets a new key; an old one must have its own.
-async fn open(config: &Config, demo: bool, ambient: &Ambient, queries: Counter) -> Result<(Db, Keys), StartError> {
+async fn open(
+    config: &Config,
+    demo: bool,
+    ambient: &Ambient,
+    queries: Counter,
+    watcher: Arc<dyn Watcher>,
+) -> Result<(Db, Keys), StartError> {
     let path = &config.database.path;
     let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
     let key = secret_key(&config.secret_key_file, is_new, &*ambient.entropy)?;
     let keys = key.derive()?;
     let replica = keys::hex(&entropy::bytes::<4>(&*ambient.entropy));
-    let db = Db::open(path, config.database.max_connections, ambient.entropy.clone(), &replica, queries).await?;
+    let readers = config.database.max_connections;
+    let entropy = ambient.entropy.clone();
+    let db = Db::open(DbOptions { path, readers, entropy, replica: &replica, queries, watcher }).await?;
     match db.lookup_setting(KEY_CHECK).await? {
         Some(value) if value == keys.check_value() => {}
         Some(_) => return Err(StartError::KeyMismatch),

@@ -14,8 +14,16 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 const BUCKETS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 /// Outcomes of a check, as they are named in metrics.
-const OUTCOMES: [&str; 7] =
-    ["allowed", "no_credential", "invalid_token", "insufficient", "address_refused", "misconfigured", "unavailable"];
+const OUTCOMES: [&str; 8] = [
+    "allowed",
+    "no_credential",
+    "invalid_token",
+    "limited",
+    "insufficient",
+    "address_refused",
+    "misconfigured",
+    "unavailable",
+];
 /// Kinds of credentials, as they are named in metrics.
 const METHODS: [&str; 2] = ["none", "pat"];
 

@@ -7,6 +7,7 @@ mod validate;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -115,6 +116,39 @@ pub struct CheckConfig {
     pub identity_header: Option<http::HeaderName>,
     /// Whether the token may be the user name of Basic authentication.
     pub basic_username: bool,
+    /// How many refused credentials one address may send.
+    pub failure_limit: Option<FailureLimit>,
+}
+
+/// So many in a window, with the whole of them at once if need be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// Refused credentials.
+    pub count: NonZeroU32,
+    /// In this time.
+    pub window: Duration,
+}
+
+impl FailureLimit {
+    /// Parses `120/m`: a number per second, minute or hour; `off` is none.
+    ///
+    /// # Errors
+    /// When it is anything else.
+    pub fn parse(text: &str) -> Result<Option<Self>, String> {
+        if text == "off" {
+            return Ok(None);
+        }
+        let window = |unit| match unit {
+            "s" => Some(Duration::from_secs(1)),
+            "m" => Some(Duration::from_mins(1)),
+            "h" => Some(Duration::from_hours(1)),
+            _ => None,
+        };
+        let limit = text.split_once('/').and_then(|(count, unit)| Some((count.parse().ok()?, window(unit)?)));
+        let (count, window) =
+            limit.ok_or("please give a number per second, minute or hour, such as \"120/m\", or \"off\"")?;
+        Ok(Some(Self { count, window }))
+    }
 }
 
 /// Limits of browser sessions, enforced by the server.

@@ -191,13 +191,21 @@ pub struct RawScope {
 }
 
 /// How credentials are taken at `/check`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawCheck {
     /// An extra header that may carry the token, such as `X-API-Key`.
     pub identity_header: String,
     /// Accept the token as the user name of Basic authentication too. Proxies log user names.
     pub basic_username: bool,
+    /// Refused credentials per client address, such as `120/m`; `off` for no limit. Good credentials always pass.
+    pub failure_limit: String,
+}
+
+impl Default for RawCheck {
+    fn default() -> Self {
+        Self { identity_header: String::new(), basic_username: false, failure_limit: "120/m".to_owned() }
+    }
 }
 
 /// Browser sessions.

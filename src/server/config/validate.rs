@@ -13,8 +13,8 @@ use url::Url;
 use super::load::{Loaded, Problem};
 use super::raw::{RawAdmin, RawOidc, RawScope, RawTokens};
 use super::{
-    CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, OidcConfig, PublicUrl, SessionConfig, TokensConfig,
-    require_https_unless_loopback,
+    CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, FailureLimit, OidcConfig, PublicUrl, SessionConfig,
+    TokensConfig, require_https_unless_loopback,
 };
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
 use crate::domain::net::network;
@@ -321,7 +321,9 @@ impl Judge<'_> {
         let raw = &self.loaded.raw.check;
         let header = (!raw.identity_header.is_empty()).then(|| identity_header(&raw.identity_header));
         let identity_header = header.and_then(|header| self.keep("check.identity_header", header));
-        CheckConfig { identity_header, basic_username: raw.basic_username }
+        let limit = FailureLimit::parse(&raw.failure_limit);
+        let failure_limit = self.keep("check.failure_limit", limit).flatten();
+        CheckConfig { identity_header, basic_username: raw.basic_username, failure_limit }
     }
 
     fn session(&mut self) -> SessionConfig {

@@ -26,7 +26,7 @@ pub enum Presented<'a> {
 #[derive(Debug)]
 pub enum Proven {
     /// A personal access token.
-    Pat(Box<ProvenToken>),
+    Pat(ProvenToken),
 }
 
 /// Why nothing was proved.
@@ -70,7 +70,7 @@ impl Chain {
     /// When it is not good, or cannot be proved now.
     pub async fn prove(&self, credential: &str) -> Result<Proven, Unproven> {
         match self.owner_of(credential) {
-            Some(Method::Pat) => self.pat.prove(credential).await.map(|token| Proven::Pat(Box::new(token))),
+            Some(Method::Pat) => self.pat.prove(credential).await.map(Proven::Pat),
             None => Err(Unproven::Invalid(Invalid::Malformed)),
         }
     }

@@ -1,35 +1,161 @@
-//! Personal access tokens.
-//!
-//! The order matters: shape → checksum → row → HMAC. Only a proven secret learns anything about the token's state,
-//! because the id in a token is public; argon2 runs only where the HMAC cannot answer.
+//! Personal access tokens: shape, then checksum, then the row, then the proof. argon2 only where the fast proof cannot
+//! answer.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use crate::domain::secret::{PlainToken, Prefix, SecretId, has_prefix};
-use crate::domain::token::SecretState;
-use crate::domain::verdict::Invalid;
+use async_trait::async_trait;
+use ipnet::IpNet;
+
+use crate::domain::secret::{Prefix, SecretId, TokenText, has_prefix};
+use crate::domain::time::Timestamp;
+use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
+use crate::domain::verdict::{Grant, Invalid};
 use crate::server::keys::Keys;
-use crate::server::store::{CheckRow, Db, HmacBackfill};
+use crate::server::store::{HmacBackfill, StoreError};
 
 use super::Unproven;
 use super::argon::Hasher;
 
-/// Proves personal access tokens.
+/// A token's last use is noted at most this often.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// Where rows of tokens come from.
+#[async_trait]
+pub trait Rows: Send + Sync {
+    /// What is known of a secret without asking anybody.
+    fn recall(&self, id: SecretId) -> Recalled;
+
+    /// Asks the store.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    async fn read(&self, id: SecretId) -> Result<Option<Arc<KnownToken>>, StoreError>;
+}
+
+/// What memory says.
 #[derive(Clone, Debug)]
+pub enum Recalled {
+    /// This is it.
+    Known(Arc<KnownToken>),
+    /// There is no such secret.
+    Unknown,
+    /// Please ask the store.
+    Unsure,
+}
+
+/// Everything that one check needs to know about a secret, as the store said it.
+pub struct KnownToken {
+    /// The secret's public name.
+    pub secret: SecretId,
+    /// What the secret's standing depends on.
+    pub facts: SecretFacts,
+    /// Whose it is and what it may be used for.
+    pub grant: Grant,
+    /// Networks it may be used from; everywhere when empty.
+    allowed_ips: Box<[IpNet]>,
+    token: TokenFacts,
+    /// Microseconds; the last use that this process knows of.
+    last_used: AtomicI64,
+    noted: AtomicI64,
+    fast_proof: OnceLock<[u8; 32]>,
+    /// Only where there was no fast proof.
+    slow_proof: Option<Box<SlowProof>>,
+}
+
+/// The durable proof, checked by one request at a time: whoever waited finds the fast proof that the first one made.
+struct SlowProof {
+    phc: String,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for KnownToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KnownToken").field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+impl KnownToken {
+    /// From what the store says. `hmac` is the fast proof under the present key, where there is one.
+    #[must_use]
+    pub fn new(
+        secret: SecretId,
+        token: TokenFacts,
+        facts: SecretFacts,
+        grant: Grant,
+        allowed_ips: Vec<IpNet>,
+        hmac: Option<Vec<u8>>,
+        phc: String,
+    ) -> Self {
+        let fast: Option<[u8; 32]> = hmac.and_then(|proof| proof.try_into().ok());
+        let slow_proof = fast.is_none().then(|| Box::new(SlowProof { phc, turn: tokio::sync::Mutex::default() }));
+        let last_used = token.last_used_at.map_or(i64::MIN, Timestamp::as_micros);
+        Self {
+            secret,
+            facts,
+            grant,
+            allowed_ips: allowed_ips.into_boxed_slice(),
+            token,
+            last_used: AtomicI64::new(last_used),
+            noted: AtomicI64::new(i64::MIN),
+            fast_proof: fast.map_or_else(OnceLock::new, OnceLock::from),
+            slow_proof,
+        }
+    }
+
+    /// What the token's standing depends on, with the uses that only this process knows of yet.
+    #[must_use]
+    pub fn token_facts(&self) -> TokenFacts {
+        let last_used = self.last_used.load(Ordering::Relaxed);
+        let last_used_at = (last_used != i64::MIN).then(|| Timestamp::from_micros(last_used));
+        TokenFacts { last_used_at, ..self.token }
+    }
+
+    /// Notes a use. Whether it is time to write it down.
+    #[must_use]
+    pub fn note_use(&self, at: Timestamp) -> bool {
+        let now = at.as_micros();
+        self.last_used.fetch_max(now, Ordering::Relaxed);
+        let noted = self.noted.load(Ordering::Relaxed);
+        let due = noted == i64::MIN || at.since(Timestamp::from_micros(noted)) >= NOTE_EVERY;
+        due && self.noted.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether the token may be used from an address; an unknown address is in no network.
+    #[must_use]
+    pub fn is_allowed_from(&self, ip: Option<IpAddr>) -> bool {
+        self.allowed_ips.is_empty() || ip.is_some_and(|ip| self.allowed_ips.iter().any(|net| net.contains(&ip)))
+    }
+
+    /// Whether the token is restricted to networks.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        !self.allowed_ips.is_empty()
+    }
+}
+
+/// Proves personal access tokens.
+#[derive(Clone)]
 pub struct PatValidator {
-    db: Db,
+    rows: Arc<dyn Rows>,
     keys: Arc<Keys>,
     hasher: Hasher,
     prefixes: Arc<[Prefix]>,
 }
 
+impl std::fmt::Debug for PatValidator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PatValidator").field("prefixes", &self.prefixes).finish_non_exhaustive()
+    }
+}
+
 /// A token whose secret was proved, with the row it was proved against.
 #[derive(Debug)]
 pub struct ProvenToken {
-    /// The secret's public name.
-    pub secret: SecretId,
     /// What is known about it.
-    pub row: CheckRow,
+    pub known: Arc<KnownToken>,
     /// A fast proof that was made again and should be kept.
     pub backfill: Option<HmacBackfill>,
 }
@@ -37,8 +163,8 @@ pub struct ProvenToken {
 impl PatValidator {
     /// A validator for tokens with these prefixes.
     #[must_use]
-    pub fn new(db: Db, keys: Arc<Keys>, hasher: Hasher, prefixes: Arc<[Prefix]>) -> Self {
-        Self { db, keys, hasher, prefixes }
+    pub fn new(rows: Arc<dyn Rows>, keys: Arc<Keys>, hasher: Hasher, prefixes: Arc<[Prefix]>) -> Self {
+        Self { rows, keys, hasher, prefixes }
     }
 
     /// Whether a credential claims to be a token.
@@ -52,28 +178,46 @@ impl PatValidator {
     /// # Errors
     /// When it is malformed, unknown or has the wrong secret, or when the store or the hasher cannot answer.
     pub async fn prove(&self, credential: &str) -> Result<ProvenToken, Unproven> {
-        let token = PlainToken::parse(credential, &*self.prefixes).map_err(|_| invalid(Invalid::Malformed))?;
-        let row = self.db.lookup_check(token.id()).await?.ok_or_else(|| invalid(Invalid::Unknown))?;
-        let backfill = match &row.hmac {
-            Some((key, proof)) if key == self.keys.id() => {
-                if !self.keys.verify(&token, proof) {
-                    return Err(invalid(Invalid::WrongSecret));
-                }
+        let token = TokenText::parse(credential, &*self.prefixes).map_err(|_| invalid(Invalid::Malformed))?;
+        let known = self.look_up(token.id()).await?;
+        let backfill = match known.fast_proof.get() {
+            Some(proof) => {
+                self.prove_fast(token, proof)?;
                 None
             }
-            _ => Some(self.prove_slowly(&token, &row).await?),
+            None => self.prove_slowly(token, &known).await?,
         };
-        Ok(ProvenToken { secret: token.id(), row, backfill })
+        Ok(ProvenToken { known, backfill })
+    }
+
+    async fn look_up(&self, id: SecretId) -> Result<Arc<KnownToken>, Unproven> {
+        match self.rows.recall(id) {
+            Recalled::Known(token) => Ok(token),
+            Recalled::Unknown => Err(invalid(Invalid::Unknown)),
+            Recalled::Unsure => self.rows.read(id).await?.ok_or_else(|| invalid(Invalid::Unknown)),
+        }
+    }
+
+    fn prove_fast(&self, token: TokenText<'_>, proof: &[u8; 32]) -> Result<(), Unproven> {
+        let good = self.keys.verify(token, proof);
+        if good { Ok(()) } else { Err(invalid(Invalid::WrongSecret)) }
     }
 
     /// The way without a fast proof of the present key. Ended secrets are not worth the work.
-    async fn prove_slowly(&self, token: &PlainToken, row: &CheckRow) -> Result<HmacBackfill, Unproven> {
-        if row.secret.state == SecretState::Ended || row.token.revoked_at.is_some() {
+    async fn prove_slowly(&self, token: TokenText<'_>, known: &KnownToken) -> Result<Option<HmacBackfill>, Unproven> {
+        let Some(slow) = &known.slow_proof else { return Err(Unproven::Unavailable) };
+        if known.facts.state == SecretState::Ended || known.token.revoked_at.is_some() {
             return Err(invalid(Invalid::Ended));
         }
-        match self.hasher.verify(token, &row.phc).await {
+        let _turn = slow.turn.lock().await;
+        if let Some(proof) = known.fast_proof.get() {
+            return self.prove_fast(token, proof).map(|()| None);
+        }
+        match self.hasher.verify(&token.to_plain(), &slow.phc).await {
             Ok(true) => {
-                Ok(HmacBackfill { secret: token.id(), hmac: self.keys.prove(token), key_id: self.keys.id().to_owned() })
+                let hmac = self.keys.prove(token);
+                let _ = known.fast_proof.set(hmac);
+                Ok(Some(HmacBackfill { secret: token.id(), hmac, key_id: self.keys.id().to_owned() }))
             }
             Ok(false) => Err(invalid(Invalid::WrongSecret)),
             Err(error) => {

@@ -5,10 +5,8 @@ mod api;
 mod assets;
 mod check;
 mod cookies;
-mod credential;
 mod form;
 mod health;
-mod identity_headers;
 mod login;
 mod page;
 mod params;
@@ -24,7 +22,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get};
+use axum::routing::get;
 use ipnet::IpNet;
 
 use crate::domain::entropy::Entropy;
@@ -33,7 +31,9 @@ use crate::domain::user::AdminRule;
 use crate::server::config::{CheckConfig, PublicUrl};
 use crate::server::identity::Providers;
 use crate::server::service::check::Validator;
+use crate::server::service::failures::Failures;
 use crate::server::service::logins::Logins;
+use crate::server::service::passport::Passports;
 use crate::server::service::readiness::Readiness;
 use crate::server::service::sessions::Sessions;
 use crate::server::service::tokens::Tokens;
@@ -62,6 +62,12 @@ pub struct WebParts {
     pub prefix: String,
     /// The one validator.
     pub validator: Validator,
+    /// Questions of proxies that were read before.
+    pub asks: check::Asks,
+    /// What upstreams are told of who passes.
+    pub passports: Passports,
+    /// Refused credentials by address.
+    pub failures: Failures,
     /// What owners do.
     pub tokens: Tokens,
     /// Browser sessions.
@@ -98,6 +104,8 @@ impl Web {
     }
 }
 
+pub use check::Asks;
+
 /// The address at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
@@ -117,7 +125,7 @@ pub fn router(web: &Web) -> Router {
     let site = security::guard(site.merge(assets::routes()), web);
     Router::new()
         // The hot path: no session, no page headers, no body.
-        .route("/check", any(check::check))
+        .merge(check::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(site)

@@ -79,6 +79,8 @@ slugs! {
         "Please send a JSON body with the content type application/json.";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values cannot be accepted",
         "One or more fields have a value that cannot be accepted. The field errors say which, and what would be right.";
+    TooManyFailures = "too-many-failures", TOO_MANY_REQUESTS, "Too many refused credentials",
+        "Too many credentials from this address were refused. A good credential still passes; please look at what sends the others.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here",
         "The server failed. Please try again, and give the request id to your administrator if it happens again.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not right now",

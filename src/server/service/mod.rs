@@ -1,8 +1,11 @@
 //! Use cases. `/check`, the API and the portal meet here and nowhere deeper. No SQL and no HTTP.
 
 pub mod check;
+pub mod failures;
 pub mod housekeeping;
+pub mod live;
 pub mod logins;
+pub mod passport;
 pub mod readiness;
 pub mod sessions;
 pub mod tokens;

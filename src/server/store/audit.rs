@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::{Db, StoreError, row};
+use super::commit::Change;
+use super::{Db, StoreError, Touched, row};
 use crate::domain::audit::{Digest, Draft, Event, PersonalValue, Place};
 use crate::domain::entropy;
 use crate::domain::id::{EventId, TokenId, UserId};
@@ -88,12 +88,7 @@ struct EventColumns {
 
 impl Db {
     /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork.
-    pub(super) async fn append(
-        &self,
-        tx: &mut Transaction<'static, Sqlite>,
-        draft: &Draft,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn append(&self, tx: &mut Change, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
         let head: Option<(i64, Vec<u8>)> = sqlx::query_as(FIND_HEAD).fetch_optional(&mut **tx).await?;
         let (seq, prev_hash) = match head {
             Some((seq, hash)) => (seq + 1, digest(&hash)?),
@@ -119,7 +114,7 @@ impl Db {
     pub async fn record(&self, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         self.append(&mut tx, draft, now).await?;
-        Ok(tx.commit().await?)
+        self.commit(tx, Touched::Nothing).await
     }
 
     /// The newest events about a token.
@@ -141,7 +136,7 @@ impl Db {
     }
 }
 
-async fn add_event(tx: &mut Transaction<'static, Sqlite>, event: &Event) -> Result<(), StoreError> {
+async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {
     let personal: BTreeMap<_, _> = event.personal.iter().map(|(field, digest)| (field, hex(digest))).collect();
     sqlx::query(ADD_EVENT)
         .bind(event.seq)
@@ -168,7 +163,7 @@ async fn add_event(tx: &mut Transaction<'static, Sqlite>, event: &Event) -> Resu
 }
 
 async fn add_personal_values(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Change,
     seq: i64,
     subject: Option<UserId>,
     values: &[PersonalValue],

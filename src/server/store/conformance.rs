@@ -41,7 +41,16 @@ impl Store {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let entropy = Arc::new(Seeded(AtomicU64::new(0)));
-        let db = Db::open(&folder.path().join("test.db"), 4, entropy.clone(), "test", Counter::noop()).await.unwrap();
+        let path = folder.path().join("test.db");
+        let options = DbOptions {
+            path: &path,
+            readers: 4,
+            entropy: entropy.clone(),
+            replica: "test",
+            queries: Counter::noop(),
+            watcher: Arc::new(NoWatcher),
+        };
+        let db = Db::open(options).await.unwrap();
         Self { db, entropy, _folder: folder }
     }
 

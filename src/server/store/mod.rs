@@ -5,10 +5,12 @@
 
 mod audit;
 mod census;
+mod commit;
 mod error;
 mod row;
 mod sessions;
 mod settings;
+mod sole;
 mod tokens;
 mod usage;
 mod users;
@@ -23,14 +25,15 @@ use std::time::Duration;
 
 use metrics::Counter;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, Transaction};
 
 use crate::domain::entropy::Entropy;
 
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
+pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use sessions::{NewSession, SessionRow};
+pub use sole::SoleServer;
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };
@@ -50,6 +53,29 @@ pub struct Db {
     queries: Counter,
     entropy: Arc<dyn Entropy>,
     replica: Arc<str>,
+    watcher: Arc<dyn Watcher>,
+}
+
+/// What a database is opened with.
+pub struct DbOptions<'a> {
+    /// The SQLite file.
+    pub path: &'a Path,
+    /// Most connections that read.
+    pub readers: u32,
+    /// Salts and ids of audit events.
+    pub entropy: Arc<dyn Entropy>,
+    /// Names this process in audit events.
+    pub replica: &'a str,
+    /// Counts what is asked.
+    pub queries: Counter,
+    /// Who has to know of changes.
+    pub watcher: Arc<dyn Watcher>,
+}
+
+impl std::fmt::Debug for DbOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DbOptions").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Db {
@@ -61,17 +87,10 @@ impl std::fmt::Debug for Db {
 impl Db {
     /// Opens a SQLite file that exists, or makes an empty one with mode 0600, and brings its schema up to date.
     ///
-    /// `replica` names this process in audit events; `queries` counts what is asked.
-    ///
     /// # Errors
     /// When the file cannot be opened or its schema is not ours.
-    pub async fn open(
-        path: &Path,
-        readers: u32,
-        entropy: Arc<dyn Entropy>,
-        replica: &str,
-        queries: Counter,
-    ) -> Result<Self, StoreError> {
+    pub async fn open(options: DbOptions<'_>) -> Result<Self, StoreError> {
+        let DbOptions { path, readers, entropy, replica, queries, watcher } = options;
         create_private(path).map_err(|error| StoreError::corrupt(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -80,12 +99,10 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
-        // One writer: SQLite has no more, and waiting for the connection is fairer than for the lock.
-        let write = pool().max_connections(1).connect_with(options.clone()).await?;
+        let write = writer_pool(&watcher).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
-        let read = pool().max_connections(readers).connect_with(options).await?;
-        Ok(Self { read, write, queries, entropy, replica: replica.into() })
+        let read = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(readers);
+        Ok(Self { read: read.connect_with(options).await?, write, queries, entropy, replica: replica.into(), watcher })
     }
 
     /// Whether the database answers.
@@ -113,12 +130,32 @@ impl Db {
         &self.write
     }
 
-    /// Takes the writer at once, so that nothing read in the transaction can change before it commits.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer().begin_with("BEGIN IMMEDIATE").await?)
+    /// A number that grows when anybody but our own writer commits. Only the writer's connection can tell: for every
+    /// other one our own commits are somebody else's.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn outside_version(&self) -> Result<i64, StoreError> {
+        Ok(sqlx::query_scalar(OUTSIDE_VERSION).fetch_one(&self.write).await?)
     }
 }
 
+/// One writer: SQLite has no more, and waiting for the connection is fairer than for the lock. It is kept for as long as
+/// it works, because [`Db::outside_version`] compares only within one connection; with a new one nothing is known.
+fn writer_pool(watcher: &Arc<dyn Watcher>) -> SqlitePoolOptions {
+    let watcher = Arc::clone(watcher);
+    SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |_, _| {
+            watcher.touched(Touched::Everything);
+            Box::pin(std::future::ready(Ok(())))
+        })
+}
+
+const OUTSIDE_VERSION: &str = "PRAGMA data_version";
 const PING: &str = "SELECT 1 FROM settings LIMIT 1";
 
 fn create_private(path: &Path) -> std::io::Result<()> {

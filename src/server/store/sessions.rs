@@ -1,9 +1,9 @@
 //! Browser sessions. The database knows only the hash of a cookie's value.
 
-use sqlx::{Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::{Db, LoginRow, StoreError, row};
+use super::commit::Change;
+use super::{Db, LoginRow, StoreError, Touched, row};
 use crate::domain::audit::Draft;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Timestamp;
@@ -96,7 +96,7 @@ impl Db {
         if ended {
             self.append(&mut tx, draft, now).await?;
         }
-        tx.commit().await?;
+        self.commit(tx, Touched::Nothing).await?;
         Ok(ended)
     }
 
@@ -111,7 +111,7 @@ impl Db {
 }
 
 pub(super) async fn add_session(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Change,
     user: UserId,
     login: &LoginRow<'_>,
     now: Timestamp,

@@ -1,9 +1,9 @@
 //! What checks leave behind, written in batches after them: last uses, observed expiries, fast proofs made again.
 
-use sqlx::{Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::{Db, StoreError};
+use super::commit::Change;
+use super::{Db, StoreError, Touched};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::SecretId;
@@ -67,7 +67,7 @@ impl Db {
                 .await?;
             sqlx::query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        self.commit(tx, Touched::Nothing).await
     }
 
     /// Keeps a fast proof that was made again.
@@ -94,9 +94,9 @@ impl Db {
         if latch.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(());
         }
-        let draft = expiry_event(&mut tx, secret).await?;
+        let (token, draft) = expiry_event(&mut tx, secret).await?;
         self.append(&mut tx, &draft, now).await?;
-        Ok(tx.commit().await?)
+        self.commit(tx, Touched::Token(token)).await
     }
 
     /// Secrets whose time has come and that nobody has noticed yet.
@@ -109,13 +109,13 @@ impl Db {
     }
 }
 
-async fn expiry_event(tx: &mut Transaction<'static, Sqlite>, secret: SecretId) -> Result<Draft, StoreError> {
+async fn expiry_event(tx: &mut Change, secret: SecretId) -> Result<(TokenId, Draft), StoreError> {
     let (token, owner, name): (Uuid, Uuid, String) =
         sqlx::query_as(FIND_TOKEN_OF_SECRET).bind(secret.as_str().to_owned()).fetch_one(&mut **tx).await?;
-    let object = Party::token(TokenId::from(token), &name);
-    Ok(Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default()).about(UserId::from(owner)).changed(
-        "secret",
-        Some(secret.to_string()),
-        None,
-    ))
+    let token = TokenId::from(token);
+    let object = Party::token(token, &name);
+    let draft = Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default())
+        .about(UserId::from(owner))
+        .changed("secret", Some(secret.to_string()), None);
+    Ok((token, draft))
 }

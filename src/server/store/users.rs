@@ -1,9 +1,9 @@
 //! Users: made and refreshed by their logins.
 
-use sqlx::{Sqlite, Transaction};
 use uuid::Uuid;
 
-use super::{Db, NewSession, StoreError, row};
+use super::commit::Change;
+use super::{Db, NewSession, StoreError, Touched, row};
 use crate::domain::audit::Draft;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
@@ -82,16 +82,12 @@ impl Db {
             super::sessions::add_session(&mut tx, id, login, now).await?;
         }
         self.append(&mut tx, &draft(id, admitted), now).await?;
-        tx.commit().await?;
+        self.commit(tx, Touched::Owner(id)).await?;
         Ok(admitted)
     }
 }
 
-async fn add_user(
-    tx: &mut Transaction<'static, Sqlite>,
-    login: &LoginRow<'_>,
-    now: Timestamp,
-) -> Result<UserId, StoreError> {
+async fn add_user(tx: &mut Change, login: &LoginRow<'_>, now: Timestamp) -> Result<UserId, StoreError> {
     let profile = login.profile;
     sqlx::query(ADD_USER)
         .bind(login.new_id.as_uuid())
@@ -108,12 +104,7 @@ async fn add_user(
     Ok(login.new_id)
 }
 
-async fn refresh_user(
-    tx: &mut Transaction<'static, Sqlite>,
-    id: UserId,
-    login: &LoginRow<'_>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn refresh_user(tx: &mut Change, id: UserId, login: &LoginRow<'_>, now: Timestamp) -> Result<(), StoreError> {
     let profile = login.profile;
     sqlx::query(REFRESH_USER)
         .bind(id.as_uuid())

@@ -124,7 +124,10 @@ impl TestApp {
 
     /// Runs statements on the database that must work.
     pub async fn execute(&self, sql: &str) -> u64 {
-        self.database().await.execute(sql).await.unwrap()
+        let changed = self.database().await.execute(sql).await.unwrap();
+        // The server would notice by itself in a moment.
+        self.app.live.look().await.unwrap();
+        changed
     }
 
     /// The first column of what a query gives, as text.

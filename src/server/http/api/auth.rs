@@ -5,9 +5,10 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::response::Response;
 
+use super::super::check::Refusal;
 use super::super::problem::{Problem, Slug};
 use super::super::session::{self, Visitor};
-use super::super::{Web, check, cookies, credential};
+use super::super::{Web, check, cookies};
 use crate::domain::audit::Origin;
 use crate::domain::verdict::{Denial, Grant};
 
@@ -25,7 +26,7 @@ impl FromRequestParts<Web> for ApiCaller {
             return Err(Problem::new(Slug::Forbidden).respond(web));
         }
         let visitor = session::api_visitor(parts, web).await?;
-        visitor.map(Self).ok_or_else(|| check::denied(web, &Denial::NoCredential))
+        visitor.map(Self).ok_or_else(|| Refusal::of(&Denial::NoCredential).respond(web))
     }
 }
 
@@ -60,6 +61,7 @@ fn has_credential(parts: &Parts, web: &Web) -> bool {
 
 /// A token may look at itself and end itself from everywhere: whoever finds a leaked one is rarely where it may be used.
 async fn grant(parts: &Parts, web: &Web) -> Result<Grant, Response> {
-    let found = credential::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
-    web.validator.identify(found.presented()).await.map_err(|denial| check::denied(web, &denial))
+    let found = check::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
+    let pass = web.validator.identify(found.presented()).await;
+    pass.map(|pass| pass.grant().clone()).map_err(|denial| Refusal::of(&denial).respond(web))
 }

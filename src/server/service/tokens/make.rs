@@ -127,7 +127,7 @@ impl Tokens {
             id: plain.id(),
             expires_at,
             phc: parts.hasher.hash(&plain).await?,
-            hmac: parts.keys.prove(&plain),
+            hmac: parts.keys.prove(plain.as_text()),
             hmac_key_id: parts.keys.id().to_owned(),
             form_key: form_key.map(form_hash),
             limit: parts.max_active,

@@ -1,6 +1,5 @@
 //! Changing tokens. Each change and its audit event are one transaction.
 
-use sqlx::{Sqlite, Transaction};
 use uuid::Uuid;
 
 use super::{TokenKey, sql};
@@ -9,7 +8,8 @@ use crate::domain::id::{TokenId, UserId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
-use crate::server::store::{Db, StoreError};
+use crate::server::store::commit::Change;
+use crate::server::store::{Db, StoreError, Touched};
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -80,8 +80,6 @@ pub enum ChangeOutcome {
     Stale,
 }
 
-type Tx = Transaction<'static, Sqlite>;
-
 impl Db {
     /// Makes a token with its first secret. The limit is counted under the writer's lock: no two requests can both
     /// take the last place.
@@ -102,7 +100,7 @@ impl Db {
         insert_token(&mut tx, token, now).await?;
         insert_secret(&mut tx, token.key, secret, now).await?;
         self.append(&mut tx, draft, now).await?;
-        tx.commit().await?;
+        self.commit(tx, Touched::Token(token.key.id)).await?;
         Ok(AddOutcome::Added)
     }
 
@@ -129,7 +127,7 @@ impl Db {
         sqlx::query(sql::END_SECRETS).bind(key.id.as_uuid()).bind(now.as_micros()).execute(&mut *tx).await?;
         insert_secret(&mut tx, key, secret, now).await?;
         self.append(&mut tx, draft, now).await?;
-        tx.commit().await?;
+        self.commit(tx, Touched::Token(key.id)).await?;
         Ok(AddOutcome::Added)
     }
 
@@ -156,7 +154,7 @@ impl Db {
             return Ok(ChangeOutcome::Stale);
         }
         self.append(&mut tx, draft, now).await?;
-        tx.commit().await?;
+        self.commit(tx, Touched::Token(key.id)).await?;
         Ok(ChangeOutcome::Changed)
     }
 
@@ -184,7 +182,7 @@ impl Db {
             return Ok(ChangeOutcome::Stale);
         }
         self.append(&mut tx, draft, now).await?;
-        tx.commit().await?;
+        self.commit(tx, Touched::Token(key.id)).await?;
         Ok(ChangeOutcome::Changed)
     }
 
@@ -209,7 +207,7 @@ impl Db {
 
 /// Why a secret cannot be made, if it cannot.
 async fn obstacle(
-    tx: &mut Tx,
+    tx: &mut Change,
     key: TokenKey,
     secret: &NewSecret,
     now: Timestamp,
@@ -229,7 +227,7 @@ async fn obstacle(
     Ok((count >= i64::from(secret.limit)).then_some(AddOutcome::LimitReached))
 }
 
-async fn insert_token(tx: &mut Tx, token: &NewToken<'_>, now: Timestamp) -> Result<(), StoreError> {
+async fn insert_token(tx: &mut Change, token: &NewToken<'_>, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query(sql::ADD_TOKEN)
         .bind(token.key.id.as_uuid())
         .bind(token.key.owner.as_uuid())
@@ -243,7 +241,7 @@ async fn insert_token(tx: &mut Tx, token: &NewToken<'_>, now: Timestamp) -> Resu
     Ok(())
 }
 
-async fn insert_secret(tx: &mut Tx, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<(), StoreError> {
+async fn insert_secret(tx: &mut Change, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query(sql::ADD_SECRET)
         .bind(secret.id.as_str())
         .bind(key.id.as_uuid())

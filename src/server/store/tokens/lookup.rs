@@ -1,5 +1,6 @@
 //! The read of a check.
 
+use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{CheckRow, sql};
@@ -63,7 +64,7 @@ fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
         phc: columns.phc,
         hmac: columns.hmac_key_id.zip(columns.hmac),
         scopes: row::scopes(&columns.scopes)?,
-        allowed_ips: row::json(&columns.allowed_ips)?,
+        allowed_ips: networks(&columns.allowed_ips)?,
         owner: User {
             id: columns.owner_id.into(),
             provider: columns.provider,
@@ -72,4 +73,9 @@ fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
             last_login_at: row::time(columns.last_login_at),
         },
     })
+}
+
+fn networks(json: &str) -> Result<Vec<IpNet>, StoreError> {
+    let parse = |text: &String| text.parse().map_err(StoreError::corrupt);
+    row::json::<Vec<String>>(json)?.iter().map(parse).collect()
 }

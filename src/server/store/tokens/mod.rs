@@ -5,6 +5,8 @@ mod list;
 mod lookup;
 pub(super) mod sql;
 
+use ipnet::IpNet;
+
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
@@ -40,7 +42,7 @@ pub struct CheckRow {
     /// Scopes of the token.
     pub scopes: ScopeSet,
     /// Networks it may be used from.
-    pub allowed_ips: Vec<String>,
+    pub allowed_ips: Vec<IpNet>,
     /// Its owner.
     pub owner: User,
 }

@@ -1,6 +1,8 @@
 //! Finding the credential in a request: `Authorization` with Bearer (RFC 6750) or Basic (RFC 7617), or the configured
 //! header.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, HeaderValue, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,15 +10,15 @@ use base64::engine::general_purpose::STANDARD;
 use crate::server::config::CheckConfig;
 use crate::server::credential::Presented;
 
-/// The credential of a request, owned because Basic has to be decoded.
-pub(super) enum Found {
+/// The credential of a request; only Basic has to be decoded.
+pub(in crate::server::http) enum Found<'r> {
     Nothing,
-    One(String),
+    One(Cow<'r, str>),
     Several,
     Unreadable,
 }
 
-impl Found {
+impl Found<'_> {
     pub fn presented(&self) -> Presented<'_> {
         match self {
             Self::Nothing => Presented::Nothing,
@@ -28,7 +30,11 @@ impl Found {
 }
 
 /// Finds the credential. `is_credential` tells whether a text has the shape of one.
-pub(super) fn find(headers: &HeaderMap, config: &CheckConfig, is_credential: impl Fn(&str) -> bool) -> Found {
+pub(in crate::server::http) fn find<'r>(
+    headers: &'r HeaderMap,
+    config: &CheckConfig,
+    is_credential: impl Fn(&str) -> bool,
+) -> Found<'r> {
     let mut authorization = headers.get_all(header::AUTHORIZATION).iter();
     let own = config.identity_header.as_ref().map(|name| headers.get_all(name));
     let mut own = own.iter().flat_map(http::header::GetAll::iter);
@@ -40,19 +46,23 @@ pub(super) fn find(headers: &HeaderMap, config: &CheckConfig, is_credential: imp
     }
 }
 
-fn from_own_header(value: &HeaderValue) -> Found {
+fn from_own_header(value: &HeaderValue) -> Found<'_> {
     let text = value.to_str().map(str::trim).unwrap_or_default();
-    if text.is_empty() { Found::Unreadable } else { Found::One(text.to_owned()) }
+    if text.is_empty() { Found::Unreadable } else { Found::One(text.into()) }
 }
 
-fn from_authorization(value: &HeaderValue, config: &CheckConfig, is_credential: impl Fn(&str) -> bool) -> Found {
+fn from_authorization<'r>(
+    value: &'r HeaderValue,
+    config: &CheckConfig,
+    is_credential: impl Fn(&str) -> bool,
+) -> Found<'r> {
     let Some((scheme, rest)) = value.to_str().ok().and_then(|text| text.trim().split_once(' ')) else {
         return Found::Unreadable;
     };
     let rest = rest.trim_start();
     if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
         // Some proxies join repeated headers with a comma: that is more than one credential.
-        if rest.contains(',') { Found::Several } else { Found::One(rest.to_owned()) }
+        if rest.contains(',') { Found::Several } else { Found::One(rest.into()) }
     } else if scheme.eq_ignore_ascii_case("basic") {
         from_basic(rest, config, is_credential)
     } else {
@@ -60,7 +70,7 @@ fn from_authorization(value: &HeaderValue, config: &CheckConfig, is_credential: 
     }
 }
 
-fn from_basic(encoded: &str, config: &CheckConfig, is_credential: impl Fn(&str) -> bool) -> Found {
+fn from_basic(encoded: &str, config: &CheckConfig, is_credential: impl Fn(&str) -> bool) -> Found<'static> {
     let decoded = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some((user, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else {
         return Found::Unreadable;
@@ -68,11 +78,11 @@ fn from_basic(encoded: &str, config: &CheckConfig, is_credential: impl Fn(&str) 
     if is_credential(user) && is_credential(password) {
         Found::Several
     } else if config.basic_username && matches!(password, "" | "x-oauth-basic") && !user.is_empty() {
-        Found::One(user.to_owned())
+        Found::One(user.to_owned().into())
     } else if password.is_empty() {
         Found::Unreadable
     } else {
-        Found::One(password.to_owned())
+        Found::One(password.to_owned().into())
     }
 }
 
@@ -87,7 +97,7 @@ mod tests {
         }
         match find(&map, config, |text| text.starts_with("t_")) {
             Found::Nothing => "nothing".to_owned(),
-            Found::One(text) => text,
+            Found::One(text) => text.into_owned(),
             Found::Several => "several".to_owned(),
             Found::Unreadable => "unreadable".to_owned(),
         }
@@ -99,7 +109,11 @@ mod tests {
 
     #[test]
     fn one_credential_is_found_wherever_it_may_stand() {
-        let config = CheckConfig { identity_header: Some("x-api-key".parse().unwrap()), basic_username: false };
+        let config = CheckConfig {
+            identity_header: Some("x-api-key".parse().unwrap()),
+            basic_username: false,
+            failure_limit: None,
+        };
         let table: [(&[(&'static str, &str)], &str); 14] = [
             (&[], "nothing"),
             (&[("authorization", "Bearer t_1")], "t_1"),
@@ -123,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_user_name_counts_only_where_it_is_switched_on() {
-        let config = CheckConfig { identity_header: None, basic_username: true };
+        let config = CheckConfig { identity_header: None, basic_username: true, failure_limit: None };
         for (text, expected) in
             [("t_1:", "t_1"), ("t_1:x-oauth-basic", "t_1"), ("me:t_1", "t_1"), ("t_1:t_2", "several")]
         {

@@ -1,39 +1,47 @@
-//! The `X-Auth-*` headers of an answer that allows: always all of them, never empty, printable ASCII, bounded.
+//! The values of the `X-Auth-*` headers: always all of them, never empty, printable ASCII, bounded.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
-
-use crate::domain::scope::ScopeName;
-use crate::domain::time::Timestamp;
-use crate::domain::verdict::Grant;
+use super::scope::ScopeName;
+use super::time::Timestamp;
+use super::verdict::Grant;
 
 /// What stands for "unknown" or "none".
-const NONE: &str = "-";
+pub const NONE: &str = "-";
 const USER_MAX: usize = 192;
 const EMAIL_MAX: usize = 256;
 const LIST_MAX: usize = 512;
 
-/// Writes the headers of a grant.
-pub(super) fn write(headers: &mut HeaderMap, grant: &Grant) {
-    let mut cut = Cut::default();
+/// The headers, in lower case.
+pub const NAMES: [&str; 9] = [
+    "x-auth-subject",
+    "x-auth-user",
+    "x-auth-email",
+    "x-auth-roles",
+    "x-auth-scopes",
+    "x-auth-token-id",
+    "x-auth-method",
+    "x-auth-expires",
+    "x-auth-truncated",
+];
+
+/// The values for a grant, in the order of [`NAMES`]. `cut` names what had to be left out elsewhere.
+#[must_use]
+pub fn values(grant: &Grant, cut: &[&'static str]) -> [String; NAMES.len()] {
+    let mut cut = Cut(cut.to_vec());
     let profile = &grant.profile;
-    let mut put = |name: &'static str, value: String| {
-        // Everything was encoded as printable ASCII; the fallback is never reached.
-        let value = HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(NONE));
-        headers.insert(HeaderName::from_static(name), value);
-    };
-    put("x-auth-subject", grant.user.to_string());
-    put("x-auth-user", cut.text("user", Some(&profile.username), USER_MAX));
-    put("x-auth-email", cut.text("email", profile.email.as_deref(), EMAIL_MAX));
-    put("x-auth-roles", cut.list("roles", profile.roles.iter().map(String::as_str), ','));
-    put("x-auth-scopes", cut.list("scopes", grant.scopes.iter().map(ScopeName::as_str), ' '));
-    put("x-auth-token-id", grant.token.map_or_else(|| NONE.to_owned(), |id| id.to_string()));
-    put("x-auth-method", grant.method.as_str().to_owned());
-    put("x-auth-expires", grant.expires_at.map_or_else(|| NONE.to_owned(), Timestamp::rfc3339));
-    put("x-auth-truncated", cut.names());
+    [
+        grant.user.to_string(),
+        cut.text("user", Some(&profile.username), USER_MAX),
+        cut.text("email", profile.email.as_deref(), EMAIL_MAX),
+        cut.list("roles", profile.roles.iter().map(String::as_str), ','),
+        cut.list("scopes", grant.scopes.iter().map(ScopeName::as_str), ' '),
+        grant.token.map_or_else(|| NONE.to_owned(), |id| id.to_string()),
+        grant.method.as_str().to_owned(),
+        grant.expires_at.map_or_else(|| NONE.to_owned(), Timestamp::rfc3339),
+        cut.names(),
+    ]
 }
 
 /// Remembers which headers were too long.
-#[derive(Default)]
 struct Cut(Vec<&'static str>);
 
 impl Cut {
@@ -42,12 +50,14 @@ impl Cut {
         if value == NONE {
             return "%2D".to_owned();
         }
-        let mut encoded = String::with_capacity(value.len());
-        for c in value.chars() {
+        let (inner, mut encoded) = (value.trim_end_matches(' '), String::with_capacity(value.len()));
+        for (index, c) in value.char_indices() {
             let before = encoded.len();
-            encode(c, false, &mut encoded);
+            // A space at an end would be lost on the way.
+            let lost = c == ' ' && (index == 0 || index >= inner.len());
+            encode(c, lost, &mut encoded);
             if encoded.len() > max {
-                encoded.truncate(before);
+                encoded.truncate(encoded[..before].trim_end_matches(' ').len());
                 self.0.push(name);
                 break;
             }
@@ -82,10 +92,9 @@ impl Cut {
 }
 
 /// Percent-encodes (RFC 3986, section 2.1) what is not printable ASCII, the percent sign, and in list items what would
-/// separate them. Spaces at the ends of a value would be lost on the way, so they are encoded there by the caller's
-/// trimming of names.
-fn encode(c: char, in_list: bool, out: &mut String) {
-    let plain = matches!(c, ' '..='~') && c != '%' && !(in_list && matches!(c, ' ' | ','));
+/// separate them.
+fn encode(c: char, strict: bool, out: &mut String) {
+    let plain = matches!(c, ' '..='~') && c != '%' && !(strict && matches!(c, ' ' | ','));
     if plain {
         out.push(c);
     } else {
@@ -104,13 +113,17 @@ fn hex_digit(nibble: u8) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::domain::id::UserId;
     use crate::domain::scope::ScopeSet;
     use crate::domain::user::Profile;
     use crate::domain::verdict::Method;
 
-    fn headers(profile: Profile) -> HeaderMap {
+    fn headers(profile: Profile) -> BTreeMap<&'static str, String> {
         let grant = Grant {
             method: Method::Pat,
             user: UserId::from_random([1; 16]),
@@ -119,9 +132,7 @@ mod tests {
             scopes: ScopeSet::default(),
             expires_at: None,
         };
-        let mut headers = HeaderMap::new();
-        write(&mut headers, &grant);
-        headers
+        NAMES.into_iter().zip(values(&grant, &[])).collect()
     }
 
     fn roles(names: &[&str]) -> Profile {
@@ -133,14 +144,9 @@ mod tests {
     }
 
     #[test]
-    fn every_header_is_there_and_none_is_empty() {
+    fn what_is_unknown_is_a_dash() {
         let headers = headers(Profile::default());
-        for name in ["subject", "user", "email", "roles", "scopes", "token-id", "method", "expires", "truncated"] {
-            let value = headers.get(format!("x-auth-{name}")).unwrap();
-            assert!(!value.is_empty(), "{name}");
-        }
-        assert_eq!(headers["x-auth-user"], "-");
-        assert_eq!(headers["x-auth-scopes"], "-");
+        assert_eq!((headers["x-auth-user"].as_str(), headers["x-auth-scopes"].as_str()), ("-", "-"));
     }
 
     #[test]
@@ -152,12 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn spaces_at_the_ends_survive_as_their_encoding() {
+        let headers =
+            headers(Profile { username: " ".to_owned(), email: Some(" a b ".to_owned()), ..Profile::default() });
+        assert_eq!((headers["x-auth-user"].as_str(), headers["x-auth-email"].as_str()), ("%20", "%20a b%20"));
+    }
+
+    #[test]
     fn a_real_dash_is_not_nothing() {
         let headers = headers(Profile { username: "-".to_owned(), ..roles(&["-"]) });
-        assert_eq!(
-            (&headers["x-auth-user"], &headers["x-auth-roles"]),
-            (&"%2D".parse().unwrap(), &"%2D".parse().unwrap())
-        );
+        assert_eq!((headers["x-auth-user"].as_str(), headers["x-auth-roles"].as_str()), ("%2D", "%2D"));
     }
 
     #[test]
@@ -167,7 +177,28 @@ mod tests {
         let headers = headers(Profile { username: "é".repeat(100), ..roles(&names) });
         assert_eq!(headers["x-auth-user"].len(), 192);
         assert!(headers["x-auth-roles"].len() <= 512);
-        assert!(headers["x-auth-roles"].to_str().unwrap().split(',').all(|role| role.len() == 22));
+        assert!(headers["x-auth-roles"].split(',').all(|role| role.len() == 22));
         assert_eq!(headers["x-auth-truncated"], "user,roles");
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![any::<String>(), "[ -~]{0,40}", "[\\PC]{0,300}", Just("-".to_owned()), Just(" ".to_owned())]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_provider_says_every_value_is_printable_ascii_and_never_empty(
+            username in text(),
+            email in proptest::option::of(text()),
+            roles in proptest::collection::btree_set(text(), 0..30),
+        ) {
+            let headers = headers(Profile { username, email, roles, attributes: BTreeMap::<_, BTreeSet<_>>::new() });
+            for (name, value) in headers {
+                prop_assert!(!value.is_empty(), "{name}");
+                prop_assert!(value.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{name}: {value:?}");
+                prop_assert_eq!(value.trim(), value.as_str(), "{} would lose its ends on the way", name);
+                prop_assert!(value.len() <= LIST_MAX);
+            }
+        }
     }
 }

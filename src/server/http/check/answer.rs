@@ -1,0 +1,124 @@
+//! The decision as status, headers and problem: what all wire forms have in common.
+
+use std::sync::LazyLock;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+
+use super::super::Web;
+use super::super::problem::{Problem, Slug};
+use crate::domain::verdict::Denial;
+use crate::server::service::failures::Excess;
+use crate::server::service::passport::Passport;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The headers of an allowed request, in the order of [`Passport::values`].
+static NAMES: LazyLock<[HeaderName; Passport::FIELDS.len()]> =
+    LazyLock::new(|| Passport::FIELDS.map(HeaderName::from_static));
+
+/// An answer before it takes a wire form.
+pub(in crate::server::http) enum Answer {
+    /// The request may pass, with these headers.
+    Allowed(HeaderMap),
+    /// It may not.
+    Denied(Refusal),
+}
+
+/// A refusal.
+pub(in crate::server::http) struct Refusal {
+    problem: Problem,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// The headers that a passport stands for.
+    pub fn allowed(passport: &Passport) -> Self {
+        let mut headers = HeaderMap::with_capacity(NAMES.len() + 2);
+        for (name, value) in NAMES.iter().zip(passport.values()) {
+            headers.insert(name, printable(value));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        Self::Allowed(headers)
+    }
+}
+
+/// Everything was encoded as printable ASCII; the fallback is never reached.
+fn printable(value: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(value).unwrap_or(HeaderValue::from_static("-"))
+}
+
+impl Refusal {
+    /// Of a credential that does not pass.
+    pub fn of(denial: &Denial) -> Self {
+        match denial {
+            Denial::NoCredential => Self::challenge(Slug::Unauthorized, ""),
+            Denial::Invalid(_) => Self::challenge(Slug::InvalidToken, ", error=\"invalid_token\""),
+            Denial::Insufficient { scope, .. } if scope.is_empty() => {
+                Self::challenge(Slug::InsufficientScope, ", error=\"insufficient_scope\"")
+            }
+            Denial::Insufficient { scope, .. } => {
+                Self::challenge(Slug::InsufficientScope, &format!(", error=\"insufficient_scope\", scope=\"{scope}\""))
+            }
+            Denial::AddressRefused => Self::challenge(Slug::AddressRefused, ""),
+            Denial::Unavailable => Self { problem: Problem::new(Slug::Unavailable), headers: Vec::new() },
+        }
+    }
+
+    /// Of a question that cannot be answered.
+    pub fn misconfigured(mistake: &str) -> Self {
+        let detail = format!("The proxy asks for something that cannot be: {mistake}.");
+        Self { problem: Problem::new(Slug::Misconfigured).detail(detail), headers: Vec::new() }
+    }
+
+    /// Of an address from which too many bad credentials came (RFC 6585, section 4; the `RateLimit` fields of
+    /// draft-ietf-httpapi-ratelimit-headers).
+    pub fn too_many(excess: &Excess) -> Self {
+        let Excess { limit, window, wait } = excess;
+        let headers = [
+            (header::RETRY_AFTER, wait.to_string()),
+            (RATE_LIMIT_POLICY, format!("\"refused\";q={limit};w={window}")),
+            (RATE_LIMIT, format!("\"refused\";r=0;t={wait}")),
+        ];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value.try_into().ok()?))).collect();
+        Self { problem: Problem::new(Slug::TooManyFailures), headers }
+    }
+
+    /// A challenge (RFC 6750, section 3).
+    fn challenge(slug: Slug, parameters: &str) -> Self {
+        let challenge = HeaderValue::try_from(format!("Bearer realm=\"hallpass\"{parameters}"));
+        let headers = challenge.map(|value| (header::WWW_AUTHENTICATE, value)).into_iter().collect();
+        Self { problem: Problem::new(slug), headers }
+    }
+
+    /// With a problem as its body, as `/check` and the API send it.
+    pub fn respond(self, web: &Web) -> Response {
+        let mut response = self.problem.respond(web);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+
+    /// For nginx, which knows no refusals but 401 and 403 and keeps a connection only where there is no body: the others
+    /// arrive as 403, with their true status beside.
+    pub fn respond_to_nginx(self, web: &Web) -> Response {
+        let (mut parts, _) = self.respond(web).into_parts();
+        let (status, headers) = (parts.status, &mut parts.headers);
+        headers.remove(header::CONTENT_TYPE);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            headers.insert("x-check-status", HeaderValue::from(status.as_u16()));
+            parts.status = StatusCode::FORBIDDEN;
+        }
+        Response::from_parts(parts, axum::body::Body::empty())
+    }
+}
+
+/// The empty answer with these headers.
+pub(super) fn pass(headers: HeaderMap) -> Response {
+    let mut response = StatusCode::OK.into_response();
+    *response.headers_mut() = headers;
+    response
+}

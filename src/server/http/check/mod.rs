@@ -1,0 +1,151 @@
+//! `/check`: may this request pass? One decision, and a thin adapter for each kind of proxy. Any method; the body is never
+//! read; cookies mean nothing here.
+
+mod answer;
+mod ask;
+mod credential;
+
+use std::net::IpAddr;
+
+use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Extension, Router};
+
+use super::{Peer, Web, proxy};
+use crate::domain::entropy;
+use crate::domain::text::sanitised;
+use crate::domain::verdict::{Denial, Method};
+use crate::server::credential::Presented;
+use crate::server::keys::hex;
+use crate::server::telemetry;
+
+pub(super) use answer::{Answer, Refusal};
+pub use ask::Asks;
+pub(super) use ask::{Ask, Mistake};
+pub(super) use credential::find;
+
+/// The audience that is always possible.
+const DEFAULT_AUDIENCE: &str = "hallpass";
+/// Longest request id of a proxy that is repeated in logs, in bytes.
+const PROXY_REQUEST_ID_MAX: usize = 64;
+
+/// The wire forms over HTTP.
+pub(super) fn routes() -> Router<Web> {
+    Router::new()
+        .route("/check", any(check))
+        .route("/check/nginx", any(check_for_nginx))
+        .route("/check/envoy", any(check_for_envoy))
+        .route("/check/envoy/", any(check_for_envoy))
+        .route("/check/envoy/{*rest}", any(check_for_envoy))
+}
+
+async fn check(
+    State(web): State<Web>,
+    Extension(peer): Extension<Peer>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let request = Request { peer, headers: &headers };
+    match decide(&web, request, web.asks.of_query(query.as_deref()).as_deref()).await {
+        Answer::Allowed(headers) => answer::pass(headers),
+        Answer::Denied(refusal) => refusal.respond(&web),
+    }
+}
+
+async fn check_for_nginx(
+    State(web): State<Web>,
+    Extension(peer): Extension<Peer>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let request = Request { peer, headers: &headers };
+    match decide(&web, request, web.asks.of_query(query.as_deref()).as_deref()).await {
+        Answer::Allowed(headers) => answer::pass(headers),
+        Answer::Denied(refusal) => refusal.respond_to_nginx(&web),
+    }
+}
+
+/// Path and query are the client's here, so they are ignored whole.
+async fn check_for_envoy(State(web): State<Web>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    let request = Request { peer, headers: &headers };
+    match decide(&web, request, Ask::from_headers(&headers).as_ref()).await {
+        Answer::Allowed(headers) => answer::pass(headers),
+        Answer::Denied(refusal) => refusal.respond(&web),
+    }
+}
+
+/// What of a request the decision looks at.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// The client's headers, as far as the proxy passes them on.
+    pub headers: &'a HeaderMap,
+}
+
+/// The one decision.
+pub(super) async fn decide(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> Answer {
+    let started = telemetry::now();
+    let (method, outcome, answer) = judge(web, request, ask).await;
+    web.metrics.count_check(method, outcome, started);
+    answer
+}
+
+type Judged = (&'static str, &'static str, Answer);
+
+async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> Judged {
+    let ask = match ask.map_err(Mistake::clone).and_then(known_audience) {
+        Ok(ask) => ask,
+        Err(mistake) => return misconfigured(web, request, &mistake),
+    };
+    let found = find(request.headers, &web.check, |text| web.validator.owner_of(text).is_some());
+    let presented = found.presented();
+    let method = method_name(web, presented);
+    let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
+    match web.validator.check(presented, &ask.requirement, Some(ip)).await {
+        Ok(pass) => (method, "allowed", Answer::allowed(&web.passports.issue(&pass))),
+        Err(denial) => refuse(web, request, method, ip, &denial),
+    }
+}
+
+fn method_name(web: &Web, presented: Presented<'_>) -> &'static str {
+    match presented {
+        Presented::One(text) => web.validator.owner_of(text).map_or("none", Method::as_str),
+        _ => "none",
+    }
+}
+
+fn known_audience<'a>(ask: &'a Ask) -> Result<&'a Ask, Mistake> {
+    match ask.audience.as_deref() {
+        None | Some(DEFAULT_AUDIENCE) => Ok(ask),
+        Some(_) => Err("the audience is not configured".to_owned()),
+    }
+}
+
+fn refuse(web: &Web, request: Request<'_>, method: &'static str, ip: IpAddr, denial: &Denial) -> Judged {
+    if let Denial::Invalid(_) = denial
+        && let Err(excess) = web.failures.count(ip)
+    {
+        return (method, "limited", Answer::Denied(Refusal::too_many(&excess)));
+    }
+    // Whoever brings nothing is no news, and what is limited is not worth a line each: logs must not be what breaks.
+    if *denial != Denial::NoCredential {
+        tracing::info!(request_id = request_id(web, request), method, ?denial, %ip, "a request was refused");
+    }
+    (method, denial.outcome(), Answer::Denied(Refusal::of(denial)))
+}
+
+fn misconfigured(web: &Web, request: Request<'_>, mistake: &str) -> Judged {
+    let request_id = request_id(web, request);
+    tracing::warn!(request_id, mistake, "a proxy asks /check for something that cannot be; its requests are refused");
+    ("none", "misconfigured", Answer::Denied(Refusal::misconfigured(mistake)))
+}
+
+/// The name of the request in logs: the proxy's where it gives one, so that both logs can be laid side by side.
+fn request_id(web: &Web, request: Request<'_>) -> String {
+    let given = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
+    let given = given.map(|id| sanitised(id, PROXY_REQUEST_ID_MAX)).filter(|id| !id.is_empty());
+    given.unwrap_or_else(|| hex(&entropy::bytes::<8>(&*web.entropy)))
+}

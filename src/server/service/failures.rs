@@ -1,0 +1,168 @@
+//! How many refused credentials may come from one address. A good credential is never refused for it.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use governor::clock::Clock as GovernorClock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+
+use crate::domain::time::Clock;
+use crate::server::config::FailureLimit;
+
+/// After so many failures, addresses that have been quiet for long enough are forgotten.
+const FORGET_EVERY: u64 = 1_024;
+
+/// More than the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Excess {
+    /// What the limit is.
+    pub limit: u32,
+    /// In how many seconds.
+    pub window: u64,
+    /// Seconds until one more is counted as usual.
+    pub wait: u64,
+}
+
+type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, OurClock, NoOpMiddleware<Nanos>>;
+
+/// Counts refused credentials by address.
+pub struct Failures {
+    limit: Option<(FailureLimit, Limiter)>,
+    clock: OurClock,
+    counted: AtomicU64,
+}
+
+impl std::fmt::Debug for Failures {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Failures").finish_non_exhaustive()
+    }
+}
+
+impl Failures {
+    /// With a limit, or without any.
+    #[must_use]
+    pub fn new(limit: Option<FailureLimit>, clock: Arc<dyn Clock>) -> Self {
+        let clock = OurClock(clock);
+        let limiter = |limit: FailureLimit| {
+            let quota = Quota::with_period(limit.window / limit.count.get())?.allow_burst(limit.count);
+            Some((limit, RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone())))
+        };
+        Self { limit: limit.and_then(limiter), clock, counted: AtomicU64::new(0) }
+    }
+
+    /// Counts one refused credential from an address.
+    ///
+    /// # Errors
+    /// When there were too many.
+    pub fn count(&self, ip: IpAddr) -> Result<(), Excess> {
+        let Some((limit, limiter)) = &self.limit else { return Ok(()) };
+        if self.counted.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
+            limiter.retain_recent();
+        }
+        limiter.check_key(&network(ip)).map_err(|not_until| Excess {
+            limit: limit.count.get(),
+            window: limit.window.as_secs(),
+            wait: seconds_rounded_up(not_until.wait_time_from(self.clock.now())),
+        })
+    }
+}
+
+fn seconds_rounded_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// What counts as one address: whoever has one of IPv6 usually has all of its /64.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip @ IpAddr::V4(_) => ip,
+    }
+}
+
+/// Our clock in the limiter's words.
+#[derive(Clone)]
+struct OurClock(Arc<dyn Clock>);
+
+impl GovernorClock for OurClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let micros = u64::try_from(self.0.now().as_micros()).unwrap_or_default();
+        Nanos::new(micros.saturating_mul(1_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    struct Hand(Mutex<Timestamp>);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            *self.0.lock().unwrap()
+        }
+    }
+
+    fn failures(count: u32) -> (Failures, Arc<Hand>) {
+        let hand = Arc::new(Hand(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
+        let limit = FailureLimit { count: NonZeroU32::new(count).unwrap(), window: Duration::from_secs(60) };
+        (Failures::new(Some(limit), hand.clone()), hand)
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_limit_holds_for_each_address_and_passes_with_time() {
+        let (failures, hand) = failures(3);
+        for _ in 0..3 {
+            assert_eq!(failures.count(ip("192.0.2.1")), Ok(()));
+        }
+        assert_eq!(failures.count(ip("192.0.2.1")), Err(Excess { limit: 3, window: 60, wait: 20 }));
+        assert_eq!(failures.count(ip("192.0.2.2")), Ok(()));
+        let later = hand.now().plus(Duration::from_secs(20));
+        *hand.0.lock().unwrap() = later;
+        assert_eq!(failures.count(ip("192.0.2.1")), Ok(()));
+        assert!(failures.count(ip("192.0.2.1")).is_err());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let (failures, _) = failures(1);
+        assert_eq!(failures.count(ip("2001:db8::1")), Ok(()));
+        assert!(failures.count(ip("2001:db8::ffff:2")).is_err());
+        assert_eq!(failures.count(ip("2001:db8:0:1::1")), Ok(()));
+        assert_eq!(failures.count(ip("::ffff:192.0.2.1")), Ok(()));
+        assert!(failures.count(ip("192.0.2.1")).is_err());
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_counted() {
+        let (limited, _) = failures(1);
+        let failures = Failures::new(None, limited.clock.0.clone());
+        assert!((0..10).all(|_| failures.count(ip("192.0.2.1")).is_ok()));
+    }
+
+    #[test]
+    fn quiet_addresses_are_forgotten() {
+        let (failures, hand) = failures(1);
+        for number in 0..FORGET_EVERY - 1 {
+            let _ = failures.count(Ipv6Addr::from_bits(u128::from(number) << 64).into());
+        }
+        let later = hand.now().plus(Duration::from_secs(61));
+        *hand.0.lock().unwrap() = later;
+        let _ = failures.count(ip("192.0.2.1"));
+        assert!(failures.limit.unwrap().1.len() <= 1);
+    }
+}
