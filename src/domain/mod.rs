@@ -13,6 +13,7 @@ pub mod net;
 pub mod requirement;
 pub mod scope;
 pub mod secret;
+pub mod signing;
 pub mod text;
 pub mod time;
 pub mod token;

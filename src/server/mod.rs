@@ -39,6 +39,7 @@ use service::logins::Logins;
 use service::passport::Passports;
 use service::readiness::Readiness;
 use service::sessions::Sessions;
+use service::signing::{Rotation, Signer, SignerParts, SigningError};
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
 use store::{Db, DbOptions, SoleServer, StoreError, Watcher};
@@ -66,6 +67,9 @@ pub enum StartError {
     /// There is no secret key.
     #[error("{0}")]
     Key(#[from] KeyError),
+    /// The keys that sign JWTs cannot be used.
+    #[error("{0}")]
+    Signing(#[from] SigningError),
     /// The database is there but its key is not.
     #[error(
         "secret_key_file {0}: there is a database but no such file. Please put back the key that the database was made with"
@@ -157,6 +161,14 @@ impl App {
         let live = Live::new(memory, db.clone(), keys.clone(), catalogue.clone(), policy);
         live.look().await?;
         let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
+        let signer = Signer::start(SignerParts {
+            issuer: config.jwt.issuer(public_url),
+            audiences: config.jwt.audiences.clone(),
+            rotation: rotation(config, db.clone(), keys.clone(), &ambient),
+            entropy: ambient.entropy.clone(),
+        })
+        .await?;
+        let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -166,7 +178,7 @@ impl App {
             prefix: config.tokens.prefix.as_str().to_owned(),
             validator: Validator::new(Chain::new(pat), policy, usage.clone(), ambient.clock.clone()),
             asks: http::Asks::new(),
-            passports: Passports,
+            passports: passports.clone(),
             failures: Failures::new(config.check.failure_limit, ambient.clock.clone()),
             tokens: Tokens::new(TokenParts {
                 db: db.clone(),
@@ -184,6 +196,7 @@ impl App {
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
             providers: providers(config, public_url, &ambient)?,
             keys,
+            signer: signer.clone(),
             readiness: Readiness::new(db.clone()),
             metrics: metrics.clone(),
             clock: ambient.clock.clone(),
@@ -193,12 +206,14 @@ impl App {
             tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(keep_up(metrics.clone())),
             tokio::spawn(live.clone().keep_looking()),
+            tokio::spawn(signer.keep_up()),
             tokio::spawn(
                 Housekeeper {
                     db: db.clone(),
                     sessions: config.session,
                     owner_max_login_age: policy.owner_max_login_age,
                     clock: ambient.clock,
+                    passports,
                     metrics,
                 }
                 .run(),
@@ -243,6 +258,10 @@ fn claim(database: &Path) -> Result<SoleServer, StartError> {
     SoleServer::claim(database)
         .map_err(|error| StartError::Lock(shown(), error))?
         .ok_or_else(|| StartError::NotAlone(shown()))
+}
+
+fn rotation(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Rotation {
+    Rotation { db, keys, algorithm: config.jwt.algorithm, ttl: config.jwt.ttl, clock: ambient.clock.clone() }
 }
 
 /// Opens the database with its key. A new database gets a new key; an old one must have its own.

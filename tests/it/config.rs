@@ -94,6 +94,11 @@ fn the_example_holds_under_every_key_the_default() {
         "fresh_login",
         "identity_header",
         "basic_username",
+        "issuer",
+        "audience",
+        "audiences",
+        "ttl",
+        "algorithm",
         "idle",
         "absolute",
     ] {
@@ -122,6 +127,10 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(tokens.policy.owner_max_login_age, Some(days(90)));
     assert_eq!(tokens.fresh_login, Some(minutes(15)));
     assert!(config.check.identity_header.is_none() && !config.check.basic_username);
+    let jwt = &config.jwt;
+    assert_eq!(jwt.issuer(config.public_url.as_ref().unwrap()), "https://tokens.example.org");
+    assert_eq!((jwt.audiences.default.as_str(), jwt.audiences.others.len()), ("hallpass", 0));
+    assert_eq!((jwt.ttl.as_secs(), jwt.algorithm.as_str()), (60, "ES256"));
     assert_eq!((config.session.idle.as_secs(), config.session.absolute.as_secs()), (3_600, 43_200));
 }
 
@@ -137,6 +146,12 @@ fn each_wrong_value_is_named_by_its_key() {
         (MINIMAL.replace("https://id.example.org", "http://id.example.org"), "oidc.0.issuer"),
         (MINIMAL.replace("https://id.example.org", "https://tokens.example.org"), "oidc.0.issuer"),
         (MINIMAL.replace("https://id.example.org", ""), "oidc.0.issuer"),
+        (and("[jwt]\nissuer = \"https://id.example.org/\""), "oidc.0.issuer"),
+        (and("[jwt]\nissuer = \"http://tokens.example.org\""), "jwt.issuer"),
+        (and("[jwt]\naudience = \"\""), "jwt.audience"),
+        (and("[jwt]\naudiences = [\"a\", \"a\"]"), "jwt.audiences.1"),
+        (and("[jwt]\nttl = \"16m\""), "jwt.ttl"),
+        (and("[jwt]\nalgorithm = \"none\""), "jwt.algorithm"),
         (MINIMAL.replace("name = \"main\"", "name = \"Main\""), "oidc.0.name"),
         (MINIMAL.replace("name = \"main\"", "name = \"a/b\""), "oidc.0.name"),
         (MINIMAL.replace("name = \"main\"", ""), "oidc.0.name"),

@@ -20,6 +20,7 @@ mod login;
 mod portal;
 mod secrets_leak;
 mod sessions;
+mod signing;
 mod slow_clients;
 mod tokens_api;
 mod triggers;

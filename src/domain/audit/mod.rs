@@ -37,6 +37,10 @@ pub enum Action {
     UserLoggedOut,
     /// A browser session was ended other than by its user logging out.
     SessionEnded,
+    /// The next key that signs JWTs was made.
+    KeyRotated,
+    /// A key that signed JWTs is no longer needed, and its private half was removed.
+    KeyWithdrawn,
 }
 
 impl Action {
@@ -53,6 +57,8 @@ impl Action {
             Self::UserLoginRefused => "user.login_refused",
             Self::UserLoggedOut => "user.logged_out",
             Self::SessionEnded => "session.ended",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyWithdrawn => "key.withdrawn",
         }
     }
 }
@@ -60,7 +66,7 @@ impl Action {
 /// Somebody or something in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
-    /// `user`, `token`, `session` or `system`.
+    /// `user`, `token`, `session`, `key`, `operator` or `system`.
     pub kind: &'static str,
     /// Its id, where it has one.
     pub id: Option<String>,
@@ -71,6 +77,15 @@ pub struct Party {
 impl Party {
     /// Hallpass itself.
     pub const SYSTEM: Self = Self { kind: "system", id: None, name: None };
+
+    /// Somebody at the command line of the server.
+    pub const OPERATOR: Self = Self { kind: "operator", id: None, name: None };
+
+    /// A key that signs JWTs.
+    #[must_use]
+    pub fn key(kid: &str) -> Self {
+        Self { kind: "key", id: Some(kid.to_owned()), name: None }
+    }
 
     /// A user.
     #[must_use]

@@ -1,5 +1,6 @@
 //! Configuration: what is written ([`raw`]), how it is read ([`load`]) and what must hold ([`validate`]).
 
+mod jwt;
 pub mod load;
 pub mod raw;
 mod validate;
@@ -21,6 +22,8 @@ use crate::domain::token::TokenPolicy;
 use crate::domain::user::AdminRule;
 
 use load::{Problem, Sources};
+
+pub use jwt::JwtConfig;
 
 /// The file that is read when none is named.
 pub const DEFAULT_FILE: &str = "hallpass.toml";
@@ -54,6 +57,8 @@ pub struct Config {
     pub catalogue: Catalogue,
     /// How credentials are taken.
     pub check: CheckConfig,
+    /// The JWT that upstreams get.
+    pub jwt: JwtConfig,
     /// Browser sessions.
     pub session: SessionConfig,
 }

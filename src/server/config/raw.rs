@@ -31,6 +31,8 @@ pub struct RawConfig {
     pub scopes: Vec<RawScope>,
     /// How credentials are taken at `/check`.
     pub check: RawCheck,
+    /// The JWT that upstreams get.
+    pub jwt: RawJwt,
     /// Browser sessions.
     pub session: RawSession,
     /// The demo identity provider of `serve --demo`.
@@ -51,6 +53,7 @@ impl Default for RawConfig {
             tokens: RawTokens::default(),
             scopes: Vec::new(),
             check: RawCheck::default(),
+            jwt: RawJwt::default(),
             session: RawSession::default(),
             demo: RawDemo::default(),
         }
@@ -205,6 +208,34 @@ pub struct RawCheck {
 impl Default for RawCheck {
     fn default() -> Self {
         Self { identity_header: String::new(), basic_username: false, failure_limit: "120/m".to_owned() }
+    }
+}
+
+/// The JWT that upstreams get with every request that passes.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawJwt {
+    /// The claim `iss`, exactly as upstreams expect it; `public_url` when empty.
+    pub issuer: String,
+    /// The claim `aud` where `/check` is asked for no other.
+    pub audience: String,
+    /// Further audiences that `/check?audience=` may ask for.
+    pub audiences: Vec<String>,
+    /// Longest life, from `5s` to `15m`; never beyond the expiry of the token.
+    pub ttl: String,
+    /// `ES256`, `EdDSA` or `RS256`.
+    pub algorithm: String,
+}
+
+impl Default for RawJwt {
+    fn default() -> Self {
+        Self {
+            issuer: String::new(),
+            audience: "hallpass".to_owned(),
+            audiences: Vec::new(),
+            ttl: "60s".to_owned(),
+            algorithm: "ES256".to_owned(),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
+use super::jwt::{self, JwtConfig};
 use super::load::{Loaded, Problem};
 use super::raw::{RawAdmin, RawOidc, RawScope, RawTokens};
 use super::{
@@ -81,6 +82,7 @@ impl Judge<'_> {
             tokens: self.tokens(&raw.tokens),
             catalogue: self.catalogue(&raw.scopes),
             check: self.check(),
+            jwt: self.jwt(),
             session: self.session(),
             public_url,
         }
@@ -212,8 +214,10 @@ impl Judge<'_> {
         if let Some(url) = self.keep(key, url) {
             self.keep(key, require_https_unless_loopback(&url));
         }
-        if public_url.is_some_and(|own| own.as_str() == issuer.trim_end_matches('/')) {
-            self.problem(key, "this is our own public_url: Hallpass cannot be its own login provider");
+        let own = [public_url.map_or("", PublicUrl::as_str), &self.loaded.raw.jwt.issuer];
+        let same = |own: &&str| own.trim_end_matches('/') == issuer.trim_end_matches('/');
+        if own.iter().any(same) {
+            self.problem(key, "this is our own public_url or jwt.issuer: Hallpass cannot be its own login provider");
         }
     }
 
@@ -324,6 +328,14 @@ impl Judge<'_> {
         let limit = FailureLimit::parse(&raw.failure_limit);
         let failure_limit = self.keep("check.failure_limit", limit).flatten();
         CheckConfig { identity_header, basic_username: raw.basic_username, failure_limit }
+    }
+
+    fn jwt(&mut self) -> JwtConfig {
+        let (config, problems) = jwt::judge(&self.loaded.raw.jwt);
+        for (key, reason) in problems {
+            self.problem(key, reason);
+        }
+        config
     }
 
     fn session(&mut self) -> SessionConfig {

@@ -36,6 +36,7 @@ use crate::server::service::logins::Logins;
 use crate::server::service::passport::Passports;
 use crate::server::service::readiness::Readiness;
 use crate::server::service::sessions::Sessions;
+use crate::server::service::signing::Signer;
 use crate::server::service::tokens::Tokens;
 use crate::server::telemetry::Metrics;
 
@@ -78,6 +79,8 @@ pub struct WebParts {
     pub providers: Providers,
     /// Seals logins in progress.
     pub keys: Arc<crate::server::keys::Keys>,
+    /// Signs the JWTs that upstreams get.
+    pub signer: Signer,
     /// Whether the store answers.
     pub readiness: Readiness,
     /// Counters.

@@ -8,6 +8,7 @@ pub mod logins;
 pub mod passport;
 pub mod readiness;
 pub mod sessions;
+pub mod signing;
 pub mod tokens;
 pub mod usage;
 

@@ -11,6 +11,7 @@ mod row;
 mod sessions;
 mod settings;
 mod sole;
+mod signing_keys;
 mod tokens;
 mod usage;
 mod users;
@@ -34,6 +35,7 @@ pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use sessions::{NewSession, SessionRow};
 pub use sole::SoleServer;
+pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };

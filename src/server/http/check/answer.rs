@@ -16,8 +16,8 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// The headers of an allowed request, in the order of [`Passport::values`].
-static NAMES: LazyLock<[HeaderName; Passport::FIELDS.len()]> =
-    LazyLock::new(|| Passport::FIELDS.map(HeaderName::from_static));
+static NAMES: LazyLock<Vec<HeaderName>> =
+    LazyLock::new(|| Passport::fields().into_iter().map(HeaderName::from_static).collect());
 
 /// An answer before it takes a wire form.
 pub(in crate::server::http) enum Answer {
@@ -40,6 +40,8 @@ impl Answer {
         for (name, value) in NAMES.iter().zip(passport.values()) {
             headers.insert(name, printable(value));
         }
+        // The JWT is a credential: it must not show where headers are printed.
+        headers.get_mut(header::AUTHORIZATION).into_iter().for_each(|value| value.set_sensitive(true));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         Self::Allowed(headers)

@@ -26,8 +26,6 @@ pub use ask::Asks;
 pub(super) use ask::{Ask, Mistake};
 pub(super) use credential::find;
 
-/// The audience that is always possible.
-const DEFAULT_AUDIENCE: &str = "hallpass";
 /// Longest request id of a proxy that is repeated in logs, in bytes.
 const PROXY_REQUEST_ID_MAX: usize = 64;
 
@@ -96,8 +94,9 @@ pub(super) async fn decide(web: &Web, request: Request<'_>, ask: Result<&Ask, &M
 type Judged = (&'static str, &'static str, Answer);
 
 async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> Judged {
-    let ask = match ask.map_err(Mistake::clone).and_then(known_audience) {
-        Ok(ask) => ask,
+    let known = ask.map_err(Mistake::clone).and_then(|ask| Ok((ask, audience(web, ask)?)));
+    let (ask, audience) = match known {
+        Ok(known) => known,
         Err(mistake) => return misconfigured(web, request, &mistake),
     };
     let found = find(request.headers, &web.check, |text| web.validator.owner_of(text).is_some());
@@ -105,22 +104,26 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let method = method_name(web, presented);
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
     match web.validator.check(presented, &ask.requirement, Some(ip)).await {
-        Ok(pass) => (method, "allowed", Answer::allowed(&web.passports.issue(&pass))),
+        Ok(pass) => match web.passports.issue(&pass, audience, web.clock.now()) {
+            Ok(passport) => (method, "allowed", Answer::allowed(&passport)),
+            Err(error) => {
+                tracing::error!(%error, "no JWT can be signed");
+                refuse(web, request, method, ip, &Denial::Unavailable)
+            }
+        },
         Err(denial) => refuse(web, request, method, ip, &denial),
     }
+}
+
+/// For whom the JWT shall be.
+fn audience<'w>(web: &'w Web, ask: &Ask) -> Result<&'w str, Mistake> {
+    web.signer.audience_for(ask.audience.as_deref()).ok_or_else(|| "the audience is not configured".to_owned())
 }
 
 fn method_name(web: &Web, presented: Presented<'_>) -> &'static str {
     match presented {
         Presented::One(text) => web.validator.owner_of(text).map_or("none", Method::as_str),
         _ => "none",
-    }
-}
-
-fn known_audience<'a>(ask: &'a Ask) -> Result<&'a Ask, Mistake> {
-    match ask.audience.as_deref() {
-        None | Some(DEFAULT_AUDIENCE) => Ok(ask),
-        Some(_) => Err("the audience is not configured".to_owned()),
     }
 }
 

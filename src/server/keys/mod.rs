@@ -1,4 +1,6 @@
-//! The secret key of the installation, and the keys that are derived from it.
+//! The secret key of the installation, the keys that are derived from it, and those that sign.
+
+pub mod signing;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -16,6 +18,9 @@ use thiserror::Error;
 
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::secret::TokenText;
+use crate::domain::signing::Algorithm;
+
+use signing::Pkcs8;
 
 /// Bytes of the secret key.
 const KEY_LEN: usize = 32;
@@ -79,12 +84,14 @@ impl SecretKey {
             let mut key = [0; KEY_LEN];
             hkdf.expand(info, &mut key).map_err(|_| KeyError::Derivation).map(|()| key)
         };
-        let login = RandomizedNonceKey::new(&AES_256_GCM, &expand(b"hallpass/login-cookie/v1")?);
+        let cipher =
+            |info: &[u8]| RandomizedNonceKey::new(&AES_256_GCM, &expand(info)?).map_err(|_| KeyError::Derivation);
         Ok(Keys {
             token_mac: Hmac::new_from_slice(&expand(b"hallpass/token-proof/v1")?).map_err(|_| KeyError::Derivation)?,
             id: hex(&expand(b"hallpass/key-id/v1")?[..8]),
             check_value: hex(&expand(b"hallpass/check-value/v1")?),
-            login_cookie: login.map_err(|_| KeyError::Derivation)?,
+            login_cookie: cipher(b"hallpass/login-cookie/v1")?,
+            signing_keys: cipher(b"hallpass/signing-keys/v1")?,
         })
     }
 }
@@ -99,6 +106,7 @@ pub struct Keys {
     id: String,
     check_value: String,
     login_cookie: RandomizedNonceKey,
+    signing_keys: RandomizedNonceKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -140,24 +148,51 @@ impl Keys {
     /// cipher fails.
     #[must_use]
     pub fn seal_login(&self, name: &str, plain: &[u8]) -> Option<String> {
-        let mut sealed = plain.to_vec();
-        let nonce = self.login_cookie.seal_in_place_append_tag(Aad::from(name), &mut sealed).ok()?;
-        let mut message = nonce.as_ref().to_vec();
-        message.extend(sealed);
-        Some(URL_SAFE_NO_PAD.encode(message))
+        seal(&self.login_cookie, name, plain).map(|message| URL_SAFE_NO_PAD.encode(message))
     }
 
     /// Decrypts what [`Keys::seal_login`] made; `None` for anything else.
     #[must_use]
     pub fn open_login(&self, name: &str, sealed: &str) -> Option<Vec<u8>> {
-        let mut message = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        if message.len() < NONCE_LEN {
-            return None;
-        }
-        let mut body = message.split_off(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(&message).ok()?;
-        self.login_cookie.open_in_place(nonce, Aad::from(name), &mut body).ok().map(|plain| plain.to_vec())
+        open(&self.login_cookie, name, URL_SAFE_NO_PAD.decode(sealed).ok()?)
     }
+
+    /// Encrypts the private half of a signing key for the database, bound to the key's name and algorithm. `None` only
+    /// when the cipher fails.
+    #[must_use]
+    pub fn seal_signing_key(&self, kid: &str, algorithm: Algorithm, plain: &Pkcs8) -> Option<Vec<u8>> {
+        seal(&self.signing_keys, &signing_key_name(kid, algorithm), plain.expose_secret())
+    }
+
+    /// Decrypts what [`Keys::seal_signing_key`] made; `None` for anything else.
+    #[must_use]
+    pub fn open_signing_key(&self, kid: &str, algorithm: Algorithm, sealed: &[u8]) -> Option<Pkcs8> {
+        open(&self.signing_keys, &signing_key_name(kid, algorithm), sealed.to_vec()).map(Pkcs8::from)
+    }
+}
+
+fn signing_key_name(kid: &str, algorithm: Algorithm) -> String {
+    format!("{algorithm} {kid}")
+}
+
+/// A nonce, then what it was encrypted to, bound to a name.
+fn seal(key: &RandomizedNonceKey, name: &str, plain: &[u8]) -> Option<Vec<u8>> {
+    let mut sealed = plain.to_vec();
+    let nonce = key.seal_in_place_append_tag(Aad::from(name), &mut sealed).ok()?;
+    let mut message = nonce.as_ref().to_vec();
+    message.extend(sealed);
+    Some(message)
+}
+
+fn open(key: &RandomizedNonceKey, name: &str, mut message: Vec<u8>) -> Option<Vec<u8>> {
+    if message.len() < NONCE_LEN {
+        return None;
+    }
+    let mut body = message.split_off(NONCE_LEN);
+    let nonce = Nonce::try_assume_unique_for_key(&message).ok()?;
+    let length = key.open_in_place(nonce, Aad::from(name), &mut body).ok()?.len();
+    body.truncate(length);
+    Some(body)
 }
 
 /// Lower-case hexadecimal.
@@ -197,6 +232,21 @@ mod tests {
         assert_eq!(keys.open_login("b", &sealed), None);
         assert_eq!(keys.open_login("a", &sealed[1..]), None);
         assert_eq!(keys.open_login("a", ""), None);
+    }
+
+    #[test]
+    fn a_sealed_signing_key_opens_only_under_its_name_algorithm_and_secret_key() {
+        let plain = Pkcs8::from(b"private".to_vec());
+        let sealed = keys(1).seal_signing_key("kid", Algorithm::Es256, &plain).unwrap();
+        assert!(!sealed.windows(7).any(|part| part == b"private"));
+        let opened = |byte, kid, algorithm| {
+            let opened = keys(byte).open_signing_key(kid, algorithm, &sealed);
+            opened.map(|plain| plain.expose_secret().to_vec())
+        };
+        assert_eq!(opened(1, "kid", Algorithm::Es256).as_deref(), Some(b"private".as_slice()));
+        assert_eq!(opened(2, "kid", Algorithm::Es256), None);
+        assert_eq!(opened(1, "other", Algorithm::Es256), None);
+        assert_eq!(opened(1, "kid", Algorithm::EdDsa), None);
     }
 
     #[test]
