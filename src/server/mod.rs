@@ -179,7 +179,7 @@ impl App {
             validator: Validator::new(Chain::new(pat), policy, usage.clone(), ambient.clock.clone()),
             asks: http::Asks::new(),
             passports: passports.clone(),
-            failures: Failures::new(config.check.failure_limit, ambient.clock.clone()),
+            failures: Failures::new(config.check.failure_limit),
             tokens: Tokens::new(TokenParts {
                 db: db.clone(),
                 keys: keys.clone(),

@@ -16,6 +16,7 @@ mod check;
 mod config;
 mod csrf;
 mod headers;
+mod live;
 mod login;
 mod portal;
 mod secrets_leak;

@@ -112,6 +112,7 @@ impl Validator {
             Standing::Expired => self.expired(token, now),
             Standing::Suspended(_) => Invalid::Suspended,
         };
+        tracing::debug!(secret_id = %token.secret, ?reason, "a token that is no longer good was presented");
         Err(Denial::Invalid(reason))
     }
 

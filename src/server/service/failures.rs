@@ -11,7 +11,7 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-use crate::domain::time::Clock;
+use super::live;
 use crate::server::config::FailureLimit;
 
 /// After so many failures, addresses that have been quiet for long enough are forgotten.
@@ -28,12 +28,12 @@ pub struct Excess {
     pub wait: u64,
 }
 
-type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, OurClock, NoOpMiddleware<Nanos>>;
+type Limiter = RateLimiter<IpAddr, DefaultKeyedStateStore<IpAddr>, Elapsed, NoOpMiddleware<Nanos>>;
 
 /// Counts refused credentials by address.
 pub struct Failures {
     limit: Option<(FailureLimit, Limiter)>,
-    clock: OurClock,
+    clock: Elapsed,
     counted: AtomicU64,
 }
 
@@ -46,8 +46,12 @@ impl std::fmt::Debug for Failures {
 impl Failures {
     /// With a limit, or without any.
     #[must_use]
-    pub fn new(limit: Option<FailureLimit>, clock: Arc<dyn Clock>) -> Self {
-        let clock = OurClock(clock);
+    pub fn new(limit: Option<FailureLimit>) -> Self {
+        let started = live::monotonic();
+        Self::with_clock(limit, Elapsed(Arc::new(move || started.elapsed())))
+    }
+
+    fn with_clock(limit: Option<FailureLimit>, clock: Elapsed) -> Self {
         let limiter = |limit: FailureLimit| {
             let quota = Quota::with_period(limit.window / limit.count.get())?.allow_burst(limit.count);
             Some((limit, RateLimiter::new(quota, DefaultKeyedStateStore::default(), clock.clone())))
@@ -84,39 +88,33 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// Our clock in the limiter's words.
+/// Time since the start, which never goes back: a clock that is set back must not lengthen anybody's wait.
 #[derive(Clone)]
-struct OurClock(Arc<dyn Clock>);
+struct Elapsed(Arc<dyn Fn() -> Duration + Send + Sync>);
 
-impl GovernorClock for OurClock {
+impl GovernorClock for Elapsed {
     type Instant = Nanos;
 
     fn now(&self) -> Nanos {
-        let micros = u64::try_from(self.0.now().as_micros()).unwrap_or_default();
-        Nanos::new(micros.saturating_mul(1_000))
+        (self.0)().into()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
-    use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::time::Timestamp;
 
-    struct Hand(Mutex<Timestamp>);
+    /// Seconds, moved by hand.
+    type Hand = Arc<AtomicU64>;
 
-    impl Clock for Hand {
-        fn now(&self) -> Timestamp {
-            *self.0.lock().unwrap()
-        }
-    }
-
-    fn failures(count: u32) -> (Failures, Arc<Hand>) {
-        let hand = Arc::new(Hand(Mutex::new(Timestamp::from_seconds(1_800_000_000))));
+    fn failures(count: u32) -> (Failures, Hand) {
+        let hand = Hand::default();
         let limit = FailureLimit { count: NonZeroU32::new(count).unwrap(), window: Duration::from_secs(60) };
-        (Failures::new(Some(limit), hand.clone()), hand)
+        let clock = Arc::clone(&hand);
+        let clock = Elapsed(Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed))));
+        (Failures::with_clock(Some(limit), clock), hand)
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -131,8 +129,7 @@ mod tests {
         }
         assert_eq!(failures.count(ip("192.0.2.1")), Err(Excess { limit: 3, window: 60, wait: 20 }));
         assert_eq!(failures.count(ip("192.0.2.2")), Ok(()));
-        let later = hand.now().plus(Duration::from_secs(20));
-        *hand.0.lock().unwrap() = later;
+        hand.store(20, Ordering::Relaxed);
         assert_eq!(failures.count(ip("192.0.2.1")), Ok(()));
         assert!(failures.count(ip("192.0.2.1")).is_err());
     }
@@ -149,8 +146,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_nothing_is_counted() {
-        let (limited, _) = failures(1);
-        let failures = Failures::new(None, limited.clock.0.clone());
+        let failures = Failures::new(None);
         assert!((0..10).all(|_| failures.count(ip("192.0.2.1")).is_ok()));
     }
 
@@ -160,8 +156,7 @@ mod tests {
         for number in 0..FORGET_EVERY - 1 {
             let _ = failures.count(Ipv6Addr::from_bits(u128::from(number) << 64).into());
         }
-        let later = hand.now().plus(Duration::from_secs(61));
-        *hand.0.lock().unwrap() = later;
+        hand.store(180, Ordering::Relaxed);
         let _ = failures.count(ip("192.0.2.1"));
         assert!(failures.limit.unwrap().1.len() <= 1);
     }

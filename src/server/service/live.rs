@@ -222,6 +222,106 @@ impl Rows for Live {
     clippy::disallowed_methods,
     reason = "measures the age of a look; every other rule takes its time as a parameter"
 )]
-fn monotonic() -> Instant {
+pub(super) fn monotonic() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::{TokenId, UserId};
+    use crate::domain::scope::ScopeSet;
+    use crate::domain::time::Timestamp;
+    use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
+    use crate::domain::user::Profile;
+
+    fn secret(number: u8) -> SecretId {
+        format!("{number:016}").parse().unwrap()
+    }
+
+    fn token_id(number: u8) -> TokenId {
+        TokenId::from_random([number; 16])
+    }
+
+    /// Tokens 1 and 2 belong to user 1, the others to user 2.
+    fn owner(number: u8) -> UserId {
+        UserId::from_random([if number <= 2 { 1 } else { 2 }; 16])
+    }
+
+    fn row(number: u8) -> Arc<KnownToken> {
+        let now = Timestamp::from_seconds(1);
+        let facts = SecretFacts {
+            state: SecretState::Active,
+            created_at: now,
+            expires_at: None,
+            ends_at: None,
+            expired_at: None,
+        };
+        let token =
+            TokenFacts { revoked_at: None, last_used_at: None, owner_disabled_at: None, owner_last_login_at: now };
+        let grant = Grant {
+            method: Method::Pat,
+            user: owner(number),
+            profile: Profile::default(),
+            token: Some(token_id(number)),
+            scopes: ScopeSet::default(),
+            expires_at: None,
+        };
+        Arc::new(KnownToken::new(secret(number), token, facts, grant, Vec::new(), None, String::new()))
+    }
+
+    fn memory() -> Memory {
+        let memory = Memory::new();
+        for number in 1..=3 {
+            memory.keep(memory.ticket(), secret(number), Some(&row(number)));
+        }
+        memory.keep(memory.ticket(), secret(9), None);
+        memory.trust_since(monotonic() + Duration::from_hours(1));
+        memory
+    }
+
+    fn held(memory: &Memory) -> Vec<u8> {
+        (1..=9).filter(|number| !matches!(memory.recall(secret(*number)), Recalled::Unsure)).collect()
+    }
+
+    #[test]
+    fn what_is_touched_is_forgotten_and_so_is_every_unknown_id() {
+        let table = [
+            (Touched::Nothing, vec![1, 2, 3, 9]),
+            (Touched::Token(token_id(1)), vec![2, 3]),
+            (Touched::Owner(owner(1)), vec![3]),
+            (Touched::Everything, vec![]),
+        ];
+        for (touched, left) in table {
+            let memory = memory();
+            assert!(matches!(memory.recall(secret(9)), Recalled::Unknown));
+            memory.touched(touched);
+            assert_eq!(held(&memory), left, "{touched:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_was_read_before_a_change_does_not_come_in_after_it() {
+        let memory = memory();
+        let ticket = memory.ticket();
+        memory.touched(Touched::Token(token_id(3)));
+        memory.keep(ticket, secret(3), Some(&row(3)));
+        memory.keep(ticket, secret(8), None);
+        assert_eq!(held(&memory), [1, 2]);
+        memory.keep(memory.ticket(), secret(3), Some(&row(3)));
+        assert_eq!(held(&memory), [1, 2, 3]);
+    }
+
+    #[test]
+    fn memory_is_believed_only_for_a_while_after_a_look() {
+        let memory = Memory::new();
+        let now = monotonic();
+        assert!(!memory.is_trusted(now), "before the first look");
+        memory.trust_since(now);
+        assert!(memory.is_trusted(now + Duration::from_millis(249)));
+        assert!(!memory.is_trusted(now + TRUST));
+        // A look that took long and ends after a later one takes nothing back.
+        memory.trust_since(now.checked_sub(Duration::from_millis(100)).unwrap_or(now));
+        assert!(memory.is_trusted(now + Duration::from_millis(249)));
+    }
 }

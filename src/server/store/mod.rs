@@ -10,8 +10,8 @@ mod error;
 mod row;
 mod sessions;
 mod settings;
-mod sole;
 mod signing_keys;
+mod sole;
 mod tokens;
 mod usage;
 mod users;
@@ -34,8 +34,8 @@ pub use census::{Census, CensusRules};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use sessions::{NewSession, SessionRow};
-pub use sole::SoleServer;
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
+pub use sole::SoleServer;
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };

@@ -65,6 +65,11 @@ impl TestApp {
         Self { clock, provider, app, router, folder, entropy, settings }
     }
 
+    /// Starts another server on the same files.
+    pub async fn second_server(&self) -> Result<App, StartError> {
+        start(self.folder.path(), &self.provider.issuer, &self.settings, &self.clock, &self.entropy).await
+    }
+
     /// Stops the server and starts it anew on the same files.
     pub async fn restart(self) -> Self {
         self.restart_with(&[]).await
