@@ -54,6 +54,14 @@ async fn answers(app: &TestApp) -> Vec<(String, Answer)> {
     answers
 }
 
+/// The nonce that a page's policy names.
+#[track_caller]
+fn nonce_of(page: &Answer) -> &str {
+    let policy = page.header("content-security-policy");
+    let rest = policy.split_once("'nonce-").unwrap_or_else(|| panic!("no nonce: {page}")).1;
+    rest.split('\'').next().unwrap()
+}
+
 fn directives(policy: &str) -> Vec<&str> {
     policy.split("; ").collect()
 }
@@ -87,9 +95,7 @@ async fn every_page_has_a_nonce_of_its_own_and_uses_it() {
         if !page.header("content-type").starts_with("text/html") {
             continue;
         }
-        let policy = page.header("content-security-policy");
-        let nonce =
-            policy.split("'nonce-").nth(1).unwrap_or_else(|| panic!("{what}: {page}")).split('\'').next().unwrap();
+        let nonce = nonce_of(&page);
         assert!(nonce.len() >= 22 && seen.insert(nonce.to_owned()), "{what}: {nonce} is not fresh");
         for script in page.body.split("<script").skip(1) {
             let tag = script.split('>').next().unwrap();
@@ -101,6 +107,39 @@ async fn every_page_has_a_nonce_of_its_own_and_uses_it() {
         }
     }
     assert!(seen.len() > 20);
+}
+
+#[tokio::test]
+async fn the_nonce_stands_in_the_policy_and_in_nonce_attributes_and_nowhere_else() {
+    let app = TestApp::new().await;
+    for (what, page) in answers(&app).await {
+        if !page.header("content-type").starts_with("text/html") {
+            continue;
+        }
+        let nonce = nonce_of(&page);
+        let attributes = page.body.matches(&format!(" nonce=\"{nonce}\"")).count();
+        assert!(attributes > 0, "{what} has no use for it: {page}");
+        assert_eq!(page.to_string().matches(nonce).count(), attributes + 1, "{what}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_page_loads_early_is_what_its_script_loads() {
+    let app = TestApp::new().await;
+    let page = app.browser().get("/help").await.expect(200);
+    let script = page.between("<script type=\"module\"", "</script>");
+    let links: Vec<_> = page.body.split("<link ").filter(|link| link.contains("preload")).collect();
+    assert_eq!(links.len(), 2, "{page}");
+    for link in links {
+        let link = link.split('>').next().unwrap();
+        let path = link.split("href=\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(script.contains(&format!("\"{path}\"")), "{path} is loaded in vain: {script}");
+        app.browser().get(path).await.expect(200);
+        // Only what `fetch` asks for is asked for with CORS.
+        let fetched = link.contains("as=\"fetch\"");
+        assert_eq!(link.contains("crossorigin=\"anonymous\""), fetched, "{link}");
+        assert_eq!(link.contains("crossorigin"), fetched, "{link}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use leptos::config::LeptosOptions;
 use leptos::prelude::*;
 use leptos_meta::{MetaTags, Title};
 
+use super::components::hydration::IslandScripts;
 use super::components::icon::{Icon, Mark};
 use crate::domain::view::MeView;
 use crate::islands::ThemeSwitch;
@@ -34,7 +35,7 @@ pub fn Shell(
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <script src="/theme.js"></script>
                 <link rel="stylesheet" href=stylesheet/>
-                <HydrationScripts options islands=true/>
+                <IslandScripts options/>
                 <MetaTags/>
             </head>
             <body class="flex min-h-dvh flex-col">

@@ -9,6 +9,7 @@
 pub mod code;
 pub mod facts;
 pub mod field;
+pub mod hydration;
 pub mod icon;
 pub mod lifetime;
 pub mod notice;
