@@ -14,6 +14,7 @@ mod audit;
 mod binary;
 mod check;
 mod config;
+mod connections;
 mod csrf;
 mod headers;
 mod live;

@@ -30,10 +30,6 @@ use super::Peer;
 use phase::SharedPhase;
 use stream::Guarded;
 
-/// From the end of the head to the end of the body.
-const BODY_DEADLINE: Duration = Duration::from_secs(15);
-/// Most connections at a time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 4_096;
 /// Longest head, in bytes.
 const HEAD_MAX: usize = 16 * 1024;
 /// How long requests in flight may take after the signal to stop.
@@ -41,10 +37,42 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// Pause after a failed accept: out of file descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What one client may take from the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Most connections at a time; more wait to be accepted.
+    pub connections: usize,
+    /// From the first byte of a head, or from the start of a connection, to the end of the head.
+    pub head: Duration,
+    /// From the end of the head to the end of the body.
+    pub body: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write: Duration,
+    /// How long a connection may rest between two requests.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            head: Duration::from_secs(9),
+            body: Duration::from_secs(15),
+            write: Duration::from_secs(30),
+            idle: Duration::from_secs(75),
+        }
+    }
+}
+
 /// Serves until `stop` resolves, then finishes what is in flight.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    serve_within(Limits::default(), listener, router, stop).await;
+}
+
+/// The same within other limits.
+pub async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(limits.connections));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -52,7 +80,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer, place)) => start(stream, peer, place, router.clone(), &graceful),
+            Ok(accepted) => start(accepted, limits, router.clone(), &graceful),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -65,21 +93,29 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, address) = listener.accept().await?;
-    Ok((stream, Peer(address.ip()), place))
+/// A new connection, and its place among those that may be open.
+struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    place: OwnedSemaphorePermit,
 }
 
-fn start(stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit, router: Router, graceful: &GracefulShutdown) {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, address) = listener.accept().await?;
+    Ok(Accepted { stream, peer: Peer(address.ip()), place })
+}
+
+fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &GracefulShutdown) {
+    let Accepted { stream, peer, place } = accepted;
     // Answers are small: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let phase = SharedPhase::new();
-    let io = TokioIo::new(Guarded::new(stream, phase.clone()));
-    let service = hyper::service::service_fn(move |request| respond(request, peer, router.clone(), phase.clone()));
+    let io = TokioIo::new(Guarded::new(stream, phase.clone(), limits));
+    let service = hyper::service::service_fn(move |request| {
+        let request = request.map(|body| Timed { body, deadline: Box::pin(tokio::time::sleep(limits.body)) });
+        respond(request, peer, router.clone(), phase.clone())
+    });
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -91,7 +127,7 @@ fn start(stream: TcpStream, peer: Peer, place: OwnedSemaphorePermit, router: Rou
 }
 
 async fn respond(
-    request: hyper::Request<Incoming>,
+    request: hyper::Request<Timed>,
     peer: Peer,
     router: Router,
     phase: SharedPhase,
@@ -99,8 +135,7 @@ async fn respond(
     phase.begin_answer(request.body().size_hint().exact());
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(peer);
-    let body = Body::new(Timed { body, deadline: Box::pin(tokio::time::sleep(BODY_DEADLINE)) });
-    let response = router.oneshot(Request::from_parts(parts, body)).await?;
+    let response = router.oneshot(Request::from_parts(parts, Body::new(body))).await?;
     Ok(response.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
 }
 

@@ -3,39 +3,33 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::Limits;
 use super::phase::{Phase, SharedPhase};
-
-/// From the first byte of a head, or from the start of a connection, to the end of the head.
-const HEAD_DEADLINE: Duration = Duration::from_secs(9);
-/// How long a connection may rest between two requests.
-const IDLE_DEADLINE: Duration = Duration::from_secs(75);
-/// How long a client may take no byte of an answer.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A stream that ends when a head does not come in time, or when nobody takes the answer.
 pub(super) struct Guarded {
     stream: TcpStream,
     phase: SharedPhase,
+    limits: Limits,
     deadline: Pin<Box<Sleep>>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
-    pub(super) fn new(stream: TcpStream, phase: SharedPhase) -> Self {
-        Self { stream, phase, deadline: Box::pin(tokio::time::sleep(HEAD_DEADLINE)), stalled: None }
+    pub(super) fn new(stream: TcpStream, phase: SharedPhase, limits: Limits) -> Self {
+        Self { stream, phase, limits, deadline: Box::pin(tokio::time::sleep(limits.head)), stalled: None }
     }
 
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let (phase, changed) = self.phase.look();
         let limit = match phase {
-            Phase::Head => HEAD_DEADLINE,
-            Phase::Idle => IDLE_DEADLINE,
+            Phase::Head => self.limits.head,
+            Phase::Idle => self.limits.idle,
             // The body has a deadline of its own, and the answer is ours to give.
             Phase::Answering => return false,
         };
@@ -51,7 +45,8 @@ impl Guarded {
             self.stalled = None;
             return polled;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_DEADLINE)));
+        let limit = self.limits.write;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         if stalled.as_mut().poll(context).is_ready() {
             Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
         } else {
