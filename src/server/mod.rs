@@ -16,6 +16,7 @@ pub mod ui;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::Counter;
 use thiserror::Error;
@@ -29,7 +30,7 @@ use credential::Chain;
 use credential::argon::Hasher;
 use credential::pat::PatValidator;
 use http::{Web, WebParts};
-use identity::{LoginError, Provider, Providers};
+use identity::{Fetch, FetchError, Provider, Providers};
 use keys::{KeyError, Keys, SecretKey};
 use service::check::Validator;
 use service::failures::Failures;
@@ -51,6 +52,8 @@ pub use start::serve;
 const KEY_CHECK: &str = "secret_key_check";
 /// The setting that marks the database of a demo.
 const DEMO_MARK: &str = "demo";
+/// How long a login provider may take for one answer: somebody is waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the server does not start.
 #[derive(Debug, Error)]
@@ -91,28 +94,30 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
-    /// A provider cannot be set up.
-    #[error("{0}")]
-    Provider(#[from] LoginError),
+    /// Providers cannot be asked.
+    #[error("the TLS library cannot be set up: {0}")]
+    Fetch(#[from] FetchError),
     /// The demo provider cannot be set up.
     #[error("{0}")]
     DemoProvider(#[from] demo::DemoError),
 }
 
-/// The two things that tests own: time and chance.
+/// What tests own: time, chance and patience.
 #[derive(Clone)]
 pub struct Ambient {
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// How long a login provider may take for one answer.
+    pub patience: Duration,
 }
 
 impl Ambient {
     /// The real ones.
     #[must_use]
     pub fn system() -> Self {
-        Self { clock: Arc::new(ambient::SystemClock), entropy: Arc::new(ambient::SystemEntropy) }
+        Self { clock: Arc::new(ambient::SystemClock), entropy: Arc::new(ambient::SystemEntropy), patience: PATIENCE }
     }
 }
 
@@ -245,11 +250,12 @@ async fn keep_up(metrics: Metrics) {
     }
 }
 
-fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Result<Providers, LoginError> {
+fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Result<Providers, FetchError> {
+    let fetch = Fetch::new(ambient.patience)?;
     let make = |oidc: &config::OidcConfig| {
-        Provider::new(oidc.clone(), public_url, ambient.clock.clone(), ambient.entropy.clone())
+        Provider::new(oidc.clone(), public_url, fetch.clone(), ambient.clock.clone(), ambient.entropy.clone())
     };
-    config.oidc.iter().map(make).collect::<Result<_, _>>().map(Providers::new)
+    Ok(Providers::new(config.oidc.iter().map(make).collect()))
 }
 
 /// Takes the database for this process alone.

@@ -1,6 +1,13 @@
 //! Logging in: contract, sections 8 and 10.
 
-use crate::support::{Answer, Browser, TestApp, minutes, seconds};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::support::{Answer, Browser, TestApp, form, minutes, seconds};
 
 const LOGIN: &str = "/auth/main/login";
 
@@ -67,11 +74,31 @@ async fn a_login_never_leads_elsewhere() {
         "http://localhost:3000@evil.example/",
     ] {
         let browser = app.browser();
-        let path = format!("{LOGIN}?{}", crate::support::form(&[("return_to", foreign)]));
+        let path = format!("{LOGIN}?{}", form(&[("return_to", foreign)]));
         let back = browser.log_in_through(&path, "alice").await.expect(303);
         let target = own.join(back.location()).unwrap();
         assert!(back.location().starts_with('/') && target.origin() == own.origin(), "{foreign:?}: {back}");
         assert_eq!(back.headers.get_all("set-cookie").iter().count(), 2, "{foreign:?}: {back}");
+    }
+}
+
+#[tokio::test]
+async fn a_way_back_that_is_too_long_is_forgotten_and_the_login_works() {
+    let app = TestApp::new().await;
+    let kept = format!("/tokens?q={}", "x".repeat(1_000));
+    for (wanted, path) in [
+        (kept.clone(), kept.as_str()),
+        (format!("/tokens?q={}", "x".repeat(2_000)), "/tokens"),
+        // Short enough until it is encoded.
+        (format!("/tokens?q={}", "é".repeat(500)), "/tokens"),
+        (format!("/{}", "\u{10348}".repeat(250)), "/tokens"),
+    ] {
+        let browser = app.browser();
+        let entry = format!("{LOGIN}?{}", form(&[("return_to", &wanted)]));
+        let begun = browser.get(&entry).await.expect(303);
+        // What browsers keep at least (RFC 6265, section 6.1).
+        assert!(begun.header("set-cookie").len() <= 4_096, "{begun}");
+        assert_eq!(browser.log_in_through(&entry, "alice").await.expect(303).location(), path, "{wanted}");
     }
 }
 
@@ -248,6 +275,52 @@ async fn while_the_provider_is_down_tokens_work_and_logins_explain() {
     assert_advice(&page, 502);
     assert!(page.body.contains("try again"), "{page}");
     assert!(!page.body.contains("127.0.0.1:9"), "an address of ours is told: {page}");
+}
+
+/// Something that takes every connection and never says a word.
+struct Silence {
+    issuer: String,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Silence {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = connections.clone();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                open.push(stream);
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Self { issuer, connections }
+    }
+
+    fn asked(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_is_explained_in_time_and_left_alone_for_a_moment() {
+    let silence = Silence::start().await;
+    let patience = Duration::from_millis(300);
+    let app = TestApp::with_patience(patience, &[("oidc.0.issuer", &silence.issuer)]).await;
+    let (one, two) = (app.browser(), app.browser());
+    let both = async { tokio::join!(one.get(LOGIN), two.get(LOGIN)) };
+    let (first, second) = timeout(10 * patience, both).await.expect("a page in bounded time");
+    assert_advice(&first, 502);
+    assert_advice(&second, 502);
+    assert!(first.body.contains("try again"), "{first}");
+    assert_eq!(silence.asked(), 1, "whoever waits takes the answer that is on its way");
+    assert_advice(&one.get(LOGIN).await, 502);
+    assert_eq!(silence.asked(), 1, "a failure is remembered");
+    app.clock.advance(seconds(3));
+    assert_advice(&one.get(LOGIN).await, 502);
+    assert_eq!(silence.asked(), 2, "but not for long");
 }
 
 #[tokio::test]

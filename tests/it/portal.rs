@@ -22,6 +22,13 @@ fn shown_secret(page: &Answer) -> String {
     format!("hpat_{}", page.between(">hpat_", "<").trim())
 }
 
+/// What is chosen in the forms of a page.
+fn checked_values(page: &Answer) -> Vec<&str> {
+    let tags = page.body.split("<input ").skip(1).map(|rest| rest.split('>').next().unwrap());
+    let checked = tags.filter(|tag| tag.contains(" checked"));
+    checked.map(|tag| tag.split("value=\"").nth(1).unwrap().split('"').next().unwrap()).collect()
+}
+
 const GOOD: [(&str, &str); 4] =
     [("name", "nightly"), ("description", "copies"), ("scope", "read:users"), ("lifetime", "30")];
 
@@ -109,14 +116,29 @@ async fn the_same_form_leads_to_the_token_also_at_the_limit() {
 }
 
 #[tokio::test]
-async fn somebody_else_s_form_key_says_nothing_about_their_token() {
+async fn somebody_else_s_form_key_neither_leads_to_their_token_nor_stops_anybody() {
     let app = TestApp::new().await;
-    let alice = app.browser_of("alice").await;
+    let (alice, bob) = (app.browser_of("alice").await, app.browser_of("bob").await);
+    let fields = new_token_form(&alice, &GOOD).await;
+    post(&bob, NEW, &fields).await.expect(200);
+    post(&alice, NEW, &fields).await.expect(200);
+    for browser in [&alice, &bob] {
+        let tokens = browser.get("/api/v1/tokens").await.json();
+        assert_eq!(tokens["items"].as_array().unwrap().len(), 1);
+        let own = format!("/tokens/{}", tokens["items"][0]["id"].as_str().unwrap());
+        assert_eq!(post(browser, NEW, &fields).await.expect(303).location(), own);
+    }
+}
+
+#[tokio::test]
+async fn somebody_else_s_form_key_does_not_stop_a_regeneration() {
+    let app = TestApp::new().await;
+    let (alice, bob) = (app.browser_of("alice").await, app.browser_of("bob").await);
     let fields = new_token_form(&alice, &GOOD).await;
     post(&alice, NEW, &fields).await.expect(200);
-    let id = alice.get("/api/v1/tokens").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
-    let answer = post(&app.browser_of("bob").await, NEW, &fields).await;
-    assert!(!answer.to_string().contains(&id), "{answer}");
+    let path = format!("/tokens/{}/regenerate", bob.create_token("bob's", &["read:users"]).await.id);
+    let page = bob.post_form(&path, &[("form_key", &fields[0].1), ("lifetime", "30")]).await.expect(200);
+    assert_eq!(app.check("", &shown_secret(&page)).await.expect(200).header("x-auth-user"), "bob");
 }
 
 #[tokio::test]
@@ -158,11 +180,7 @@ async fn chosen_scopes_stay_chosen() {
     let alice = app.browser_of("alice").await;
     let fields = [("name", ""), ("scope", "write:users"), ("lifetime", "60")];
     let page = post(&alice, NEW, &new_token_form(&alice, &fields).await).await.expect(422);
-    let checked: Vec<_> =
-        page.body.split("<input ").filter(|input| input.split('>').next().unwrap().contains(" checked")).collect();
-    let values: Vec<_> =
-        checked.iter().map(|input| input.split("value=\"").nth(1).unwrap().split('"').next().unwrap()).collect();
-    assert_eq!(values, ["write:users", "60"]);
+    assert_eq!(checked_values(&page), ["write:users", "60"]);
 }
 
 #[tokio::test]
@@ -203,6 +221,32 @@ async fn after_a_fresh_login_the_form_is_as_it_was_typed() {
     let mut typed = typed;
     typed[0].1 = key;
     post(&alice, NEW, &typed).await.expect(200);
+}
+
+#[tokio::test]
+async fn after_a_fresh_login_only_what_was_too_long_has_to_be_typed_again() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    // Each would fit, but not all of them.
+    let (description, networks) = ("é".repeat(120), "10.0.0.0/8\n".repeat(20));
+    let fields = [
+        ("name", "nightly"),
+        ("description", description.as_str()),
+        ("scope", "write:users"),
+        ("lifetime", "60"),
+        ("allowed_ips", networks.as_str()),
+    ];
+    let typed = new_token_form(&alice, &fields).await;
+    app.clock.advance(minutes(16));
+    let page = post(&alice, NEW, &typed).await.expect(403);
+    let link = format!("/auth/main/login{}", page.between("href=\"/auth/main/login", "\"").replace("&amp;", "&"));
+    let back = alice.log_in_through(&link, "alice").await.expect(303).location().to_owned();
+    let again = alice.get(&back).await.expect(200);
+    for kept in ["value=\"nightly\"", "10.0.0.0/8"] {
+        assert!(again.body.contains(kept), "{kept} is lost: {again}");
+    }
+    assert_eq!(checked_values(&again), ["write:users", "60"]);
+    assert!(!again.body.contains("éé"), "{back} should be too long");
 }
 
 #[tokio::test]

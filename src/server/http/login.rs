@@ -251,14 +251,14 @@ async fn log_out(
     response
 }
 
-/// Where a login may lead: a path of our own, judged after parsing, else the home page.
+/// Where a login may lead: a path of our own, judged after parsing, which can make it longer, else the home page.
 pub(super) fn local_path(public_url: &PublicUrl, wanted: Option<&str>) -> String {
     let parse = || {
-        let wanted = wanted.filter(|wanted| wanted.starts_with('/') && wanted.len() <= RETURN_TO_MAX)?;
+        let wanted = wanted.filter(|wanted| wanted.starts_with('/'))?;
         let base = url::Url::parse(public_url.as_str()).ok()?;
         let target = base.join(wanted).ok().filter(|target| target.origin() == base.origin())?;
         let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Some(format!("{}{query}", target.path())).filter(|path| !path.starts_with("//"))
+        Some(format!("{}{query}", target.path())).filter(|path| !path.starts_with("//") && path.len() <= RETURN_TO_MAX)
     };
     parse().unwrap_or_else(|| HOME.to_owned())
 }
@@ -295,5 +295,17 @@ mod tests {
             assert_eq!(target.host_str(), Some("tokens.example.org"), "{foreign:?}");
         }
         assert_eq!(local_path(&url, None), "/tokens");
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_cookie_is_forgotten() {
+        let url = PublicUrl::parse("https://tokens.example.org").unwrap();
+        let longest = format!("/tokens?q={}", "x".repeat(RETURN_TO_MAX - 10));
+        assert_eq!(local_path(&url, Some(&longest)), longest);
+        // Three times as long once it is encoded.
+        let accented = format!("/tokens?q={}", "é".repeat(RETURN_TO_MAX / 4));
+        for long in [format!("{longest}x"), accented, "/".repeat(100_000)] {
+            assert_eq!(local_path(&url, Some(&long)), "/tokens", "{} bytes", long.len());
+        }
     }
 }

@@ -7,8 +7,6 @@ use std::time::Duration;
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
 use thiserror::Error;
 
-/// Longest wait for a whole answer.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer, in bytes.
 const BODY_MAX: usize = 1024 * 1024;
 
@@ -31,13 +29,13 @@ pub enum FetchError {
 pub struct Fetch(reqwest::Client);
 
 impl Fetch {
-    /// A client with our limits.
+    /// A client that waits no longer than `patience` for a whole answer.
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
-    pub fn new() -> Result<Self, FetchError> {
+    pub fn new(patience: Duration) -> Result<Self, FetchError> {
         // A redirect could lead the request, and the secret in it, anywhere.
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(patience);
         Ok(Self(client.build()?))
     }
 

@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{ExternalIdentity, Profile};
 
+pub use fetch::{Fetch, FetchError};
 pub use provider::{Provider, Providers};
 
 /// A person whom a provider vouches for.

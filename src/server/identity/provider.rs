@@ -86,25 +86,23 @@ struct State {
 
 impl Provider {
     /// A provider, and where it sends browsers back to.
-    ///
-    /// # Errors
-    /// When the TLS library cannot be set up.
     pub fn new(
         config: OidcConfig,
         public_url: &PublicUrl,
+        fetch: Fetch,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, LoginError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             redirect_uri: public_url.join(&format!("/auth/{}/callback", config.name)),
             after_logout: public_url.join("/login"),
-            fetch: Fetch::new().map_err(unavailable)?,
+            fetch,
             state: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             config,
             clock,
             entropy,
-        })
+        }
     }
 
     /// The configured name.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use hallpass::domain::audit::Event;
@@ -30,6 +31,7 @@ pub struct TestApp {
     router: Router,
     folder: TempDir,
     entropy: Arc<TestEntropy>,
+    patience: Duration,
     settings: Vec<(String, String)>,
 }
 
@@ -41,28 +43,32 @@ impl TestApp {
 
     /// A server with these settings, by their dotted keys.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::in_folder(tempfile::tempdir().unwrap(), settings).await
+        Self::with_patience(PATIENCE, settings).await
     }
 
-    async fn in_folder(folder: TempDir, settings: &[(&str, &str)]) -> Self {
+    /// The same, with so much patience for a provider's answer.
+    pub async fn with_patience(patience: Duration, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new());
         let entropy = Arc::new(TestEntropy::default());
         let public_url = settings.iter().find(|(key, _)| *key == "public_url").map_or(PUBLIC_URL, |(_, value)| value);
         let provider = OidcProvider::start(public_url, clock.clone(), entropy.clone()).await;
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let app = start(folder.path(), &provider.issuer, &settings, &clock, &entropy).await.unwrap();
+        let ambient = Ambient { clock: clock.clone(), entropy: entropy.clone(), patience };
+        let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
         let router = http::router(&app.web);
-        Self { clock, provider, app, router, folder, entropy, settings }
+        Self { clock, provider, app, router, folder, entropy, patience, settings }
     }
 
     /// Stops the server and starts it anew on the same files, with more settings.
     pub async fn restart_with(self, more: &[(&str, &str)]) -> Self {
-        let Self { clock, provider, app, folder, entropy, mut settings, .. } = self;
+        let Self { clock, provider, app, folder, entropy, patience, mut settings, .. } = self;
         app.close().await;
         settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let app = start(folder.path(), &provider.issuer, &settings, &clock, &entropy).await.unwrap();
+        let ambient = Ambient { clock: clock.clone(), entropy: entropy.clone(), patience };
+        let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
         let router = http::router(&app.web);
-        Self { clock, provider, app, router, folder, entropy, settings }
+        Self { clock, provider, app, router, folder, entropy, patience, settings }
     }
 
     /// Starts another server on the same files.
@@ -189,19 +195,21 @@ impl TestApp {
     }
 }
 
+/// What a provider gets for an answer; more than enough on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 const PUBLIC_URL: &str = "http://localhost:3000";
 
 async fn start(
     folder: &Path,
     issuer: &str,
     settings: &[(String, String)],
-    clock: &Arc<TestClock>,
-    entropy: &Arc<TestEntropy>,
+    ambient: Ambient,
 ) -> Result<App, StartError> {
     let Checked { config, warnings } = configuration(folder, issuer, settings).unwrap();
     assert_eq!(warnings, [""; 0]);
     let public_url = config.public_url.clone().unwrap();
-    App::build(&config, &public_url, false, Ambient { clock: clock.clone(), entropy: entropy.clone() }).await
+    App::build(&config, &public_url, false, ambient).await
 }
 
 /// Reads the configuration of the tests the way that an installation's is read.

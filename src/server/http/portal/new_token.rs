@@ -116,25 +116,18 @@ fn request(form: &NewTokenForm, form_key: String) -> CreateToken {
     }
 }
 
-/// This page with what was typed, for the way back from a login.
+/// This page with what was typed, for the way back from a login. What no longer fits into an address has to be typed
+/// again, so the long texts come last.
 fn return_to(form: &NewTokenForm) -> String {
-    let mut query = Serializer::new(String::new());
-    let fields = [
-        ("name", &form.name),
-        ("description", &form.description),
-        ("lifetime", &form.lifetime),
-        ("date", &form.date),
-        ("allowed_ips", &form.allowed_ips),
-    ];
-    // What is too long for an address has to be typed again.
-    let fits = |value: &&String| !value.is_empty() && value.len() <= RETURN_TO_MAX / 4;
-    for (name, value) in fields.into_iter().filter(|(_, value)| fits(value)) {
-        query.append_pair(name, value);
-    }
-    for scope in &form.scopes {
-        query.append_pair("scope", scope);
-    }
-    format!("/tokens/new?{}", query.finish())
+    const PAGE: &str = "/tokens/new?";
+    let short = [("name", &form.name), ("lifetime", &form.lifetime), ("date", &form.date)];
+    let scopes = form.scopes.iter().map(|scope| ("scope", scope));
+    let long = [("allowed_ips", &form.allowed_ips), ("description", &form.description)];
+    let typed = short.into_iter().chain(scopes).chain(long).filter(|(_, value)| !value.is_empty());
+    typed.fold(PAGE.to_owned(), |path, (name, value)| {
+        let longer = Serializer::for_suffix(path.clone(), PAGE.len()).append_pair(name, value).finish();
+        if longer.len() <= RETURN_TO_MAX { longer } else { path }
+    })
 }
 
 async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, refusal: Refusal) -> Response {
