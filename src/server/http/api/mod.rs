@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<Web> {
 /// The API in the form of OpenAPI 3.1.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hallpass", description = "Personal access tokens: make, list, narrow, regenerate and revoke them."),
+    info(title = "Hallpass API", description = "Personal access tokens: make, list, narrow, regenerate and revoke them."),
     paths(
         me::me,
         me::scopes,

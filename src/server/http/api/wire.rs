@@ -120,6 +120,7 @@ pub(super) struct ListParams {
     /// Where an earlier list stopped.
     pub cursor: Option<String>,
     /// How many at most, 1 to 200; 50 when absent.
+    #[param(value_type = Option<u16>)]
     pub limit: Option<String>,
 }
 

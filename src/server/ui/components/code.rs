@@ -14,9 +14,11 @@ pub fn CodeBlock(
     #[prop(into)]
     code: String,
 ) -> impl IntoView {
+    // A broken line of a command is still understood; one of a file is not.
+    let lines = code.contains('\n');
     view! {
         <div class="flex flex-col gap-2" data-copyable="">
-            <pre class="code" data-copy="" tabindex="0" role="group" aria-label=what.clone()>
+            <pre class="code" class:code-lines=lines data-copy="" tabindex="0" role="group" aria-label=what.clone()>
                 {code}
             </pre>
             <CopyButton>{format!("Copy {what}")}</CopyButton>

@@ -75,6 +75,15 @@ pub fn operations(document: &Value) -> Vec<Operation> {
     paths.iter().flat_map(of_path).collect()
 }
 
+/// What is said about a group of operations.
+#[must_use]
+pub fn tag_description(document: &Value, tag: &str) -> String {
+    list(&document["tags"])
+        .find(|found| found["name"] == tag)
+        .map(|found| text(found, "description"))
+        .unwrap_or_default()
+}
+
 /// A text of the document; empty where there is none.
 #[must_use]
 pub fn text(value: &Value, key: &str) -> String {
@@ -114,10 +123,10 @@ fn answers(document: &Value, responses: &Value) -> Vec<Answer> {
     responses.iter().map(read).collect()
 }
 
-/// The first media type's schema.
+/// The first media type's schema, if it has one.
 fn content(document: &Value, holder: &Value) -> Option<Shape> {
     let media = holder["content"].as_object()?.values().next()?;
-    let schema = &media["schema"];
+    let schema = media.get("schema")?;
     let inner = if schema["items"].is_object() { &schema["items"] } else { schema };
     Some(Shape { kind: kind(document, schema), fields: fields(document, resolve(document, inner)) })
 }
@@ -129,23 +138,30 @@ fn fields(document: &Value, schema: &Value) -> Vec<Field> {
         name: name.clone(),
         kind: kind(document, property),
         required: required.contains(&name.as_str()),
-        description: text(property, "description"),
+        description: described(property),
     });
     parts.chain(own).collect()
 }
 
-/// A type in words: `list of text`, `Token`, `whole number or null`.
+/// What a property means; where it may be null, that stands beside its other alternative.
+fn described(property: &Value) -> String {
+    let alternatives = list(&property["oneOf"]);
+    let mut said = std::iter::once(property).chain(alternatives).map(|schema| text(schema, "description"));
+    said.find(|said| !said.is_empty()).unwrap_or_default()
+}
+
+/// A type in words: `list of text`, `Token`, `whole number or null`. Objects go by their name.
 fn kind(document: &Value, schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
-        return name.rsplit('/').next().unwrap_or(name).to_owned();
+        let alternatives = &resolve(document, schema)["oneOf"];
+        return if alternatives.is_array() {
+            any_of(document, alternatives)
+        } else {
+            name.rsplit('/').next().unwrap_or(name).to_owned()
+        };
     }
-    let alternatives: Vec<String> = ["oneOf", "anyOf", "allOf"]
-        .into_iter()
-        .flat_map(|key| list(&schema[key]))
-        .map(|alternative| kind(document, alternative))
-        .collect();
-    if !alternatives.is_empty() {
-        return alternatives.join(" or ");
+    if let Some(alternatives) = ["oneOf", "anyOf", "allOf"].iter().find_map(|key| schema.get(key)) {
+        return any_of(document, alternatives);
     }
     let names: Vec<String> = match &schema["type"] {
         Value::String(name) => vec![named(document, schema, name)],
@@ -155,6 +171,10 @@ fn kind(document: &Value, schema: &Value) -> String {
         _ => vec!["any value".to_owned()],
     };
     names.join(" or ")
+}
+
+fn any_of(document: &Value, alternatives: &Value) -> String {
+    list(alternatives).map(|schema| kind(document, schema)).collect::<Vec<_>>().join(" or ")
 }
 
 fn named(document: &Value, schema: &Value, name: &str) -> String {
@@ -200,14 +220,33 @@ mod tests {
             } } },
             "components": { "schemas": { "Token": { "type": "object", "required": ["id"], "properties": {
                 "id": { "type": "string", "format": "uuid" },
-                "description": { "type": ["string", "null"] }
-            } } } }
+                "description": { "type": ["string", "null"] },
+                "ends": { "oneOf": [
+                    { "$ref": "#/components/schemas/Span", "description": "When." }, { "type": "null" } ] }
+            } }, "Span": { "oneOf": [{ "type": "string" }, { "type": "integer" }] } } }
         });
         let operations = operations(&document);
         let body = operations[0].answers[0].body.as_ref().unwrap();
         assert_eq!(body.kind, "list of Token");
         let words: Vec<String> =
             body.fields.iter().map(|field| format!("{} {} {}", field.name, field.kind, field.required)).collect();
-        assert_eq!(words, ["description text or null false", "id UUID true"]);
+        assert_eq!(
+            words,
+            ["description text or null false", "ends text or whole number or null false", "id UUID true"]
+        );
+        assert_eq!(body.fields[1].description, "When.");
+    }
+
+    #[test]
+    fn an_answer_without_a_schema_has_nothing_to_show() {
+        let document = json!({
+            "tags": [{ "name": "Tokens", "description": "All of them." }],
+            "paths": { "/tokens": { "get": { "responses": {
+                "401": { "description": "no", "content": { "application/problem+json": {} } }
+            } } } }
+        });
+        assert_eq!(operations(&document)[0].answers[0].body, None);
+        assert_eq!(tag_description(&document, "Tokens"), "All of them.");
+        assert_eq!(tag_description(&document, "Others"), "");
     }
 }

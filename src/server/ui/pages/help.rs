@@ -54,7 +54,7 @@ fn make(public_url: &str, logged_in: bool) -> AnyView {
     view! {
         <section id="make" class="flex flex-col gap-3">
             <h2>"Make a token"</h2>
-            <ol class="list-decimal ps-5">
+            <ol class="flex list-decimal flex-col gap-2 ps-5">
                 <li>
                     "Open "
                     <a class="link" href=href>{format!("{public_url}/tokens/new")}</a>
@@ -125,7 +125,7 @@ fn leaked(public_url: &str) -> AnyView {
     view! {
         <section id="leaked" class="flex flex-col gap-3">
             <h2>"When a token leaked"</h2>
-            <ol class="list-decimal ps-5">
+            <ol class="flex list-decimal flex-col gap-2 ps-5">
                 <li>
                     "Open "
                     <a class="link" href="/tokens">{format!("{public_url}/tokens")}</a>

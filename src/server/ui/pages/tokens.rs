@@ -133,8 +133,7 @@ fn filter_form(filter: &ListFilter) -> AnyView {
 }
 
 fn no_match() -> AnyView {
-    view! { <p class="py-8 text-muted">"No token matches. " <a class="link" href="/tokens">"Show all tokens"</a></p> }
-        .into_any()
+    view! { <p class="py-8 text-muted">"No token matches. Try fewer letters, or all states."</p> }.into_any()
 }
 
 fn ended(tokens: Vec<TokenView>, open: bool, catalogue: &Catalogue, now: Timestamp) -> AnyView {
