@@ -1,5 +1,7 @@
 //! The command line.
 
+mod keys;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +36,9 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look after the keys that sign JWTs for upstreams
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 #[derive(Debug, Args)]
@@ -82,6 +87,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => migrate(args.config.as_deref()),
         Command::Config(ConfigCommand::Check(args)) => check(args.config.as_deref()),
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
+        Command::Keys(command) => keys::run(&command),
     }
 }
 

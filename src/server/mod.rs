@@ -81,6 +81,9 @@ pub enum StartError {
     /// The database was made with another key.
     #[error("secret_key_file: the database was made with another secret key. Please put back the right file")]
     KeyMismatch,
+    /// There is nothing to look at.
+    #[error("database.url: there is no database at {0} yet; the first start of the server makes it")]
+    NoDatabase(String),
     /// A demo database and a real server, or the other way round.
     #[error("{0}")]
     Demo(&'static str),

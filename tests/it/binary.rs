@@ -299,6 +299,29 @@ fn the_secret_key_is_the_one_of_the_database_or_nothing_starts() {
     assert_eq!(run(&folder, &["migrate"]).0, 0);
 }
 
+/// What `keys list` says, one row per key: algorithm and state.
+fn keys(folder: &TempDir) -> Vec<(String, String)> {
+    let (code, stdout, stderr) = run(folder, &["keys", "list"]);
+    assert_eq!(code, 0, "{stderr}");
+    let rows = stdout.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.map(|row| (row[1].to_owned(), row[2].to_owned())).collect()
+}
+
+#[tokio::test]
+async fn keys_are_listed_and_rotated_beside_a_running_server() {
+    let folder = folder_with(CONFIG);
+    assert!(refused(folder.path(), &["keys", "list"], &[]).contains("database"));
+    assert!(!folder.path().join("data").exists(), "looking at a database made it");
+    let server = Server::start(folder.path(), &["serve"], &[]);
+    let key = |state: &str| ("ES256".to_owned(), state.to_owned());
+    assert_eq!(keys(&folder), [key("signing")]);
+    let mut rotations: Vec<_> =
+        (0..2).map(|_| command(folder.path(), &["keys", "rotate"], &[]).spawn().unwrap()).collect();
+    assert!(rotations.iter_mut().all(|child| wait(child) == Some(0)));
+    assert_eq!(keys(&folder), [key("signing"), key("next")]);
+    drop(server);
+}
+
 #[test]
 fn a_database_that_cannot_be_used_is_named() {
     for url in ["sqlite:///proc/nowhere/hallpass.db", "sqlite://a-folder", "sqlite://a-text", "sqlite://a-text/below"] {

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hallpass::domain::id::{TokenId, UserId};
 use hallpass::domain::scope::{ScopeName, ScopeSet};
 use hallpass::domain::time::{Clock as _, Timestamp};
 use hallpass::domain::user::Profile;
 use hallpass::domain::verdict::{Grant, Method};
+use hallpass::server::keys::SecretKey;
 use hallpass::server::service::signing::{JWT_MAX, Minted, Signer};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use crate::support::{TestApp, days, minutes, seconds};
+use crate::support::{Call, TestApp, days, hours, minutes, seconds};
 
 fn grant(expires_at: Option<Timestamp>) -> Grant {
     Grant {
@@ -89,7 +93,7 @@ async fn every_valid_jwt_has_its_key_published_throughout_a_rotation() {
     let mut alive: Vec<Minted> = Vec::new();
     let mut signed_by = BTreeSet::new();
     let mut most_published = 0;
-    app.clock.advance(days(30) - minutes(45));
+    app.clock.advance(days(29) + hours(23) + minutes(15));
     for _ in 0..90 {
         app.clock.advance(minutes(1));
         let now = app.clock.now();
@@ -166,6 +170,142 @@ async fn signing_asks_the_store_for_nothing() {
     // With the store gone, what is known stays published.
     app.clock.advance(seconds(10));
     assert!(verify(&signer(&app).published().await, minted.jwt.reveal()).is_some());
+}
+
+#[tokio::test]
+async fn the_private_half_is_in_the_database_only_as_sealed_with_the_secret_key() {
+    // Its PKCS#8 form holds nothing but the seed, while that of others holds what is published too.
+    let app = TestApp::with(&[("jwt.algorithm", "EdDSA")]).await;
+    let row = app.app.db.list_signing_keys().await.unwrap().remove(0);
+    let keys = SecretKey::read(&app.folder().join("secret.key")).unwrap().derive().unwrap();
+    let private = keys.open_signing_key(&row.facts.kid, row.facts.algorithm, &row.sealed).unwrap();
+    let private = private.expose_secret().to_vec();
+    let stored =
+        ["hallpass.db", "hallpass.db-wal"].map(|file| std::fs::read(app.folder().join(file)).unwrap()).concat();
+    let is_stored = |part: &[u8]| stored.windows(part.len()).any(|window| window == part);
+    assert!(is_stored(&row.sealed));
+    for part in private.windows(24).step_by(8) {
+        assert!(!is_stored(part), "as it is");
+    }
+    for from in 0..3 {
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let text = engine.encode(&private[from..]);
+            assert!(!text.as_bytes().chunks_exact(24).any(is_stored), "in base64");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_secret_key_costs_the_signing_keys_and_nothing_else() {
+    let app = TestApp::new().await;
+    let before = kids(&signer(&app).published().await);
+    app.execute("DELETE FROM settings WHERE name = 'secret_key_check'").await;
+    std::fs::write(app.folder().join("secret.key"), STANDARD_NO_PAD.encode([7; 32]) + "=").unwrap();
+    let app = app.restart().await;
+    let jwks = signer(&app).published().await;
+    assert!(verify(&jwks, mint(&app).jwt.reveal()).is_some());
+    assert!(kids(&jwks).len() == 1 && kids(&jwks) != before);
+    assert_eq!(app.actions().await, ["key.withdrawn"]);
+}
+
+#[tokio::test]
+async fn the_published_keys_may_be_kept_for_five_minutes() {
+    let app = TestApp::new().await;
+    let answer = app.send(Call::get("/.well-known/jwks.json")).await.expect(200);
+    assert_eq!(answer.header("content-type"), "application/jwk-set+json");
+    assert_eq!(answer.header("cache-control"), "public, max-age=300");
+    assert_eq!(answer.header("set-cookie"), "");
+    let key = &answer.json()["keys"][0];
+    assert_eq!((&key["kty"], &key["use"], &key["alg"]), (&"EC".into(), &"sig".into(), &"ES256".into()));
+    assert_eq!(key.get("d"), None);
+    let tag = answer.header("etag").to_owned();
+    assert!(tag.starts_with('"'), "a strong validator: {tag}");
+    let again = Call::get("/.well-known/jwks.json").header("if-none-match", &tag);
+    let kept = app.send(again.clone()).await.expect(304);
+    assert_eq!(
+        (kept.body.as_str(), kept.header("etag"), kept.header("cache-control")),
+        ("", &*tag, "public, max-age=300")
+    );
+    app.clock.advance(days(40));
+    signer(&app).tend().await.unwrap();
+    assert_eq!(app.send(again).await.expect(200).json()["keys"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_key_that_another_process_made_is_published_at_once() {
+    let app = TestApp::new().await;
+    let count = async |app: &TestApp| {
+        app.send(Call::get("/.well-known/jwks.json")).await.json()["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(count(&app).await, 1);
+    // What the command does.
+    assert!(signer(&app).rotation().rotate().await.unwrap());
+    assert!(!signer(&app).rotation().rotate().await.unwrap());
+    app.clock.advance(seconds(1));
+    assert_eq!(count(&app).await, 2);
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!(
+        (event.action.as_str(), event.actor.0.as_str(), event.object.0.as_str()),
+        ("key.rotated", "operator", "key")
+    );
+}
+
+#[tokio::test]
+async fn of_many_rotations_at_once_one_makes_a_key() {
+    let app = TestApp::new().await;
+    let rotations: Vec<_> = (0..8)
+        .map(|_| {
+            let rotation = signer(&app).rotation().clone();
+            tokio::spawn(async move { rotation.rotate().await.unwrap() })
+        })
+        .collect();
+    let mut made = 0;
+    for rotation in rotations {
+        made += usize::from(rotation.await.unwrap());
+    }
+    assert_eq!((made, app.value("SELECT count(*) FROM signing_keys").await.as_str()), (1, "2"));
+    assert_eq!(app.actions().await, ["key.rotated"]);
+}
+
+#[tokio::test]
+async fn the_metadata_says_where_everything_is() {
+    let app = TestApp::with(&[("jwt.issuer", "https://issuer.example.org/a")]).await;
+    let answer = app.send(Call::get("/.well-known/oauth-authorization-server")).await.expect(200);
+    assert_eq!(answer.header("content-type"), "application/json");
+    let metadata = answer.json();
+    assert_eq!(metadata["issuer"], "https://issuer.example.org/a");
+    for (member, path) in [
+        ("jwks_uri", "/.well-known/jwks.json"),
+        ("introspection_endpoint", "/oauth/introspect"),
+        ("revocation_endpoint", "/oauth/revoke"),
+        ("token_endpoint", "/oauth/token"),
+    ] {
+        assert_eq!(metadata[member], app.app.web.public_url.join(path), "{member}");
+    }
+    assert_eq!(metadata["response_types_supported"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_signing_key_is_never_changed_or_brought_back_by_hand() {
+    let app = TestApp::new().await;
+    app.clock.advance(days(40));
+    signer(&app).tend().await.unwrap();
+    app.clock.advance(hours(1));
+    signer(&app).tend().await.unwrap();
+    let before = app.dump().await;
+    for statement in [
+        "DELETE FROM signing_keys",
+        "UPDATE signing_keys SET public_jwk = '{}' WHERE sealed IS NOT NULL",
+        "UPDATE signing_keys SET signs_from = signs_from + 1 WHERE sealed IS NOT NULL",
+        "UPDATE signing_keys SET algorithm = 'RS256' WHERE sealed IS NOT NULL",
+        "UPDATE signing_keys SET withdrawn_at = NULL, sealed = zeroblob(60) WHERE sealed IS NULL",
+        "UPDATE signing_keys SET withdrawn_at = 1 WHERE sealed IS NOT NULL",
+        "INSERT OR REPLACE INTO signing_keys SELECT kid, algorithm, public_jwk, zeroblob(60), created_at, signs_from, \
+         longest_ttl, NULL FROM signing_keys",
+    ] {
+        assert!(app.database().await.execute(statement).await.is_err(), "{statement}");
+        assert_eq!(app.dump().await, before, "{statement}");
+    }
 }
 
 /// Text with everything that JSON has to escape.

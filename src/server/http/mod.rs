@@ -15,6 +15,7 @@ mod problem;
 mod proxy;
 mod security;
 mod session;
+mod well_known;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -125,7 +126,7 @@ pub fn router(web: &Web) -> Router {
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(session::layer(web))
         .layer(DefaultBodyLimit::max(BODY_MAX));
-    let site = security::guard(site.merge(assets::routes()), web);
+    let site = security::guard(site.merge(assets::routes()).merge(well_known::routes()), web);
     Router::new()
         // The hot path: no session, no page headers, no body.
         .merge(check::routes())

@@ -91,7 +91,7 @@ impl SecretKey {
             id: hex(&expand(b"hallpass/key-id/v1")?[..8]),
             check_value: hex(&expand(b"hallpass/check-value/v1")?),
             login_cookie: cipher(b"hallpass/login-cookie/v1")?,
-            signing_keys: cipher(b"hallpass/signing-keys/v1")?,
+            signing: cipher(b"hallpass/signing-keys/v1")?,
         })
     }
 }
@@ -106,7 +106,7 @@ pub struct Keys {
     id: String,
     check_value: String,
     login_cookie: RandomizedNonceKey,
-    signing_keys: RandomizedNonceKey,
+    signing: RandomizedNonceKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -161,13 +161,13 @@ impl Keys {
     /// when the cipher fails.
     #[must_use]
     pub fn seal_signing_key(&self, kid: &str, algorithm: Algorithm, plain: &Pkcs8) -> Option<Vec<u8>> {
-        seal(&self.signing_keys, &signing_key_name(kid, algorithm), plain.expose_secret())
+        seal(&self.signing, &signing_key_name(kid, algorithm), plain.expose_secret())
     }
 
     /// Decrypts what [`Keys::seal_signing_key`] made; `None` for anything else.
     #[must_use]
     pub fn open_signing_key(&self, kid: &str, algorithm: Algorithm, sealed: &[u8]) -> Option<Pkcs8> {
-        open(&self.signing_keys, &signing_key_name(kid, algorithm), sealed.to_vec()).map(Pkcs8::from)
+        open(&self.signing, &signing_key_name(kid, algorithm), sealed.to_vec()).map(Pkcs8::from)
     }
 }
 

@@ -90,7 +90,7 @@ impl<'a> Claims<'a> {
 
     /// The claims as JSON for which `fits` holds, leaving out as little as possible, and the names of what was left out.
     /// `None` where even the rest is too long, or where the claims cannot be written.
-    pub(super) fn to_json(mut self, fits: impl Fn(usize) -> bool) -> Option<(Vec<u8>, Vec<&'static str>)> {
+    pub(super) fn into_json(mut self, fits: impl Fn(usize) -> bool) -> Option<(Vec<u8>, Vec<&'static str>)> {
         let mut cut = Vec::new();
         let mut cuts = CUTS.iter();
         loop {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     fn written(grant: &Grant, max: usize) -> (Value, Vec<&'static str>) {
-        let (json, cut) = Claims::new(FRAME, grant).to_json(|length| length <= max).unwrap();
+        let (json, cut) = Claims::new(FRAME, grant).into_json(|length| length <= max).unwrap();
         (serde_json::from_slice(&json).unwrap(), cut)
     }
 
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_jwt_that_is_too_long_loses_claims_in_order_and_only_as_many_as_needed() {
-        let full = Claims::new(FRAME, &grant()).to_json(|_| true).unwrap().0.len();
+        let full = Claims::new(FRAME, &grant()).into_json(|_| true).unwrap().0.len();
         let order = ["jwt.attributes", "jwt.roles", "jwt.scope", "jwt.email", "jwt.preferred_username"];
         let mut max = full;
         for count in 0..=order.len() {
@@ -185,13 +185,13 @@ mod tests {
             }
             max = serde_json::to_vec(&claims).unwrap().len() - 1;
         }
-        assert!(Claims::new(FRAME, &grant()).to_json(|length| length <= max).is_none());
+        assert!(Claims::new(FRAME, &grant()).into_json(|length| length <= max).is_none());
     }
 
     #[test]
     fn leaving_out_nothing_is_not_named() {
         let bare = Grant { profile: Profile { attributes: Attributes::new(), ..grant().profile }, ..grant() };
-        let full = Claims::new(FRAME, &bare).to_json(|_| true).unwrap().0.len();
+        let full = Claims::new(FRAME, &bare).into_json(|_| true).unwrap().0.len();
         assert_eq!(written(&bare, full - 1).1, [""; 0]);
         assert_eq!(written(&bare, full - 20).1, ["jwt.roles"]);
     }

@@ -17,7 +17,6 @@ use crate::domain::signing::{Audiences, KeyState, NOTICED_WITHIN, Schedule};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::Grant;
 use crate::server::keys::signing::SigningKey;
-use crate::server::store::SigningKeyRow;
 
 use claims::{Claims, Frame};
 
@@ -113,6 +112,7 @@ impl Signer {
     /// # Errors
     /// When the store cannot be asked or a key cannot be used.
     pub async fn start(parts: SignerParts) -> Result<Self, SigningError> {
+        parts.rotation.withdraw_sealed().await?;
         parts.rotation.tend().await?;
         let ring = Ring::load(&parts.rotation, &[]).await?;
         Ok(Self(Arc::new(Inner { parts, ring: RwLock::new(Arc::new(ring)), loading: Mutex::new(()) })))
@@ -121,6 +121,8 @@ impl Signer {
     /// Looks after the keys for as long as it is polled.
     pub async fn keep_up(self) {
         let mut tick = tokio::time::interval(NOTICED_WITHIN / 2);
+        // The first tick comes at once, and the start has done its work.
+        tick.tick().await;
         loop {
             tick.tick().await;
             if let Err(error) = self.tend().await {
@@ -143,6 +145,12 @@ impl Signer {
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.0.parts.issuer
+    }
+
+    /// What looks after the keys.
+    #[must_use]
+    pub fn rotation(&self) -> &Rotation {
+        &self.0.parts.rotation
     }
 
     /// The audience of a JWT, given what a proxy asks for; `None` where that is not configured.
@@ -169,7 +177,7 @@ impl Signer {
             expires_at: expires_at.as_seconds(),
         };
         let fits = |length| key.jwt_len(length) <= JWT_MAX;
-        let (json, cut) = Claims::new(frame, subject).to_json(fits).ok_or(MintError::TooLong)?;
+        let (json, cut) = Claims::new(frame, subject).into_json(fits).ok_or(MintError::TooLong)?;
         let jwt = key.sign(&json).map_err(|_| MintError::Refused)?;
         // Whole seconds, as verifiers see it.
         let expires_at = Timestamp::from_seconds(frame.expires_at);
@@ -214,7 +222,7 @@ impl Ring {
         let rows = rotation.db.list_signing_keys().await?;
         let keys = rows.iter().map(|row| match known.iter().find(|key| key.kid() == row.facts.kid) {
             Some(key) => Ok(key.clone()),
-            None => open(rotation, row),
+            None => rotation.open(row).map(Arc::new),
         });
         Ok(Self { keys: keys.collect::<Result<_, SigningError>>()?, schedule: rotation::schedule(&rows), loaded_at })
     }
@@ -237,11 +245,4 @@ impl Ring {
         let keys: Vec<_> = keys.map(SigningKey::public_jwk).collect();
         format!(r#"{{"keys":[{}]}}"#, keys.join(","))
     }
-}
-
-fn open(rotation: &Rotation, row: &SigningKeyRow) -> Result<Arc<SigningKey>, SigningError> {
-    let facts = &row.facts;
-    let pkcs8 = rotation.keys.open_signing_key(&facts.kid, facts.algorithm, &row.sealed);
-    let pkcs8 = pkcs8.ok_or_else(|| SigningError::Sealed(facts.kid.clone()))?;
-    Ok(Arc::new(SigningKey::read(facts.algorithm, &pkcs8)?))
 }

@@ -55,6 +55,37 @@ enum Cause {
 }
 
 impl Rotation {
+    /// Opens the private half of a key.
+    ///
+    /// # Errors
+    /// When it was sealed with another secret key.
+    pub(super) fn open(&self, row: &SigningKeyRow) -> Result<SigningKey, SigningError> {
+        let key = &row.facts;
+        let pkcs8 = self.keys.open_signing_key(&key.kid, key.algorithm, &row.sealed);
+        let pkcs8 = pkcs8.ok_or_else(|| SigningError::Sealed(key.kid.clone()))?;
+        Ok(SigningKey::read(key.algorithm, &pkcs8)?)
+    }
+
+    /// Withdraws keys that were sealed with another secret key: it was lost, or replaced because others saw it, and the
+    /// database was told to forget it. Then nothing can be signed with them, and nothing should be.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub(super) async fn withdraw_sealed(&self) -> Result<(), SigningError> {
+        for row in self.db.list_signing_keys().await? {
+            if let Err(error) = self.open(&row) {
+                tracing::warn!(%error, "it is withdrawn");
+                self.withdraw(&row.facts, self.clock.now()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn withdraw(&self, key: &KeyFacts, now: Timestamp) -> Result<(), SigningError> {
+        let draft = draft(Action::KeyWithdrawn, Party::SYSTEM, &key.kid);
+        Ok(self.db.withdraw_signing_key(&key.kid, &draft, now).await?)
+    }
+
     /// Withdraws keys that nobody needs any more, and makes the next one when it is time.
     ///
     /// # Errors
@@ -68,8 +99,7 @@ impl Rotation {
         let schedule = schedule(&rows);
         for (key, standing) in schedule.standings(now) {
             if standing.state == KeyState::Withdrawn {
-                let draft = draft(Action::KeyWithdrawn, Party::SYSTEM, &key.kid);
-                self.db.withdraw_signing_key(&key.kid, &draft, now).await?;
+                self.withdraw(key, now).await?;
             }
         }
         if schedule.due(self.algorithm, now).is_some() {

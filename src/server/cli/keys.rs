@@ -1,0 +1,78 @@
+//! `hallpass keys`: the keys that sign JWTs for upstreams. Works beside a running server.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Subcommand;
+use metrics::Counter;
+
+use super::{ConfigArgs, in_runtime, print, read};
+use crate::domain::signing::{KeyFacts, KeyStanding};
+use crate::domain::time::Timestamp;
+use crate::server::config::Config;
+use crate::server::service::signing::Rotation;
+use crate::server::{Ambient, StartError, open, rotation, telemetry};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// List the published keys: next, signing and retired
+    List(ConfigArgs),
+    /// Make the next key now; it signs half an hour later, when upstreams know it
+    Rotate(ConfigArgs),
+}
+
+pub(super) fn run(command: &KeysCommand) -> ExitCode {
+    let _ = telemetry::init_logs(false);
+    let (KeysCommand::List(args) | KeysCommand::Rotate(args)) = command;
+    let config = match read(args.config.as_deref(), false) {
+        Ok(config) => config,
+        Err(status) => return status,
+    };
+    in_runtime(async move {
+        match command {
+            KeysCommand::List(_) => list(&config).await,
+            KeysCommand::Rotate(_) => rotate(&config).await,
+        }
+    })
+}
+
+async fn list(config: &Config) -> Result<(), StartError> {
+    let rotation = existing(config).await?;
+    print(&table(&rotation.list().await?));
+    rotation.db.close().await;
+    Ok(())
+}
+
+async fn rotate(config: &Config) -> Result<(), StartError> {
+    let rotation = existing(config).await?;
+    if !rotation.rotate().await? {
+        print("There is a next key already: it takes over at the time shown here, and no other was made.");
+    }
+    print(&table(&rotation.list().await?));
+    rotation.db.close().await;
+    Ok(())
+}
+
+/// The keys of a database that is there: looking at one must not make it.
+async fn existing(config: &Config) -> Result<Rotation, StartError> {
+    let path = &config.database.path;
+    if !path.exists() {
+        return Err(StartError::NoDatabase(path.display().to_string()));
+    }
+    let ambient = Ambient::system();
+    let (db, keys) = open(config, false, &ambient, Counter::noop()).await?;
+    Ok(rotation(config, db, Arc::new(keys), &ambient))
+}
+
+/// One line for each key, and one above that says what stands where.
+fn table(keys: &[(KeyFacts, KeyStanding)]) -> String {
+    let line = |kid: &str, algorithm: &str, state: &str, since: &str, until: &str| {
+        format!("{kid:43}  {algorithm:9}  {state:7}  {since:20}  {until}")
+    };
+    let mut lines = vec![line("kid", "algorithm", "state", "since", "until")];
+    lines.extend(keys.iter().map(|(key, standing)| {
+        let until = standing.until.map_or_else(|| "-".to_owned(), Timestamp::rfc3339);
+        line(&key.kid, key.algorithm.as_str(), standing.state.as_str(), &standing.since.rfc3339(), &until)
+    }));
+    lines.join("\n")
+}
