@@ -11,6 +11,7 @@ use crate::domain::signing::{KeyFacts, KeyStanding};
 use crate::domain::time::Timestamp;
 use crate::server::config::Config;
 use crate::server::service::signing::Rotation;
+use crate::server::store::NoWatcher;
 use crate::server::{Ambient, StartError, open, rotation, telemetry};
 
 #[derive(Debug, Subcommand)]
@@ -60,7 +61,7 @@ async fn existing(config: &Config) -> Result<Rotation, StartError> {
         return Err(StartError::NoDatabase(path.display().to_string()));
     }
     let ambient = Ambient::system();
-    let (db, keys) = open(config, false, &ambient, Counter::noop()).await?;
+    let (db, keys) = open(config, false, &ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
     Ok(rotation(config, db, Arc::new(keys), &ambient))
 }
 

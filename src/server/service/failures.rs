@@ -111,7 +111,7 @@ mod tests {
 
     fn failures(count: u32) -> (Failures, Hand) {
         let hand = Hand::default();
-        let limit = FailureLimit { count: NonZeroU32::new(count).unwrap(), window: Duration::from_secs(60) };
+        let limit = FailureLimit { count: NonZeroU32::new(count).unwrap(), window: Duration::from_mins(1) };
         let clock = Arc::clone(&hand);
         let clock = Elapsed(Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed))));
         (Failures::with_clock(Some(limit), clock), hand)

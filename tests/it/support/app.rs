@@ -73,7 +73,8 @@ impl TestApp {
 
     /// Starts another server on the same files.
     pub async fn second_server(&self) -> Result<App, StartError> {
-        start(self.folder.path(), &self.provider.issuer, &self.settings, &self.clock, &self.entropy).await
+        let ambient = Ambient { clock: self.clock.clone(), entropy: self.entropy.clone(), patience: self.patience };
+        start(self.folder.path(), &self.provider.issuer, &self.settings, ambient).await
     }
 
     /// Stops the server and starts it anew on the same files.

@@ -23,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tower::ServiceExt as _;
 
 use super::Peer;
@@ -113,7 +113,7 @@ fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &Graceful
     let phase = SharedPhase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), limits));
     let service = hyper::service::service_fn(move |request| {
-        let request = request.map(|body| Timed { body, deadline: Box::pin(tokio::time::sleep(limits.body)) });
+        let request = request.map(|body| Timed { body, until: Instant::now() + limits.body, deadline: None });
         respond(request, peer, router.clone(), phase.clone())
     });
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
@@ -142,7 +142,9 @@ async fn respond(
 /// A request body that must be complete in time, however slowly it drips.
 struct Timed {
     body: Incoming,
-    deadline: Pin<Box<Sleep>>,
+    until: Instant,
+    /// Set by the first who waits: most bodies are empty.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl http_body::Body for Timed {
@@ -153,10 +155,16 @@ impl http_body::Body for Timed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        if self.deadline.as_mut().poll(context).is_ready() {
+        let polled = Pin::new(&mut self.body).poll_frame(context).map_err(Into::into);
+        if polled.is_ready() && self.deadline.is_none() {
+            return polled;
+        }
+        let until = self.until;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if deadline.as_mut().poll(context).is_ready() {
             return Poll::Ready(Some(Err("the body did not arrive in time".into())));
         }
-        Pin::new(&mut self.body).poll_frame(context).map_err(Into::into)
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,13 +5,15 @@ mod answer;
 mod ask;
 mod credential;
 
-use std::net::IpAddr;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::{RawQuery, State};
+use axum::Router;
+use axum::extract::{FromRequest, Request as AxumRequest, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::any;
-use axum::{Extension, Router};
 
 use super::{Peer, Web, proxy};
 use crate::domain::entropy;
@@ -39,38 +41,36 @@ pub(super) fn routes() -> Router<Web> {
         .route("/check/envoy/{*rest}", any(check_for_envoy))
 }
 
-async fn check(
-    State(web): State<Web>,
-    Extension(peer): Extension<Peer>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request { peer, headers: &headers };
-    match decide(&web, request, web.asks.of_query(query.as_deref()).as_deref()).await {
+async fn check(State(web): State<Web>, Asking(parts): Asking) -> Response {
+    match decide(&web, Request::of(&parts), web.asks.of_query(parts.uri.query()).as_deref()).await {
         Answer::Allowed(headers) => answer::pass(headers),
         Answer::Denied(refusal) => refusal.respond(&web),
     }
 }
 
-async fn check_for_nginx(
-    State(web): State<Web>,
-    Extension(peer): Extension<Peer>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Response {
-    let request = Request { peer, headers: &headers };
-    match decide(&web, request, web.asks.of_query(query.as_deref()).as_deref()).await {
+async fn check_for_nginx(State(web): State<Web>, Asking(parts): Asking) -> Response {
+    match decide(&web, Request::of(&parts), web.asks.of_query(parts.uri.query()).as_deref()).await {
         Answer::Allowed(headers) => answer::pass(headers),
         Answer::Denied(refusal) => refusal.respond_to_nginx(&web),
     }
 }
 
 /// Path and query are the client's here, so they are ignored whole.
-async fn check_for_envoy(State(web): State<Web>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
-    let request = Request { peer, headers: &headers };
-    match decide(&web, request, Ask::from_headers(&headers).as_ref()).await {
+async fn check_for_envoy(State(web): State<Web>, Asking(parts): Asking) -> Response {
+    match decide(&web, Request::of(&parts), Ask::from_headers(&parts.headers).as_ref()).await {
         Answer::Allowed(headers) => answer::pass(headers),
         Answer::Denied(refusal) => refusal.respond(&web),
+    }
+}
+
+/// The head of a request as it is, without copies; its body is dropped unread.
+struct Asking(Parts);
+
+impl FromRequest<Web> for Asking {
+    type Rejection = Infallible;
+
+    async fn from_request(request: AxumRequest, _: &Web) -> Result<Self, Infallible> {
+        Ok(Self(request.into_parts().0))
     }
 }
 
@@ -81,6 +81,13 @@ pub(super) struct Request<'a> {
     pub peer: Peer,
     /// The client's headers, as far as the proxy passes them on.
     pub headers: &'a HeaderMap,
+}
+
+impl<'a> Request<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        let nobody = Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        Self { peer: parts.extensions.get().copied().unwrap_or(nobody), headers: &parts.headers }
+    }
 }
 
 /// The one decision.
