@@ -91,6 +91,12 @@ impl ScopeSet {
         other.0.is_subset(&self.0)
     }
 
+    /// What is in this set and in `other`.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self(self.0.intersection(&other.0).cloned().collect())
+    }
+
     /// Whether the named scope is in the set.
     #[must_use]
     pub fn contains(&self, name: &ScopeName) -> bool {

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod hash_secret;
 mod keys;
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +41,12 @@ enum Command {
     /// Look after the keys that sign JWTs for upstreams
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Read a secret from standard input and print its argon2id PHC string for the configuration
+    HashSecret {
+        /// Taken for the sake of uniformity; nothing is read from it
+        #[arg(long, value_name = "FILE", hide = true)]
+        config: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Check(args)) => check(args.config.as_deref()),
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
+        Command::HashSecret { .. } => hash_secret::run(),
     }
 }
 
@@ -110,7 +119,7 @@ fn migrate(file: Option<&Path>) -> ExitCode {
         let ambient = Ambient::system();
         let (db, _) = super::open(&config, false, &ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
         db.close().await;
-        Ok(())
+        Ok::<_, StartError>(())
     })
 }
 
@@ -164,7 +173,7 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-fn in_runtime(work: impl Future<Output = Result<(), StartError>>) -> ExitCode {
+fn in_runtime<E: Display>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => match runtime.block_on(work) {

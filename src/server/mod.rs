@@ -33,12 +33,15 @@ use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
 use keys::{KeyError, Keys, SecretKey};
 use service::check::Validator;
+use service::exchange::Exchange;
 use service::failures::Failures;
 use service::housekeeping::Housekeeper;
+use service::introspection::{Clients, Introspection};
 use service::live::{Live, Memory};
 use service::logins::Logins;
 use service::passport::Passports;
 use service::readiness::Readiness;
+use service::revocation::Revocation;
 use service::sessions::Sessions;
 use service::signing::{Rotation, Signer, SignerParts, SigningError};
 use service::tokens::{TokenParts, Tokens};
@@ -176,6 +179,21 @@ impl App {
             entropy: ambient.entropy.clone(),
         })
         .await?;
+        let chain = Chain::new(pat);
+        let validator = Validator::new(chain.clone(), policy, usage.clone(), ambient.clock.clone());
+        let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
+        let tokens = Tokens::new(TokenParts {
+            db: db.clone(),
+            keys: keys.clone(),
+            hasher,
+            catalogue,
+            prefix: config.tokens.prefix.clone(),
+            policy,
+            max_active: config.tokens.max_active_per_user,
+            fresh_login: config.tokens.fresh_login,
+            clock: ambient.clock.clone(),
+            entropy: ambient.entropy.clone(),
+        });
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
@@ -184,22 +202,14 @@ impl App {
             admin: config.admin.clone(),
             fresh_login: config.tokens.fresh_login,
             prefix: config.tokens.prefix.as_str().to_owned(),
-            validator: Validator::new(Chain::new(pat), policy, usage.clone(), ambient.clock.clone()),
+            introspection: Introspection::new(clients, validator.clone(), config.jwt.audiences.clone()),
+            exchange: Exchange::new(validator.clone(), signer.clone(), ambient.clock.clone()),
+            revocation: Revocation::new(chain, policy, tokens.clone(), ambient.clock.clone()),
+            validator,
             asks: http::Asks::new(),
             passports: passports.clone(),
             failures: Failures::new(config.check.failure_limit),
-            tokens: Tokens::new(TokenParts {
-                db: db.clone(),
-                keys: keys.clone(),
-                hasher,
-                catalogue,
-                prefix: config.tokens.prefix.clone(),
-                policy,
-                max_active: config.tokens.max_active_per_user,
-                fresh_login: config.tokens.fresh_login,
-                clock: ambient.clock.clone(),
-                entropy: ambient.entropy.clone(),
-            }),
+            tokens,
             sessions: Sessions::new(db.clone(), config.session, ambient.clock.clone()),
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
             providers: providers(config, public_url, &ambient)?,

@@ -99,6 +99,10 @@ fn the_example_holds_under_every_key_the_default() {
         "audiences",
         "ttl",
         "algorithm",
+        "secret_hash",
+        "secret_hash_file",
+        "audiences",
+        "sends_client_ip",
         "idle",
         "absolute",
     ] {
@@ -131,6 +135,7 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(jwt.issuer(config.public_url.as_ref().unwrap()), "https://tokens.example.org");
     assert_eq!((jwt.audiences.default.as_str(), jwt.audiences.others.len()), ("hallpass", 0));
     assert_eq!((jwt.ttl.as_secs(), jwt.algorithm.as_str()), (60, "ES256"));
+    assert!(config.introspection_clients.is_empty());
     assert_eq!((config.session.idle.as_secs(), config.session.absolute.as_secs()), (3_600, 43_200));
 }
 
@@ -346,6 +351,75 @@ fn a_secret_may_stand_in_a_file() {
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert_eq!(problems[0].key, "oidc.0.client_secret_file");
     }
+}
+
+/// A proof as `hallpass hash-secret` makes it.
+const PROOF: &str = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$ELjwsGFIGiB29u0+J08SjSIe8gNEIU2IxADZ98zjvjM";
+
+fn client(lines: &str) -> String {
+    and(&format!("[[introspection_clients]]\n{lines}"))
+}
+
+#[test]
+fn an_introspection_client_knows_as_much_as_is_said() {
+    let config = good(&client(&format!("id = \"billing-api\"\nsecret_hash = \"{PROOF}\"")), &[]);
+    let [one] = &config.introspection_clients[..] else { panic!("{config:?}") };
+    assert_eq!((one.id.as_str(), one.secret_hash.expose_secret()), ("billing-api", PROOF));
+    assert!(one.audiences.is_empty() && one.scopes.is_empty() && !one.sends_client_ip);
+    let more = format!(
+        "id = \"a\"\nsecret_hash = \"{PROOF}\"\naudiences = [\"x\"]\nscopes = [\"b\", \"a\"]\nsends_client_ip = true"
+    );
+    let config = good(&client(&more), &[]);
+    let one = &config.introspection_clients[0];
+    assert_eq!((one.audiences.len(), one.scopes.to_string(), one.sends_client_ip), (1, "a b".to_owned(), true));
+    assert!(!format!("{config:?}").contains(PROOF), "the proof is printed");
+}
+
+#[test]
+fn what_is_wrong_with_an_introspection_client_is_named() {
+    let id = "id = \"a\"";
+    let proof = format!("secret_hash = \"{PROOF}\"");
+    let cheap = proof.replace("m=19456", "m=8");
+    let other = proof.replace("argon2id", "argon2i");
+    let table = [
+        (proof.clone(), "id"),
+        (format!("id = \"a b\"\n{proof}"), "id"),
+        (id.to_owned(), "secret_hash"),
+        (format!("{id}\nsecret_hash = \"\""), "secret_hash"),
+        (format!("{id}\nsecret_hash = \"s3cret\""), "secret_hash"),
+        (format!("{id}\n{cheap}"), "secret_hash"),
+        (format!("{id}\n{other}"), "secret_hash"),
+        (format!("{id}\nsecret = \"s3cret\""), "secret"),
+        (format!("{id}\nsecret_hash_file = \"missing\""), "secret_hash_file"),
+        (format!("{id}\n{proof}\nsecret_hash_file = \"x\""), "secret_hash_file"),
+        (format!("{id}\n{proof}\nscopes = [\"a b\"]"), "scopes"),
+        (format!("{id}\n{proof}\naudiences = [\"x\", \"\"]"), "audiences.1"),
+    ];
+    for (lines, key) in table {
+        let problems = check(&client(&lines), &[]).expect_err(&lines);
+        let keys: Vec<_> = problems.iter().map(|problem| problem.key.clone()).collect();
+        let expected = [format!("introspection_clients.0.{key}")];
+        // A key that is unknown is also one that is missing.
+        assert_eq!(keys[..1], expected, "{lines}");
+        assert!(keys.len() == 1 || key == "secret", "{lines}: {keys:?}");
+        assert!(!problems.iter().any(|problem| problem.reason.contains("s3cret")), "{lines}: {problems:?}");
+    }
+    let twice = format!("{}\n[[introspection_clients]]\n{id}\n{proof}", client(&format!("{id}\n{proof}")));
+    assert_eq!(wrong_keys(&twice, &[]), ["introspection_clients.1.id"]);
+}
+
+#[test]
+fn the_proof_of_a_client_may_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hallpass.toml");
+    std::fs::write(folder.path().join("proof"), format!("{PROOF}\n")).unwrap();
+    std::fs::write(folder.path().join("plain"), "s3cret\n").unwrap();
+    let text = |name: &str| client(&format!("id = \"a\"\nsecret_hash_file = \"{name}\""));
+    let config = check_at(&file, &text("proof"), &[]).unwrap().config;
+    assert_eq!(config.introspection_clients[0].secret_hash.expose_secret(), PROOF);
+    let problems = check_at(&file, &text("plain"), &[]).unwrap_err();
+    assert_eq!(problems[0].key, "introspection_clients.0.secret_hash_file");
+    assert!(!problems[0].reason.contains("s3cret"), "{problems:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{Browser, Call, TestApp};
 
 /// Every unsafe route, with a body that would change something. A test below finds those that are missing here.
-fn changes(id: &str) -> Vec<(&'static str, Call)> {
+fn changes(id: &str, secret: &str) -> Vec<(&'static str, Call)> {
     let at = |method: &str, pattern: &str| Call::new(method, &pattern.replace("{id}", id));
     let key = "0123456789abcdef0123456789abcdef";
     let name = [("name", "x"), ("description", ""), ("scope", "read:users")];
@@ -28,6 +28,16 @@ fn changes(id: &str) -> Vec<(&'static str, Call)> {
         ),
         ("POST /api/v1/tokens/{id}/revoke", at("POST", "/api/v1/tokens/{id}/revoke")),
         ("DELETE /api/v1/self", at("DELETE", "/api/v1/self")),
+        ("POST /oauth/introspect", at("POST", "/oauth/introspect").form(&[("token", secret)])),
+        ("POST /oauth/revoke", at("POST", "/oauth/revoke").form(&[("token", secret)])),
+        (
+            "POST /oauth/token",
+            at("POST", "/oauth/token").form(&[
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", secret),
+                ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+            ]),
+        ),
     ]
 }
 
@@ -51,23 +61,23 @@ const FOREIGN: [&[(&str, &str)]; 13] = [
 /// What a change leaves its mark on.
 const STATE: &str = "SELECT count(*) FROM audit_events";
 
-async fn browser_with_token(app: &TestApp) -> (Browser, String) {
+async fn browser_with_token(app: &TestApp) -> (Browser, String, String) {
     let browser = app.browser_of("alice").await;
     let token = browser.create_token("t", &["read:users"]).await;
-    (browser, token.id)
+    (browser, token.id, token.secret)
 }
 
 #[tokio::test]
 async fn a_change_from_elsewhere_is_refused_and_changes_nothing() {
     let app = TestApp::new().await;
-    let (browser, id) = browser_with_token(&app).await;
+    let (browser, id, secret) = browser_with_token(&app).await;
     let before = app.dump().await;
-    for (route, change) in changes(&id) {
+    for (route, change) in changes(&id, &secret) {
         for headers in FOREIGN {
             let answer = browser.send(change.clone().headers(headers)).await;
             assert_eq!(answer.status, 403, "{route} {headers:?}: {answer}");
             assert!(!answer.headers.contains_key("set-cookie"), "{route} {headers:?}: {answer}");
-            if route.contains("/api/") {
+            if route.contains("/api/") || route.contains("/oauth/") {
                 answer.problem(403);
             }
         }
@@ -85,15 +95,16 @@ async fn a_change_from_our_own_pages_is_made() {
     ];
     for headers in own {
         let app = TestApp::new().await;
-        for index in 0..changes("").len() {
-            let (browser, id) = browser_with_token(&app).await;
+        for index in 0..changes("", "").len() {
+            let (browser, id, secret) = browser_with_token(&app).await;
             let before = app.column(STATE).await;
-            let (route, change) = changes(&id).swap_remove(index);
-            // A cookie is no credential for `self`, wherever the request comes from.
-            let without_effect = route == "DELETE /api/v1/self";
+            let (route, change) = changes(&id, &secret).swap_remove(index);
+            // A cookie is no credential there, wherever the request comes from.
+            let refused = ["DELETE /api/v1/self", "POST /oauth/introspect"].contains(&route);
+            let without_effect = refused || route == "POST /oauth/token";
             let answer = browser.send(change.headers(headers)).await;
             app.execute("DELETE FROM form_keys").await;
-            assert_eq!(answer.status == 401, without_effect, "{route}: {answer}");
+            assert_eq!(answer.status == 401, refused, "{route}: {answer}");
             assert!(matches!(answer.status, 200..=399 | 401), "{route}: {answer}");
             assert_eq!(app.column(STATE).await == before, without_effect, "{route}: {answer}");
             if browser.cookie("hallpass").is_some() && !without_effect {
@@ -106,12 +117,12 @@ async fn a_change_from_our_own_pages_is_made() {
 #[tokio::test]
 async fn looking_never_changes_anything() {
     let app = TestApp::new().await;
-    let (browser, id) = browser_with_token(&app).await;
+    let (browser, id, secret) = browser_with_token(&app).await;
     let before = app.dump().await;
-    for (route, _) in changes(&id) {
+    for (route, _) in changes(&id, &secret) {
         let path = route.split_once(' ').unwrap().1.replace("{id}", &id);
         for method in ["GET", "HEAD", "OPTIONS"] {
-            for query in ["", &format!("?id={id}&mode=now&name=x&scope=read:users&lifetime=30")] {
+            for query in ["", &format!("?id={id}&token={secret}&mode=now&name=x&scope=read:users&lifetime=30")] {
                 browser.send(Call::new(method, &format!("{path}{query}")).header("sec-fetch-site", "cross-site")).await;
             }
         }
@@ -122,7 +133,7 @@ async fn looking_never_changes_anything() {
 #[tokio::test]
 async fn forms_are_taken_only_in_the_form_of_forms() {
     let app = TestApp::new().await;
-    let (browser, id) = browser_with_token(&app).await;
+    let (browser, id, _) = browser_with_token(&app).await;
     let before = app.dump().await;
     let body = "form_key=0123456789abcdef0123456789abcdef&name=x&scope=read:users&lifetime=30&version=1";
     for path in ["/tokens/new".to_owned(), format!("/tokens/{id}/edit"), format!("/tokens/{id}/regenerate")] {
@@ -138,7 +149,7 @@ async fn forms_are_taken_only_in_the_form_of_forms() {
 fn every_unsafe_route_is_in_the_table() {
     let mut sources = Vec::new();
     collect(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/http")), &mut sources);
-    let table: Vec<_> = changes("x").into_iter().map(|(route, _)| route).collect();
+    let table: Vec<_> = changes("x", "x").into_iter().map(|(route, _)| route).collect();
     let mut found = 0;
     for route in sources.iter().flat_map(|source| source.split(".route(\"").skip(1)) {
         let (path, rest) = route.split_once('"').unwrap();

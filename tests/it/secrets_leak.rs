@@ -9,7 +9,8 @@ use hallpass::server::http::accept;
 use tokio::net::TcpListener;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Browser, TOKEN_PAGES, TestApp};
+use crate::oauth;
+use crate::support::{Browser, TOKEN_PAGES, TestApp, with_wrong_secret};
 
 /// A place for log lines.
 #[derive(Clone, Default)]
@@ -86,11 +87,28 @@ async fn check_over_the_network(app: &TestApp, secret: &str) -> String {
     answer
 }
 
+/// Asks about a token, exchanges it, and tries both with what is not good. Gives the JWT.
+async fn use_oauth(app: &TestApp, secret: &str) -> String {
+    let wish = |token: &str| {
+        let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
+        let kind = "urn:ietf:params:oauth:token-type:access_token";
+        oauth::post("/oauth/token", &[("grant_type", grant), ("subject_token", token), ("subject_token_type", kind)])
+    };
+    let wrong = with_wrong_secret(secret);
+    app.send(oauth::question(&[("token", secret)])).await.expect(200);
+    app.send(oauth::question(&[("token", &wrong)])).await.expect(200);
+    app.send(oauth::question(&[("token", secret)]).header("authorization", "Basic x")).await.expect(401);
+    app.send(oauth::post("/oauth/revoke", &[("token", &wrong)])).await.expect(200);
+    app.send(oauth::post("/oauth/revoke", &[("token", secret), ("token", secret)])).await.expect(400);
+    app.send(wish(&wrong)).await.expect(400);
+    app.send(wish(secret)).await.expect(200).json()["access_token"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_found_nowhere_after_the_answer_that_showed_it() {
     let logs = Buffer::default();
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(logs.clone()).init();
-    let app = TestApp::new().await;
+    let app = oauth::app().await;
     let alice = app.browser_of("alice").await;
     let cookie = alice.cookie("hallpass").unwrap();
     let created = alice.create_token("t", &["read:users"]).await;
@@ -103,6 +121,7 @@ async fn a_secret_is_found_nowhere_after_the_answer_that_showed_it() {
     let page = alice.post_form(&format!("/tokens/{}/regenerate", created.id), &fields).await.expect(200);
     let shown = format!("hpat_{}", page.between(">hpat_", "<"));
     app.check("", &shown).await.expect(200);
+    let jwt = use_oauth(&app, &shown).await;
     app.app.usage.flush().await;
     let secrets = [created.secret, regenerated.secret, shown];
     assert_absent_in_pages(&secrets, &alice, &created.id).await;
@@ -119,4 +138,6 @@ async fn a_secret_is_found_nowhere_after_the_answer_that_showed_it() {
     assert!(text.contains("a request was refused") && text.contains("TRACE"), "nothing was logged");
     assert_absent(&secrets, "logs", &logs);
     assert!(!text.contains(&cookie), "the cookie is in the logs");
+    assert!(!text.contains(&jwt), "a JWT is in the logs");
+    assert!(!text.contains("s3cret"), "the secret of a client is in the logs");
 }

@@ -101,7 +101,7 @@ impl Event {
             time: place.time,
             action: draft.action.as_str().to_owned(),
             actor: (draft.actor.kind.to_owned(), draft.actor.id.clone()),
-            on_behalf_of: None,
+            on_behalf_of: draft.on_behalf_of.map(|user| user.to_string()),
             object: (draft.object.kind.to_owned(), draft.object.id.clone()),
             result: draft.result.as_str().to_owned(),
             reason: draft.reason.map(str::to_owned),

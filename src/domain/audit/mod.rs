@@ -135,6 +135,8 @@ pub struct Draft {
     pub action: Action,
     /// Who did it.
     pub actor: Party,
+    /// For whom, if not for the actor.
+    pub on_behalf_of: Option<UserId>,
     /// To what it was done.
     pub object: Party,
     /// Whose personal values the event holds: who may have them erased.
@@ -175,6 +177,7 @@ impl Draft {
         Self {
             action,
             actor,
+            on_behalf_of: None,
             object,
             subject: None,
             result: Outcome::Done,
@@ -189,6 +192,13 @@ impl Draft {
     #[must_use]
     pub const fn about(mut self, subject: UserId) -> Self {
         self.subject = Some(subject);
+        self
+    }
+
+    /// Names the user in whose place the actor did it.
+    #[must_use]
+    pub const fn on_behalf_of(mut self, user: UserId) -> Self {
+        self.on_behalf_of = Some(user);
         self
     }
 

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::scope::Catalogue;
+use crate::domain::scope::{Catalogue, ScopeSet};
 use crate::domain::secret::Prefix;
 use crate::domain::token::TokenPolicy;
 use crate::domain::user::AdminRule;
@@ -59,6 +59,8 @@ pub struct Config {
     pub check: CheckConfig,
     /// The JWT that upstreams get.
     pub jwt: JwtConfig,
+    /// APIs that may ask about tokens.
+    pub introspection_clients: Vec<IntrospectionClientConfig>,
     /// Browser sessions.
     pub session: SessionConfig,
 }
@@ -154,6 +156,21 @@ impl FailureLimit {
             limit.ok_or("please give a number per second, minute or hour, such as \"120/m\", or \"off\"")?;
         Ok(Some(Self { count, window }))
     }
+}
+
+/// An API that may ask about tokens (RFC 7662).
+#[derive(Clone, Debug)]
+pub struct IntrospectionClientConfig {
+    /// Its id.
+    pub id: String,
+    /// The durable proof of its secret: an argon2id PHC string within the bounds that were judged.
+    pub secret_hash: SecretString,
+    /// Audiences that it may learn about; all when empty.
+    pub audiences: BTreeSet<String>,
+    /// Scopes that it may learn about; all when empty.
+    pub scopes: ScopeSet,
+    /// Whether its word about the address that a token came from is taken.
+    pub sends_client_ip: bool,
 }
 
 /// Limits of browser sessions, enforced by the server.

@@ -33,6 +33,8 @@ pub struct RawConfig {
     pub check: RawCheck,
     /// The JWT that upstreams get.
     pub jwt: RawJwt,
+    /// APIs that may ask about tokens (RFC 7662).
+    pub introspection_clients: Vec<RawIntrospectionClient>,
     /// Browser sessions.
     pub session: RawSession,
     /// The demo identity provider of `serve --demo`.
@@ -54,6 +56,7 @@ impl Default for RawConfig {
             scopes: Vec::new(),
             check: RawCheck::default(),
             jwt: RawJwt::default(),
+            introspection_clients: Vec::new(),
             session: RawSession::default(),
             demo: RawDemo::default(),
         }
@@ -237,6 +240,25 @@ impl Default for RawJwt {
             algorithm: "ES256".to_owned(),
         }
     }
+}
+
+/// An API that may ask about tokens at `/oauth/introspect` (RFC 7662).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawIntrospectionClient {
+    /// Its user name in Basic authentication.
+    pub id: String,
+    /// The argon2id PHC string of its secret, made with `hallpass hash-secret`.
+    pub secret_hash: Option<String>,
+    /// A file that holds the PHC string.
+    pub secret_hash_file: Option<String>,
+    /// Show it only tokens for one of these audiences, and only these in `aud`; all when empty.
+    pub audiences: Vec<String>,
+    /// Show it only tokens with one of these scopes, and only these in `scope`; all when empty.
+    pub scopes: Vec<String>,
+    /// It says truly, as `client_ip`, where the token came from. Without that, tokens restricted to networks are
+    /// inactive for it.
+    pub sends_client_ip: bool,
 }
 
 /// Browser sessions.

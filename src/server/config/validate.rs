@@ -1,5 +1,7 @@
 //! What must hold of a configuration beyond its shape.
 
+mod introspection;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -83,6 +85,7 @@ impl Judge<'_> {
             catalogue: self.catalogue(&raw.scopes),
             check: self.check(),
             jwt: self.jwt(),
+            introspection_clients: self.introspection_clients(),
             session: self.session(),
             public_url,
         }

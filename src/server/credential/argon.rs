@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use metrics::Counter;
+use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -70,10 +71,18 @@ impl Hasher {
     /// # Errors
     /// When too many wait or the calculation fails.
     pub async fn hash(&self, token: &PlainToken) -> Result<String, ArgonError> {
+        self.hash_secret(token.reveal().into()).await
+    }
+
+    /// The durable proof of any secret as a PHC string.
+    ///
+    /// # Errors
+    /// When too many wait or the calculation fails.
+    pub async fn hash_secret(&self, secret: SecretString) -> Result<String, ArgonError> {
         let salt: [u8; 16] = entropy::bytes(&*self.entropy);
         let (m, t, p) = COST;
         let params = Params::new(m, t, p, Some(OUTPUT_LEN)).map_err(|_| ArgonError::Failed)?;
-        let output = self.calculate(token.clone(), salt.to_vec(), params).await?;
+        let output = self.calculate(secret, salt.to_vec(), params).await?;
         let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
         Ok(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}"))
     }
@@ -83,19 +92,27 @@ impl Hasher {
     /// # Errors
     /// When the string cannot be read, too many wait, or the calculation fails.
     pub async fn verify(&self, token: &PlainToken, phc: &str) -> Result<bool, ArgonError> {
+        self.verify_secret(token.reveal().into(), phc).await
+    }
+
+    /// Whether a PHC string is the durable proof of a secret.
+    ///
+    /// # Errors
+    /// When the string cannot be read, too many wait, or the calculation fails.
+    pub async fn verify_secret(&self, secret: SecretString, phc: &str) -> Result<bool, ArgonError> {
         let stored = PasswordHash::new(phc).map_err(|_| ArgonError::Unreadable)?;
         let params = Params::try_from(&stored).map_err(|_| ArgonError::Unreadable)?;
         let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else { return Err(ArgonError::Unreadable) };
         if stored.algorithm.as_str() != "argon2id" || expected.len() != OUTPUT_LEN {
             return Err(ArgonError::Unreadable);
         }
-        let output = self.calculate(token.clone(), salt.to_vec(), params).await?;
+        let output = self.calculate(secret, salt.to_vec(), params).await?;
         Ok(output.ct_eq(expected.as_bytes()).into())
     }
 
     async fn calculate(
         &self,
-        token: PlainToken,
+        secret: SecretString,
         salt: Vec<u8>,
         params: Params,
     ) -> Result<[u8; OUTPUT_LEN], ArgonError> {
@@ -106,17 +123,22 @@ impl Hasher {
         let work = move || {
             // The permit lives as long as the work, also when the request that wanted it is gone.
             let _permit = permit;
-            hasher.calculate_now(&token, &salt, params)
+            hasher.calculate_now(&secret, &salt, params)
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| ArgonError::Failed)?
     }
 
-    fn calculate_now(&self, token: &PlainToken, salt: &[u8], params: Params) -> Result<[u8; OUTPUT_LEN], ArgonError> {
+    fn calculate_now(
+        &self,
+        secret: &SecretString,
+        salt: &[u8],
+        params: Params,
+    ) -> Result<[u8; OUTPUT_LEN], ArgonError> {
         let mut buffer = self.take_buffer();
         buffer.resize(params.block_count(), Block::new());
         let mut output = [0; OUTPUT_LEN];
         let result = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-            token.reveal().as_bytes(),
+            secret.expose_secret().as_bytes(),
             salt,
             &mut output,
             &mut buffer,

@@ -8,6 +8,7 @@ mod cookies;
 mod form;
 mod health;
 mod login;
+mod oauth;
 mod page;
 mod params;
 mod portal;
@@ -32,10 +33,13 @@ use crate::domain::user::AdminRule;
 use crate::server::config::{CheckConfig, PublicUrl};
 use crate::server::identity::Providers;
 use crate::server::service::check::Validator;
+use crate::server::service::exchange::Exchange;
 use crate::server::service::failures::Failures;
+use crate::server::service::introspection::Introspection;
 use crate::server::service::logins::Logins;
 use crate::server::service::passport::Passports;
 use crate::server::service::readiness::Readiness;
+use crate::server::service::revocation::Revocation;
 use crate::server::service::sessions::Sessions;
 use crate::server::service::signing::Signer;
 use crate::server::service::tokens::Tokens;
@@ -72,6 +76,12 @@ pub struct WebParts {
     pub failures: Failures,
     /// What owners do.
     pub tokens: Tokens,
+    /// What APIs may learn about tokens.
+    pub introspection: Introspection,
+    /// What holders of tokens do.
+    pub revocation: Revocation,
+    /// JWTs for tokens.
+    pub exchange: Exchange,
     /// Browser sessions.
     pub sessions: Sessions,
     /// Completed logins.
@@ -126,7 +136,8 @@ pub fn router(web: &Web) -> Router {
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(session::layer(web))
         .layer(DefaultBodyLimit::max(BODY_MAX));
-    let site = security::guard(site.merge(assets::routes()).merge(well_known::routes()), web);
+    let site = site.merge(assets::routes()).merge(well_known::routes()).merge(oauth::routes());
+    let site = security::guard(site, web);
     Router::new()
         // The hot path: no session, no page headers, no body.
         .merge(check::routes())

@@ -120,7 +120,7 @@ pub(super) async fn method_not_allowed(State(web): State<Web>, request: Request)
 
 /// Whether an address is answered with problems instead of pages.
 pub(super) fn wants_json(path: &str) -> bool {
-    path.starts_with("/api/v1")
+    path.starts_with("/api/v1") || path.starts_with("/oauth/")
 }
 
 /// The name of a request.

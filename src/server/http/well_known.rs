@@ -31,14 +31,13 @@ async fn jwks(State(web): State<Web>, headers: HeaderMap) -> Response {
 /// response types and no authorization endpoint.
 async fn metadata(State(web): State<Web>, headers: HeaderMap) -> Response {
     let at = |path: &str| web.public_url.join(path);
-    let by_secret = ["client_secret_basic"];
     let document = json!({
         "issuer": web.signer.issuer(),
         "jwks_uri": at(JWKS),
         "token_endpoint": at("/oauth/token"),
-        "token_endpoint_auth_methods_supported": by_secret,
+        "token_endpoint_auth_methods_supported": ["none"],
         "introspection_endpoint": at("/oauth/introspect"),
-        "introspection_endpoint_auth_methods_supported": by_secret,
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "revocation_endpoint": at("/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": ["none"],
         "grant_types_supported": ["urn:ietf:params:oauth:grant-type:token-exchange"],

@@ -42,6 +42,14 @@ impl Pass {
             Self::Token(known) => &known.grant,
         }
     }
+
+    /// When the credential was made.
+    #[must_use]
+    pub fn issued_at(&self) -> Timestamp {
+        match self {
+            Self::Token(known) => known.facts.created_at,
+        }
+    }
 }
 
 impl Validator {

@@ -1,12 +1,15 @@
 //! Use cases. `/check`, the API and the portal meet here and nowhere deeper. No SQL and no HTTP.
 
 pub mod check;
+pub mod exchange;
 pub mod failures;
 pub mod housekeeping;
+pub mod introspection;
 pub mod live;
 pub mod logins;
 pub mod passport;
 pub mod readiness;
+pub mod revocation;
 pub mod sessions;
 pub mod signing;
 pub mod tokens;

@@ -14,6 +14,9 @@ use crate::server::store::{ChangeOutcome, Edit, TokenKey};
 use super::make::stale;
 use super::{Caller, EditToken, TokenError, Tokens};
 
+/// The reason that a token shows which was revoked with itself.
+const BY_HOLDER: &str = "Revoked by its holder";
+
 /// New values of a token that were found good.
 struct Edited {
     name: String,
@@ -73,22 +76,21 @@ impl Tokens {
         self.end(Revocation {
             owner: caller.user.id,
             token: &present,
-            actor: caller.party(),
-            origin: &caller.origin,
+            draft: revoked(caller.party(), &present, &caller.origin),
             version: if_version,
             reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
         })
         .await
     }
 
-    /// Revokes the token that a request was authenticated with.
+    /// Revokes a token because somebody who holds its secret wants it: whoever that is, it must not stay good.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn revoke_itself(&self, grant: &Grant, origin: &Origin) -> Result<(), TokenError> {
         let token = self.get_by_grant(grant).await?;
-        let actor = Party::token(token.id, &token.name);
-        self.end(Revocation { owner: grant.user, token: &token, actor, origin, version: None, reason: None }).await
+        let draft = revoked(Party::token(token.id, &token.name), &token, origin).on_behalf_of(grant.user);
+        self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason: Some(BY_HOLDER) }).await
     }
 
     /// The token that a request was authenticated with.
@@ -102,13 +104,11 @@ impl Tokens {
     }
 
     async fn end(&self, revocation: Revocation<'_>) -> Result<(), TokenError> {
-        let Revocation { owner, token, actor, origin, version, reason } = revocation;
+        let Revocation { owner, token, draft, version, reason } = revocation;
         if token.revoked_at.is_some() {
             return Ok(());
         }
-        let draft = Draft::new(Action::TokenRevoked, actor, Party::token(token.id, &token.name), origin)
-            .about(owner)
-            .because(reason);
+        let draft = draft.about(owner).because(reason);
         let key = TokenKey { id: token.id, owner };
         match self.parts.db.revoke_token(key, reason, version, &draft, self.parts.clock.now()).await? {
             ChangeOutcome::Changed => Ok(()),
@@ -126,10 +126,13 @@ impl Tokens {
 struct Revocation<'a> {
     owner: UserId,
     token: &'a TokenView,
-    actor: Party,
-    origin: &'a Origin,
+    draft: Draft,
     version: Option<i64>,
     reason: Option<&'a str>,
+}
+
+fn revoked(actor: Party, token: &TokenView, origin: &Origin) -> Draft {
+    Draft::new(Action::TokenRevoked, actor, Party::token(token.id, &token.name), origin)
 }
 
 impl Edited {

@@ -1,0 +1,55 @@
+//! Token revocation (RFC 7009): whoever holds a secret can end its token.
+
+use std::sync::Arc;
+
+use crate::domain::audit::Origin;
+use crate::domain::time::Clock;
+use crate::domain::token::{Standing, TokenPolicy};
+use crate::server::credential::pat::KnownToken;
+use crate::server::credential::{Chain, Proven, Unproven};
+
+use super::tokens::{TokenError, Tokens};
+
+/// What holders of tokens can do.
+#[derive(Clone)]
+pub struct Revocation {
+    chain: Chain,
+    policy: TokenPolicy,
+    tokens: Tokens,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Revocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Revocation").finish_non_exhaustive()
+    }
+}
+
+impl Revocation {
+    /// From its parts.
+    #[must_use]
+    pub fn new(chain: Chain, policy: TokenPolicy, tokens: Tokens, clock: Arc<dyn Clock>) -> Self {
+        Self { chain, policy, tokens, clock }
+    }
+
+    /// Sees to it that a text is no good token afterwards. What is none is none already, and nothing changes.
+    ///
+    /// # Errors
+    /// [`TokenError::Unavailable`] and its like when that could not be done: the token may still be good.
+    pub async fn revoke(&self, credential: &str, origin: &Origin) -> Result<(), TokenError> {
+        match self.chain.prove(credential).await {
+            Ok(Proven::Pat(token)) if self.may_become_good(&token.known) => {
+                self.tokens.revoke_itself(&token.known.grant, origin).await
+            }
+            Ok(Proven::Pat(_)) | Err(Unproven::Invalid(_)) => Ok(()),
+            Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
+        }
+    }
+
+    /// A suspension passes, so a suspended token is worth ending. A secret that is over for ever says nothing any more
+    /// about the token, which may have another one.
+    fn may_become_good(&self, token: &KnownToken) -> bool {
+        let standing = self.policy.standing(&token.token_facts(), &token.facts, self.clock.now());
+        matches!(standing, Standing::Good | Standing::Suspended(_))
+    }
+}
