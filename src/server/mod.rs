@@ -206,6 +206,7 @@ impl App {
             exchange: Exchange::new(validator.clone(), signer.clone(), ambient.clock.clone()),
             revocation: Revocation::new(chain, policy, tokens.clone(), ambient.clock.clone()),
             validator,
+            problems: http::Problems::new(public_url),
             asks: http::Asks::new(),
             passports: passports.clone(),
             failures: Failures::new(config.check.failure_limit),

@@ -68,6 +68,8 @@ pub struct WebParts {
     pub prefix: String,
     /// The one validator.
     pub validator: Validator,
+    /// Refusals that were written before.
+    pub problems: Problems,
     /// Questions of proxies that were read before.
     pub asks: check::Asks,
     /// What upstreams are told of who passes.
@@ -119,6 +121,7 @@ impl Web {
 }
 
 pub use check::Asks;
+pub use problem::Problems;
 
 /// The address at the other end of the connection.
 #[derive(Clone, Copy, Debug)]

@@ -2,11 +2,13 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Web;
 use crate::domain::error::{FieldError, FieldErrors};
+use crate::server::config::PublicUrl;
 
 /// Seconds after which a refusal for our own trouble may be tried again.
 pub(super) const RETRY_AFTER: &str = "5";
@@ -89,7 +91,7 @@ slugs! {
 
 /// A problem as it is sent.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ProblemBody {
+pub(super) struct ProblemBody<'a> {
     /// The address of a page about this kind of problem.
     #[serde(rename = "type")]
     kind: String,
@@ -98,13 +100,13 @@ pub(super) struct ProblemBody {
     /// The HTTP status.
     status: u16,
     /// What happened this time.
-    detail: String,
+    detail: &'a str,
     /// The fields that are wrong.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldProblem>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldProblem],
     /// Where to log in again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    login_url: Option<String>,
+    login_url: Option<&'a str>,
 }
 
 /// A field that is wrong.
@@ -114,6 +116,24 @@ pub(super) struct FieldProblem {
     field: String,
     /// What is wrong and what would be right.
     message: String,
+}
+
+/// The kinds of problems as they are sent when there is nothing more to say: refusals of `/check` are written once, not
+/// once for each request.
+#[derive(Debug)]
+pub struct Problems(Vec<Bytes>);
+
+impl Problems {
+    /// For a server at this address.
+    #[must_use]
+    pub fn new(public_url: &PublicUrl) -> Self {
+        Self(Slug::ALL.iter().map(|slug| Problem::new(*slug).to_json(public_url)).collect())
+    }
+
+    fn json(&self, slug: Slug) -> Bytes {
+        // The list is in the order of the variants.
+        self.0.get(slug as usize).cloned().unwrap_or_default()
+    }
 }
 
 /// A problem to be sent.
@@ -155,18 +175,24 @@ impl Problem {
         self
     }
 
+    fn to_json(&self, public_url: &PublicUrl) -> Bytes {
+        let slug = self.slug;
+        let body = ProblemBody {
+            kind: public_url.join(&format!("/problems/{}", slug.as_str())),
+            title: slug.title(),
+            status: slug.status().as_u16(),
+            detail: self.detail.as_deref().unwrap_or(slug.text()),
+            errors: &self.errors,
+            login_url: self.login_url.as_deref(),
+        };
+        serde_json::to_vec(&body).unwrap_or_default().into()
+    }
+
     /// As `application/problem+json`.
     pub fn respond(self, web: &Web) -> Response {
         let slug = self.slug;
-        let body = ProblemBody {
-            kind: web.public_url.join(&format!("/problems/{}", slug.as_str())),
-            title: slug.title(),
-            status: slug.status().as_u16(),
-            detail: self.detail.unwrap_or_else(|| slug.text().to_owned()),
-            errors: self.errors,
-            login_url: self.login_url,
-        };
-        let json = serde_json::to_string(&body).unwrap_or_default();
+        let says_nothing_of_its_own = self.detail.is_none() && self.errors.is_empty() && self.login_url.is_none();
+        let json = if says_nothing_of_its_own { web.problems.json(slug) } else { self.to_json(&web.public_url) };
         let mut response = (slug.status(), json).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -175,5 +201,19 @@ impl Problem {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_beforehand_is_what_would_be_written_now() {
+        let public_url = PublicUrl::parse("https://tokens.example.org").unwrap();
+        let problems = Problems::new(&public_url);
+        for slug in Slug::ALL {
+            assert_eq!(problems.json(*slug), Problem::new(*slug).to_json(&public_url), "{slug:?}");
+        }
     }
 }
