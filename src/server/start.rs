@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::config::{Config, DEMO_PROVIDER, OidcConfig, PublicUrl};
+use super::config::{AccessTokensConfig, Config, DEMO_PROVIDER, OidcConfig, PublicUrl};
 use super::demo::{self, DemoSettings, DemoUser, USERS};
 use super::http::{self, accept};
 use super::{Ambient, App, StartError};
@@ -100,6 +100,7 @@ fn demo_login(
         required_roles: std::collections::BTreeSet::new(),
         required_claims: Vec::new(),
         role_prefix: String::new(),
+        access_tokens: AccessTokensConfig::default(),
     };
     Ok((provider, router))
 }

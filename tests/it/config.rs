@@ -57,6 +57,11 @@ fn and(lines: &str) -> String {
     format!("{MINIMAL}\n{lines}")
 }
 
+/// The minimal configuration with these lines about its provider.
+fn oidc(lines: &str) -> String {
+    MINIMAL.replace("name = \"main\"", &format!("name = \"main\"\n{lines}"))
+}
+
 #[test]
 fn the_example_is_good() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("hallpass.example.toml");
@@ -82,6 +87,11 @@ fn the_example_holds_under_every_key_the_default() {
         "required_roles",
         "required_claims",
         "role_prefix",
+        "check_audiences",
+        "api_audiences",
+        "api_clients",
+        "access_token_scopes",
+        "legacy_access_tokens",
         "providers",
         "prefix",
         "accepted_prefixes",
@@ -123,6 +133,8 @@ fn what_is_not_said_has_the_documented_default() {
     let oidc = &config.oidc[0];
     assert_eq!((oidc.scopes.join(" "), oidc.roles_claim.as_str()), ("openid profile email".to_owned(), "groups"));
     assert!(oidc.client_secret.is_none() && !oidc.email_trusted && oidc.required_roles.is_empty());
+    let access = &oidc.access_tokens;
+    assert!(!access.any() && access.api_clients.is_empty() && !access.only_claimed_scopes && !access.legacy);
     assert_eq!(config.admin.roles.iter().collect::<Vec<_>>(), ["hallpass-admin"]);
     let tokens = &config.tokens;
     assert_eq!((tokens.prefix.as_str(), tokens.accepted.len(), tokens.max_active_per_user), ("hpat", 1, 50));
@@ -161,6 +173,14 @@ fn each_wrong_value_is_named_by_its_key() {
         (MINIMAL.replace("name = \"main\"", "name = \"a/b\""), "oidc.0.name"),
         (MINIMAL.replace("name = \"main\"", ""), "oidc.0.name"),
         (MINIMAL.replace("client_id = \"hallpass\"", ""), "oidc.0.client_id"),
+        (oidc("check_audiences = [\"a\", \"hallpass\"]"), "oidc.0.check_audiences.1"),
+        (oidc("check_audiences = [\"\"]"), "oidc.0.check_audiences.0"),
+        (oidc("check_audiences = \"a\""), "oidc.0.check_audiences"),
+        (oidc("api_audiences = [\"hallpass\"]\napi_clients = [\"cli\"]"), "oidc.0.api_audiences.0"),
+        (oidc("api_audiences = [\"a\"]"), "oidc.0.api_clients"),
+        (oidc("api_audiences = [\"a\"]\napi_clients = [\"\"]"), "oidc.0.api_clients.0"),
+        (oidc("access_token_scopes = \"some\""), "oidc.0.access_token_scopes"),
+        (oidc("legacy_access_tokens = \"yes\""), "oidc.0.legacy_access_tokens"),
         (MINIMAL.replace("read:users", "hallpass:x"), "scopes.0.name"),
         (MINIMAL.replace("read:users", "a,b"), "scopes.0.name"),
         (MINIMAL.replace("read:users", "a%b"), "scopes.0.name"),
@@ -205,6 +225,25 @@ fn a_name_may_not_repeat_and_several_providers_need_to_be_told_apart() {
     assert_eq!(wrong_keys(&and(second), &[]), ["admin.providers", "oidc.1.name"]);
     let text = format!("{}\n[admin]\nproviders = [\"main\"]", and(&second.replace("\"main\"", "\"other\"")));
     good(&text, &[]);
+}
+
+#[test]
+fn access_tokens_are_taken_as_the_provider_s_entry_says() {
+    let lines = "check_audiences = [\"a\", \"b\"]\napi_audiences = [\"a\"]\napi_clients = [\"cli\"]\n\
+                 access_token_scopes = \"claim\"\nlegacy_access_tokens = true";
+    let access = &good(&oidc(lines), &[]).oidc[0].access_tokens;
+    assert!(access.check_audiences.iter().eq(["a", "b"]) && access.api_audiences.iter().eq(["a"]));
+    assert!(access.api_clients.iter().eq(["cli"]) && access.only_claimed_scopes && access.legacy);
+}
+
+#[test]
+fn only_one_entry_of_an_issuer_takes_access_tokens() {
+    let second = |lines: &str| {
+        let table = format!("[[oidc]]\nname = \"b\"\nissuer = \"https://id.example.org\"\nclient_id = \"x\"\n{lines}");
+        format!("{}\n{table}\n[admin]\nproviders = [\"main\"]", oidc("check_audiences = [\"a\"]"))
+    };
+    good(&second(""), &[]);
+    assert_eq!(wrong_keys(&second("check_audiences = [\"b\"]"), &[]), ["oidc.1.issuer"]);
 }
 
 #[test]

@@ -99,6 +99,31 @@ pub struct OidcConfig {
     pub required_claims: Vec<(String, String)>,
     /// Put before every role.
     pub role_prefix: String,
+    /// Which of its access tokens are credentials here.
+    pub access_tokens: AccessTokensConfig,
+}
+
+/// Which access tokens of a provider are credentials here; by default none.
+#[derive(Clone, Debug, Default)]
+pub struct AccessTokensConfig {
+    /// At `/check`: those for one of these audiences.
+    pub check_audiences: BTreeSet<String>,
+    /// At the API: those for one of these audiences …
+    pub api_audiences: BTreeSet<String>,
+    /// … that were given to these clients.
+    pub api_clients: BTreeSet<String>,
+    /// Whether they grant only the scopes that they claim, instead of all that the user's roles allow.
+    pub only_claimed_scopes: bool,
+    /// Whether those without `typ: at+jwt` count.
+    pub legacy: bool,
+}
+
+impl AccessTokensConfig {
+    /// Whether any access token of the provider can be a credential.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        !self.check_audiences.is_empty() || !self.api_audiences.is_empty()
+    }
 }
 
 /// Rules for tokens.

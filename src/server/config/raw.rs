@@ -107,6 +107,16 @@ pub struct RawOidc {
     pub required_claims: BTreeMap<String, String>,
     /// Put before every role of this provider, so that two providers' names cannot meet.
     pub role_prefix: String,
+    /// Accept this provider's JWT access tokens at `/check` when `aud` names one of these.
+    pub check_audiences: Vec<String>,
+    /// Accept this provider's JWT access tokens at `/api` when `aud` names one of these …
+    pub api_audiences: Vec<String>,
+    /// … and `client_id` (or `azp`) one of these.
+    pub api_clients: Vec<String>,
+    /// Scopes of an access token: `all` that the user's roles allow, or only those that it claims, too (`claim`).
+    pub access_token_scopes: String,
+    /// Accept access tokens that are not marked `typ: at+jwt` (RFC 9068).
+    pub legacy_access_tokens: bool,
 }
 
 impl Default for RawOidc {
@@ -124,6 +134,11 @@ impl Default for RawOidc {
             required_roles: Vec::new(),
             required_claims: BTreeMap::new(),
             role_prefix: String::new(),
+            check_audiences: Vec::new(),
+            api_audiences: Vec::new(),
+            api_clients: Vec::new(),
+            access_token_scopes: "all".to_owned(),
+            legacy_access_tokens: false,
         }
     }
 }

@@ -1,24 +1,20 @@
 //! What must hold of a configuration beyond its shape.
 
 mod introspection;
+mod oidc;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::value::Dict;
 use ipnet::IpNet;
-use secrecy::SecretString;
-use url::Url;
 
 use super::jwt::{self, JwtConfig};
 use super::load::{Loaded, Problem};
-use super::raw::{RawAdmin, RawOidc, RawScope, RawTokens};
-use super::{
-    CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, FailureLimit, OidcConfig, PublicUrl, SessionConfig,
-    TokensConfig, require_https_unless_loopback,
-};
+use super::raw::{RawAdmin, RawScope, RawTokens};
+use super::{CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
 use crate::domain::net::network;
 use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
@@ -149,99 +145,6 @@ impl Judge<'_> {
         DatabaseConfig { path, max_connections: raw.max_connections }
     }
 
-    fn providers(&mut self, demo: bool, public_url: Option<&PublicUrl>) -> Vec<OidcConfig> {
-        let raw = &self.loaded.raw;
-        if raw.oidc.is_empty() && !demo {
-            self.problem("oidc", "required: at least one login provider, [[oidc]]");
-        }
-        if raw.oidc.len() + usize::from(demo) > 1 && raw.admin.providers.is_empty() {
-            self.problem(
-                "admin.providers",
-                "with several login providers, please name those whose roles make administrators",
-            );
-        }
-        let mut names: BTreeSet<&str> = demo.then_some(DEMO_PROVIDER).into_iter().collect();
-        let mut providers = Vec::new();
-        for (index, oidc) in raw.oidc.iter().enumerate() {
-            if !names.insert(&oidc.name) {
-                self.problem(
-                    format!("oidc.{index}.name"),
-                    format!("there is another provider named \"{}\"", oidc.name),
-                );
-            }
-            providers.push(self.provider(&format!("oidc.{index}"), oidc, public_url));
-        }
-        providers
-    }
-
-    fn provider(&mut self, key: &str, raw: &RawOidc, public_url: Option<&PublicUrl>) -> OidcConfig {
-        self.provider_name(&format!("{key}.name"), &raw.name);
-        self.issuer(&format!("{key}.issuer"), &raw.issuer, public_url);
-        if raw.client_id.is_empty() {
-            self.problem(format!("{key}.client_id"), "required: our client id at the provider");
-        }
-        if !raw.scopes.iter().any(|scope| scope == "openid") {
-            self.problem(format!("{key}.scopes"), "\"openid\" must be among the scopes");
-        }
-        OidcConfig {
-            name: raw.name.clone(),
-            issuer: raw.issuer.clone(),
-            client_id: raw.client_id.clone(),
-            client_secret: self.secret(
-                &format!("{key}.client_secret"),
-                raw.client_secret.as_deref(),
-                raw.client_secret_file.as_deref(),
-            ),
-            scopes: raw.scopes.clone(),
-            roles_claim: raw.roles_claim.clone(),
-            attribute_claims: raw.attribute_claims.clone(),
-            email_trusted: raw.email_trusted,
-            required_roles: raw.required_roles.iter().cloned().collect(),
-            required_claims: raw.required_claims.clone().into_iter().collect(),
-            role_prefix: raw.role_prefix.clone(),
-        }
-    }
-
-    fn provider_name(&mut self, key: &str, name: &str) {
-        let shape = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(shape) {
-            self.problem(key, "required: a name of lower-case letters, digits and hyphens");
-        }
-    }
-
-    fn issuer(&mut self, key: &str, issuer: &str, public_url: Option<&PublicUrl>) {
-        if issuer.is_empty() {
-            return self.problem(key, "required: the provider's issuer, such as \"https://id.example.org\"");
-        }
-        let url = Url::parse(issuer).map_err(|_| "please give the provider's issuer as a URL".to_owned());
-        if let Some(url) = self.keep(key, url) {
-            self.keep(key, require_https_unless_loopback(&url));
-        }
-        let own = [public_url.map_or("", PublicUrl::as_str), &self.loaded.raw.jwt.issuer];
-        let same = |own: &&str| own.trim_end_matches('/') == issuer.trim_end_matches('/');
-        if own.iter().any(same) {
-            self.problem(key, "this is our own public_url or jwt.issuer: Hallpass cannot be its own login provider");
-        }
-    }
-
-    /// A secret is given as itself or as a file, not both.
-    fn secret(&mut self, key: &str, value: Option<&str>, file: Option<&str>) -> Option<SecretString> {
-        let file_key = format!("{key}_file");
-        match (value, file) {
-            (Some(_), Some(_)) => {
-                self.problem(&file_key, "please give the secret or the file, not both");
-                None
-            }
-            (None, Some(file)) => {
-                let path = self.path(&file_key, file);
-                let text = read_secret(&path);
-                self.keep(&file_key, text)
-            }
-            (Some(value), None) => Some(SecretString::from(value.to_owned())),
-            (None, None) => None,
-        }
-    }
-
     fn admin(&mut self, raw: &RawAdmin) -> AdminRule {
         let known: BTreeSet<_> =
             self.loaded.raw.oidc.iter().map(|oidc| oidc.name.as_str()).chain([DEMO_PROVIDER]).collect();
@@ -356,10 +259,4 @@ fn identity_header(text: &str) -> Result<http::HeaderName, String> {
     let taken =
         name.as_str().starts_with("x-auth-") || [http::header::AUTHORIZATION, http::header::COOKIE].contains(&name);
     if taken { Err("this header has another meaning here; please choose another name".to_owned()) } else { Ok(name) }
-}
-
-fn read_secret(path: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let text = text.trim();
-    if text.is_empty() { Err(format!("{} is empty", path.display())) } else { Ok(SecretString::from(text.to_owned())) }
 }

@@ -103,6 +103,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::server::config::AccessTokensConfig;
 
     fn config(edit: impl FnOnce(&mut OidcConfig)) -> OidcConfig {
         let mut config = OidcConfig {
@@ -117,6 +118,7 @@ mod tests {
             required_roles: BTreeSet::new(),
             required_claims: Vec::new(),
             role_prefix: String::new(),
+            access_tokens: AccessTokensConfig::default(),
         };
         edit(&mut config);
         config
