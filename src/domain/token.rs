@@ -165,21 +165,34 @@ impl TokenPolicy {
         secret.expired_at.is_some() || self.deadline(secret).is_some_and(|deadline| now >= deadline)
     }
 
-    fn suspension(&self, token: &TokenFacts, secret: &SecretFacts, now: Timestamp) -> Option<Suspension> {
-        let longer_than =
-            |limit: Option<Duration>, since: Timestamp| limit.is_some_and(|limit| now.since(since) > limit);
-        // A new secret counts as activity: regenerating is what ends an idle suspension.
-        let last_activity = token.last_used_at.map_or(secret.created_at, |used| used.max(secret.created_at));
-        if token.owner_disabled_at.is_some() {
+    /// What stands against every credential of an owner: being disabled, and roles that nobody has looked at for longer
+    /// than the administrator allows.
+    #[must_use]
+    pub fn owner_suspension(
+        &self,
+        disabled_at: Option<Timestamp>,
+        last_login_at: Timestamp,
+        now: Timestamp,
+    ) -> Option<Suspension> {
+        if disabled_at.is_some() {
             Some(Suspension::OwnerDisabled)
-        } else if longer_than(self.owner_max_login_age, token.owner_last_login_at) {
+        } else if is_longer_ago(last_login_at, self.owner_max_login_age, now) {
             Some(Suspension::OwnerLogin)
-        } else if longer_than(self.idle_suspend, last_activity) {
-            Some(Suspension::Idle)
         } else {
             None
         }
     }
+
+    fn suspension(&self, token: &TokenFacts, secret: &SecretFacts, now: Timestamp) -> Option<Suspension> {
+        // A new secret counts as activity: regenerating is what ends an idle suspension.
+        let last_activity = token.last_used_at.map_or(secret.created_at, |used| used.max(secret.created_at));
+        let idle = || is_longer_ago(last_activity, self.idle_suspend, now).then_some(Suspension::Idle);
+        self.owner_suspension(token.owner_disabled_at, token.owner_last_login_at, now).or_else(idle)
+    }
+}
+
+fn is_longer_ago(at: Timestamp, limit: Option<Duration>, now: Timestamp) -> bool {
+    limit.is_some_and(|limit| now.since(at) > limit)
 }
 
 impl Standing {

@@ -28,6 +28,8 @@ pub struct Grant {
 pub enum Method {
     /// A personal access token.
     Pat,
+    /// An access token of a login provider.
+    Oidc,
 }
 
 impl Method {
@@ -36,6 +38,7 @@ impl Method {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pat => "pat",
+            Self::Oidc => "oidc",
         }
     }
 }
@@ -67,10 +70,12 @@ pub enum Invalid {
     Several,
     /// No kind of credential has this shape, or its checksum is wrong.
     Malformed,
-    /// No such secret.
+    /// No such secret, or nobody here whom the credential names.
     Unknown,
     /// The id exists, the secret is another.
     WrongSecret,
+    /// Signed by nobody who is trusted here, or not made for this place.
+    Untrusted,
     /// The token was revoked.
     Revoked,
     /// The secret was replaced.

@@ -28,10 +28,12 @@ use crate::domain::time::Clock;
 use config::{Config, PublicUrl};
 use credential::Chain;
 use credential::argon::Hasher;
+use credential::oidc::OidcValidator;
 use credential::pat::PatValidator;
 use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
 use keys::{KeyError, Keys, SecretKey};
+use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
 use service::exchange::Exchange;
 use service::failures::Failures;
@@ -179,8 +181,10 @@ impl App {
             entropy: ambient.entropy.clone(),
         })
         .await?;
-        let chain = Chain::new(pat);
-        let validator = Validator::new(chain.clone(), policy, usage.clone(), ambient.clock.clone());
+        let providers = providers(config, public_url, &ambient)?;
+        let rules = BearerRules::new(catalogue.clone(), policy);
+        let chain = Chain::new(pat, vec![Arc::new(OidcValidator::new(db.clone(), providers.clone()))]);
+        let validator = Validator::new(chain.clone(), rules.clone(), policy, usage.clone(), ambient.clock.clone());
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = Tokens::new(TokenParts {
             db: db.clone(),
@@ -202,6 +206,7 @@ impl App {
             admin: config.admin.clone(),
             fresh_login: config.tokens.fresh_login,
             prefix: config.tokens.prefix.as_str().to_owned(),
+            bearers: Bearers::new(chain.clone(), rules, ambient.clock.clone()),
             introspection: Introspection::new(clients, validator.clone(), config.jwt.audiences.clone()),
             exchange: Exchange::new(validator.clone(), signer.clone(), ambient.clock.clone()),
             revocation: Revocation::new(chain, policy, tokens.clone(), ambient.clock.clone()),
@@ -213,7 +218,7 @@ impl App {
             tokens,
             sessions: Sessions::new(db.clone(), config.session, ambient.clock.clone()),
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
-            providers: providers(config, public_url, &ambient)?,
+            providers,
             keys,
             signer: signer.clone(),
             readiness: Readiness::new(db.clone()),

@@ -25,7 +25,7 @@ const OUTCOMES: [&str; 8] = [
     "unavailable",
 ];
 /// Kinds of credentials, as they are named in metrics.
-const METHODS: [&str; 2] = ["none", "pat"];
+const METHODS: [&str; 3] = ["none", "pat", "oidc"];
 
 /// States of tokens, as they are named in metrics.
 pub const STATES: [&str; 4] = ["active", "expired", "revoked", "suspended"];

@@ -14,7 +14,10 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("server::telemetry", &[]),
     ("server::store", &["server::store", "domain", "server::keys"]),
     ("server::identity", &["server::identity", "domain", "server::config", "server::store", "server::keys"]),
-    ("server::credential", &["server::credential", "domain", "server::identity", "server::store", "server::keys"]),
+    (
+        "server::credential",
+        &["server::credential", "domain", "server::identity", "server::store", "server::keys", "server::config"],
+    ),
     (
         "server::service",
         &[

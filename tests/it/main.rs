@@ -9,6 +9,8 @@
 
 mod support;
 
+mod access_tokens;
+mod access_tokens_api;
 mod architecture;
 mod audit;
 mod binary;

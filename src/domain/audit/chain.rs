@@ -193,6 +193,7 @@ mod tests {
             ip: "192.0.2.7".parse().ok(),
             peer_ip: None,
             user_agent: Some("curl/8".to_owned()),
+            ..Origin::default()
         };
         let draft =
             Draft::new(Action::TokenEdited, Party::user(user, "alice"), Party::token(token, "new name"), &origin)

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::id::{TokenId, UserId};
+use super::verdict::Method;
 
 pub use chain::{Digest, Event, PersonalValue, Place, SALT_LEN};
 
@@ -117,6 +118,10 @@ pub struct Origin {
     pub peer_ip: Option<IpAddr>,
     /// The client's own description of itself.
     pub user_agent: Option<String>,
+    /// How the actor was recognised, where it was neither by a browser session nor by a token of ours …
+    pub method: Option<Method>,
+    /// … and the OAuth client through which they acted.
+    pub client: Option<String>,
 }
 
 /// One public attribute before and after.
@@ -186,6 +191,8 @@ impl Draft {
             origin: origin.clone(),
             changes: Vec::new(),
         }
+        .changed("method", None, origin.method.map(|method| method.as_str().to_owned()))
+        .changed("client", None, origin.client.clone())
     }
 
     /// Names the user whose personal values it holds.

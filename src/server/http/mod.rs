@@ -32,6 +32,7 @@ use crate::domain::time::Clock;
 use crate::domain::user::AdminRule;
 use crate::server::config::{CheckConfig, PublicUrl};
 use crate::server::identity::Providers;
+use crate::server::service::bearer::Bearers;
 use crate::server::service::check::Validator;
 use crate::server::service::exchange::Exchange;
 use crate::server::service::failures::Failures;
@@ -70,6 +71,8 @@ pub struct WebParts {
     pub validator: Validator,
     /// Refusals that were written before.
     pub problems: Problems,
+    /// Who comes to the API with an access token.
+    pub bearers: Bearers,
     /// Questions of proxies that were read before.
     pub asks: check::Asks,
     /// What upstreams are told of who passes.

@@ -42,6 +42,7 @@ async fn identify_request(State(web): State<Web>, mut request: Request, next: Ne
         ip: peer.map(|peer| proxy::client_address(peer, headers, &web.trusted_proxies)),
         peer_ip: peer,
         user_agent: agent.map(|agent| sanitised(&agent, USER_AGENT_MAX)),
+        ..Origin::default()
     };
     // The route and not the path: somebody may have pasted a token there.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();

@@ -16,6 +16,7 @@ use super::{Web, cookies, page};
 use crate::domain::audit::Origin;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Timestamp;
+use crate::domain::user::User;
 use crate::domain::view::MeView;
 use crate::server::service::Caller;
 use crate::server::service::sessions::{LiveSession, Sessions, cookie_hash};
@@ -122,25 +123,34 @@ pub(super) struct Visitor {
 impl Visitor {
     /// What pages show of them.
     pub fn me(&self) -> MeView {
-        let user = &self.caller.user;
-        MeView {
-            id: user.id,
-            username: user.profile.username.clone(),
-            email: user.profile.email.clone(),
-            roles: user.profile.roles.iter().cloned().collect(),
-            attributes: user.profile.attributes.clone(),
-            is_admin: self.is_admin,
-        }
+        me(&self.caller.user, self.is_admin)
     }
 
     /// Where to log in again so that it counts as fresh, and come back.
     pub fn fresh_login_path(&self, return_to: &str) -> String {
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("return_to", return_to)
-            .append_pair("fresh", "1")
-            .finish();
-        format!("/auth/{}/login?{query}", self.session.provider)
+        fresh_login_path(&self.session.provider, return_to)
     }
+}
+
+/// What is shown of somebody.
+pub(super) fn me(user: &User, is_admin: bool) -> MeView {
+    MeView {
+        id: user.id,
+        username: user.profile.username.clone(),
+        email: user.profile.email.clone(),
+        roles: user.profile.roles.iter().cloned().collect(),
+        attributes: user.profile.attributes.clone(),
+        is_admin,
+    }
+}
+
+/// Where to log in again through a provider so that it counts as fresh, and come back.
+pub(super) fn fresh_login_path(provider: &str, return_to: &str) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", return_to)
+        .append_pair("fresh", "1")
+        .finish();
+    format!("/auth/{provider}/login?{query}")
 }
 
 /// Nobody can say who is logged in.

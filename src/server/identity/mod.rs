@@ -1,8 +1,13 @@
-//! The relying party of OpenID Connect Core 1.0: authorization code flow with PKCE (RFC 7636), state and nonce. The
-//! protocol only; what a login means here is decided by the service.
+//! The relying party of OpenID Connect Core 1.0: authorization code flow with PKCE (RFC 7636), state and nonce. And
+//! the resource server of RFC 9068, for access tokens as credentials. The protocol only; what a login or a token means
+//! here is decided elsewhere.
 
+pub mod access;
 pub mod claims;
+mod discovery;
 mod fetch;
+mod jwt_values;
+mod keys;
 mod protocol;
 mod provider;
 mod verify;

@@ -1,21 +1,22 @@
 //! One configured provider: discovery, the way to it and the way back.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openidconnect::core::{CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim, CoreJsonWebKeySet};
+use openidconnect::core::{CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim};
 use openidconnect::{
-    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope,
-    UserInfoClaims,
+    AuthType, AuthorizationCode, ClientId, ClientSecret, CsrfToken, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadataWithLogout, RedirectUrl, RequestTokenError, Scope, UserInfoClaims,
 };
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use url::Url;
 
+use super::access::{AccessError, AccessToken, UnverifiedToken};
 use super::claims::{self, Claims};
+use super::discovery::{Discovery, unavailable};
 use super::fetch::Fetch;
 use super::protocol::{OtherClaims, RelyingParty, TokenAnswer, VerifiedClaims};
 use super::verify::{self, Failure};
@@ -24,14 +25,8 @@ use crate::domain::entropy::{self, Entropy};
 use crate::domain::text::sanitised;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::ExternalIdentity;
-use crate::server::config::{OidcConfig, PublicUrl};
+use crate::server::config::{AccessTokensConfig, OidcConfig, PublicUrl};
 
-/// How long discovery is believed before it is asked for again.
-const DISCOVERY_TTL: Duration = Duration::from_mins(10);
-/// Pause before a provider that failed is asked again.
-const FAILURE_PAUSE: Duration = Duration::from_secs(3);
-/// Pause between two looks for new keys.
-const KEYS_PAUSE: Duration = Duration::from_secs(30);
 /// Longest text of a provider's that is kept, in characters.
 const TEXT_MAX: usize = 200;
 /// Longest name of a person or a session at a provider, in bytes (OpenID Connect Core, section 2).
@@ -68,20 +63,9 @@ pub struct Provider {
     redirect_uri: String,
     after_logout: String,
     fetch: Fetch,
-    state: Mutex<State>,
-    /// Held while the provider is asked, so that it is asked once; whoever waits takes the answer, good or bad.
-    asking: tokio::sync::Mutex<()>,
+    discovery: Arc<Discovery>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-}
-
-/// What discovery told, or that it failed, and when to ask again.
-#[derive(Default)]
-struct State {
-    metadata: Option<Arc<ProviderMetadataWithLogout>>,
-    failure: String,
-    ask_again_at: Option<Timestamp>,
-    keys_at: Option<Timestamp>,
 }
 
 impl Provider {
@@ -96,9 +80,8 @@ impl Provider {
         Self {
             redirect_uri: public_url.join(&format!("/auth/{}/callback", config.name)),
             after_logout: public_url.join("/login"),
+            discovery: Arc::new(Discovery::new(config.issuer.clone(), fetch.clone(), clock.clone())),
             fetch,
-            state: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
             config,
             clock,
             entropy,
@@ -111,12 +94,36 @@ impl Provider {
         &self.config.name
     }
 
+    /// The issuer, exactly as the provider writes it.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// Which of its access tokens are credentials here.
+    #[must_use]
+    pub fn access_tokens(&self) -> &AccessTokensConfig {
+        &self.config.access_tokens
+    }
+
+    /// Verifies an access token that names this provider as its issuer. Waits only where no key is known that it could
+    /// be verified with, and then not for long.
+    ///
+    /// # Errors
+    /// When it is not good, or when no keys are known and none can be had.
+    pub async fn access_token(&self, token: UnverifiedToken<'_>) -> Result<AccessToken, AccessError> {
+        if token.issuer() != self.config.issuer {
+            return Err(AccessError::Refused("it is another provider's"));
+        }
+        token.verify(&self.discovery, self.config.access_tokens.legacy, self.clock.now()).await
+    }
+
     /// Starts a login: where to send the browser, and what to keep for its return. `max_age` asks for a login no older.
     ///
     /// # Errors
     /// When the provider cannot be asked.
     pub async fn begin(&self, return_to: &str, max_age: Option<Duration>) -> Result<(Url, PendingLogin), LoginError> {
-        let client = self.client(&*self.discover().await?)?;
+        let client = self.client(&self.discovery.ask().await?.metadata)?;
         let pending = PendingLogin {
             provider: self.config.name.clone(),
             state: self.random_text(),
@@ -146,7 +153,7 @@ impl Provider {
     pub async fn finish(&self, pending: &PendingLogin, params: CallbackParams) -> Result<VerifiedLogin, LoginError> {
         let now = self.clock.now();
         let code = self.accept_answer(pending, params, now)?;
-        let metadata = self.discover().await?;
+        let metadata = self.discovery.ask().await?.metadata;
         let answer = self.redeem(&metadata, code, &pending.verifier).await?;
         let verified = self.verify(&metadata, &answer, &Nonce::new(pending.nonce.clone()), now).await?;
         verify::freshness(&verified, pending.max_age, now)?;
@@ -186,13 +193,13 @@ impl Provider {
     /// Asks the provider about itself before anybody logs in, so that the first login and the first logout find the
     /// answer. That it is down is no reason not to start.
     pub async fn prepare(&self) {
-        if let Err(error) = self.discover().await {
+        if let Err(error) = self.discovery.ask().await {
             tracing::warn!(provider = self.name(), %error, "logins through this provider do not work at the moment");
         }
     }
 
     fn end_session_endpoint(&self) -> Option<Url> {
-        let metadata = self.state().metadata.clone()?;
+        let metadata = self.discovery.known()?.metadata;
         metadata.additional_metadata().end_session_endpoint.as_ref().map(|endpoint| endpoint.url().clone())
     }
 
@@ -249,7 +256,7 @@ impl Provider {
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::UnknownKey) => {}
         }
-        let metadata = self.refresh_keys(now).await?;
+        let metadata = self.discovery.look_for_keys().await?.metadata;
         let unknown_key = || LoginError::Unverified("its key is not among the provider's keys".to_owned());
         verify::id_token(&self.client(&metadata)?, algorithms, answer, nonce, now).map_err(|failure| match failure {
             Failure::Final(error) => error,
@@ -293,66 +300,9 @@ impl Provider {
         Ok(client.set_redirect_uri(redirect).set_auth_type(auth_type))
     }
 
-    /// What the provider says about itself, asked for at most every few minutes. An old answer is better than none, and
-    /// a failure is remembered for a moment, so that a provider that hangs does not gather a queue.
-    async fn discover(&self) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        if let Some(remembered) = self.remembered() {
-            return remembered;
-        }
-        let _asking = self.asking.lock().await;
-        if let Some(remembered) = self.remembered() {
-            return remembered;
-        }
-        let issuer = IssuerUrl::new(self.config.issuer.clone()).map_err(unavailable)?;
-        let answer = ProviderMetadataWithLogout::discover_async(issuer, &self.fetch).await.map_err(unavailable);
-        let now = self.clock.now();
-        let mut state = self.state();
-        match answer {
-            Ok(metadata) => {
-                state.metadata = Some(Arc::new(metadata));
-                state.ask_again_at = Some(now.plus(DISCOVERY_TTL));
-                state.keys_at = Some(now);
-            }
-            Err(error) => {
-                state.failure = error.to_string();
-                state.ask_again_at = Some(now.plus(FAILURE_PAUSE));
-            }
-        }
-        state.answer()
-    }
-
-    /// Looks for new keys, at most every half minute.
-    async fn refresh_keys(&self, now: Timestamp) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        let _asking = self.asking.lock().await;
-        let metadata = self.state().answer()?;
-        if self.state().keys_at.replace(now).is_some_and(|last| now.since(last) < KEYS_PAUSE) {
-            return Ok(metadata);
-        }
-        let keys = CoreJsonWebKeySet::fetch_async(metadata.jwks_uri(), &self.fetch).await.map_err(unavailable)?;
-        let metadata = Arc::new((*metadata).clone().set_jwks(keys));
-        self.state().metadata = Some(metadata.clone());
-        Ok(metadata)
-    }
-
-    fn remembered(&self) -> Option<Result<Arc<ProviderMetadataWithLogout>, LoginError>> {
-        let now = self.clock.now();
-        let state = self.state();
-        state.ask_again_at.is_some_and(|at| now < at).then(|| state.answer())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// 256 random bits, as state, nonce and verifier want them.
     fn random_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(&*self.entropy))
-    }
-}
-
-impl State {
-    fn answer(&self) -> Result<Arc<ProviderMetadataWithLogout>, LoginError> {
-        self.metadata.clone().ok_or_else(|| LoginError::ProviderUnavailable(self.failure.clone()))
     }
 }
 
@@ -371,16 +321,4 @@ fn to_map(claims: &impl serde::Serialize) -> Result<Claims, LoginError> {
 /// The provider's own words go into a log line, so they must not be able to look like another.
 fn refused(words: &str) -> LoginError {
     LoginError::ProviderRefused(sanitised(words.trim(), TEXT_MAX))
-}
-
-/// The whole chain of causes, since the outermost of them rarely says what happened.
-fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> LoginError {
-    let error = error.into();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    LoginError::ProviderUnavailable(sanitised(&text, 2 * TEXT_MAX))
 }

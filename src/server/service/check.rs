@@ -8,14 +8,16 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::domain::token::{Standing, TokenPolicy};
 use crate::domain::verdict::{Denial, Grant, Invalid, Method};
 use crate::server::credential::pat::{KnownToken, ProvenToken};
-use crate::server::credential::{Chain, Presented, Proven, Unproven};
+use crate::server::credential::{Chain, Place, Presented, Proven};
 
+use super::bearer::BearerRules;
 use super::usage::{Footprint, Usage};
 
 /// Decides about credentials.
 #[derive(Clone)]
 pub struct Validator {
     chain: Chain,
+    bearers: BearerRules,
     policy: TokenPolicy,
     usage: Usage,
     clock: Arc<dyn Clock>,
@@ -32,6 +34,8 @@ impl std::fmt::Debug for Validator {
 pub enum Pass {
     /// A personal access token.
     Token(Arc<KnownToken>),
+    /// Anything else.
+    Bearer(Arc<Grant>),
 }
 
 impl Pass {
@@ -40,14 +44,16 @@ impl Pass {
     pub fn grant(&self) -> &Grant {
         match self {
             Self::Token(known) => &known.grant,
+            Self::Bearer(grant) => grant,
         }
     }
 
-    /// When the credential was made.
+    /// When the credential was made, where that is known.
     #[must_use]
-    pub fn issued_at(&self) -> Timestamp {
+    pub fn issued_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Token(known) => known.facts.created_at,
+            Self::Token(known) => Some(known.facts.created_at),
+            Self::Bearer(_) => None,
         }
     }
 }
@@ -55,8 +61,8 @@ impl Pass {
 impl Validator {
     /// From its parts.
     #[must_use]
-    pub fn new(chain: Chain, policy: TokenPolicy, usage: Usage, clock: Arc<dyn Clock>) -> Self {
-        Self { chain, policy, usage, clock }
+    pub fn new(chain: Chain, bearers: BearerRules, policy: TokenPolicy, usage: Usage, clock: Arc<dyn Clock>) -> Self {
+        Self { chain, bearers, policy, usage, clock }
     }
 
     /// Decides about one credential, against what its place requires.
@@ -69,13 +75,16 @@ impl Validator {
         requirement: &Requirement,
         ip: Option<IpAddr>,
     ) -> Result<Pass, Denial> {
-        let Proven::Pat(token) = self.prove(presented).await?;
         let now = self.clock.now();
+        let token = match self.prove(presented).await? {
+            Proven::Pat(token) => token,
+            Proven::Bearer(bearer) => {
+                let grant = self.bearers.grant(*bearer, now)?;
+                return admit(requirement, &grant).map(|()| Pass::Bearer(Arc::new(grant)));
+            }
+        };
         self.judge(&token.known, now)?;
-        let grant = &token.known.grant;
-        requirement
-            .admit(&grant.scopes, &grant.profile.roles, &grant.profile.attributes)
-            .map_err(|missing| Denial::Insufficient { missing, scope: requirement.challenge_scope() })?;
+        admit(requirement, &token.known.grant)?;
         if !token.known.is_allowed_from(ip) {
             return Err(Denial::AddressRefused);
         }
@@ -88,12 +97,14 @@ impl Validator {
         self.chain.owner_of(credential)
     }
 
-    /// Proves a credential and says whose it is, wherever it comes from: enough for what it may do with itself.
+    /// Proves a token and says whose it is, wherever it comes from: enough for what it may do with itself.
     ///
     /// # Errors
     /// With the reason for which it is not good.
     pub async fn identify(&self, presented: Presented<'_>) -> Result<Pass, Denial> {
-        let Proven::Pat(token) = self.prove(presented).await?;
+        let Proven::Pat(token) = self.prove(presented).await? else {
+            return Err(Denial::Invalid(Invalid::Untrusted));
+        };
         self.judge(&token.known, self.clock.now())?;
         Ok(Pass::Token(token.known))
     }
@@ -105,10 +116,7 @@ impl Validator {
             Presented::Unreadable => return Err(Denial::Invalid(Invalid::Malformed)),
             Presented::One(credential) => credential,
         };
-        self.chain.prove(credential).await.map_err(|unproven| match unproven {
-            Unproven::Invalid(reason) => Denial::Invalid(reason),
-            Unproven::Unavailable => Denial::Unavailable,
-        })
+        Ok(self.chain.prove(credential, Place::Check).await?)
     }
 
     /// State, expiry and owner, as of now.
@@ -142,4 +150,11 @@ impl Validator {
         }
         known
     }
+}
+
+/// Whether a grant meets what its place requires.
+fn admit(requirement: &Requirement, grant: &Grant) -> Result<(), Denial> {
+    requirement
+        .admit(&grant.scopes, &grant.profile.roles, &grant.profile.attributes)
+        .map_err(|missing| Denial::Insufficient { missing, scope: requirement.challenge_scope() })
 }

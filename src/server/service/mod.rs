@@ -1,5 +1,6 @@
 //! Use cases. `/check`, the API and the portal meet here and nowhere deeper. No SQL and no HTTP.
 
+pub mod bearer;
 pub mod check;
 pub mod exchange;
 pub mod failures;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::domain::audit::Origin;
 use crate::domain::time::Clock;
 use crate::domain::token::{Standing, TokenPolicy};
+use crate::domain::verdict::Method;
 use crate::server::credential::pat::KnownToken;
-use crate::server::credential::{Chain, Proven, Unproven};
+use crate::server::credential::{Chain, Place, Proven, Unproven};
 
 use super::tokens::{TokenError, Tokens};
 
@@ -37,11 +38,15 @@ impl Revocation {
     /// # Errors
     /// [`TokenError::Unavailable`] and its like when that could not be done: the token may still be good.
     pub async fn revoke(&self, credential: &str, origin: &Origin) -> Result<(), TokenError> {
-        match self.chain.prove(credential).await {
+        // What others issued is theirs to end, and not worth asking them about.
+        if self.chain.owner_of(credential) != Some(Method::Pat) {
+            return Ok(());
+        }
+        match self.chain.prove(credential, Place::Check).await {
             Ok(Proven::Pat(token)) if self.may_become_good(&token.known) => {
                 self.tokens.revoke_itself(&token.known.grant, origin).await
             }
-            Ok(Proven::Pat(_)) | Err(Unproven::Invalid(_)) => Ok(()),
+            Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
     }

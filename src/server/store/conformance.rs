@@ -134,6 +134,7 @@ async fn every_statement_can_be_prepared() {
         signing_keys::WITHDRAW_SIGNING_KEY,
         users::LOOKUP_USER,
         users::FIND_USER,
+        users::FIND_USER_BY_IDENTITY,
         users::ADD_USER,
         users::REFRESH_USER,
         sessions::ADD_SESSION,

@@ -12,6 +12,9 @@ use crate::domain::user::{ExternalIdentity, Profile, User};
 pub(super) const LOOKUP_USER: &str =
     "SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at FROM users WHERE id = $1";
 pub(super) const FIND_USER: &str = "SELECT id, disabled_at FROM users WHERE issuer = $1 AND subject = $2";
+pub(super) const FIND_USER_BY_IDENTITY: &str = "
+    SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
+    FROM users WHERE issuer = $1 AND subject = $2";
 pub(super) const ADD_USER: &str = "
     INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
@@ -53,6 +56,16 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let query = sqlx::query_as::<_, UserColumns>(LOOKUP_USER).bind(id.as_uuid());
+        query.fetch_optional(self.reader()).await?.map(user).transpose()
+    }
+
+    /// The user whom a provider knows under a name, if they were ever here.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_user(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query_as::<_, UserColumns>(FIND_USER_BY_IDENTITY);
+        let query = query.bind(identity.issuer.clone()).bind(identity.subject.clone());
         query.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 

@@ -8,13 +8,16 @@ mod database;
 mod forge;
 mod oidc;
 mod request;
+mod signer;
 
-pub use ambient::{TestClock, days, hours, minutes, seconds};
+pub use ambient::{TestClock, TestEntropy, days, hours, minutes, seconds};
 pub use answer::Answer;
 pub use app::{HEADER, TestApp};
 pub use browser::Browser;
 pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
+pub use oidc::{CLIENT_ID, OidcProvider};
 pub use request::{Call, form};
+pub use signer::{Signer, encode, hs256};
 
 /// The pages for people who are logged in; `{id}` stands for a token's.
 pub const TOKEN_PAGES: [&str; 6] =

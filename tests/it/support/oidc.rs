@@ -1,16 +1,23 @@
-//! The login provider: that of the demo, on a port of its own.
+//! The login provider: that of the demo, on a port of its own, with a key that the test has.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
 use hallpass::domain::entropy::Entropy;
 use hallpass::domain::time::Clock;
 use hallpass::server::demo::{self, DemoSettings};
 use hallpass::server::http::accept;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Answer, Call};
+use super::{Answer, Call, Signer};
 
 /// The client that the provider knows.
 pub const CLIENT_ID: &str = "hallpass-tests";
@@ -19,26 +26,44 @@ pub const CLIENT_ID: &str = "hallpass-tests";
 pub struct OidcProvider {
     /// Its address.
     pub issuer: String,
+    /// A key that it publishes besides its own.
+    pub signer: Signer,
+    front: Arc<Front>,
     router: Router,
     server: JoinHandle<()>,
+}
+
+/// What stands before the demo's provider.
+#[derive(Default)]
+struct Front {
+    keys: Mutex<Vec<Value>>,
+    key_requests: AtomicUsize,
+    is_down: AtomicBool,
 }
 
 impl OidcProvider {
     /// Starts it. Our own server calls it over the network; the test's browsers take the short way.
     pub async fn start(public_url: &str, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self::start_as("main", public_url, clock, entropy).await
+    }
+
+    /// Starts one that is configured under another name.
+    pub async fn start_as(name: &str, public_url: &str, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let router = demo::router(DemoSettings {
             issuer: issuer.clone(),
             client_id: CLIENT_ID.to_owned(),
-            redirect_uri: format!("{public_url}/auth/main/callback"),
+            redirect_uri: format!("{public_url}/auth/{name}/callback"),
             post_logout_redirect_uri: format!("{public_url}/login"),
             clock,
             entropy,
         });
-        let router = router.unwrap();
+        let signer = Signer::es256("test-key");
+        let front = Arc::new(Front { keys: Mutex::new(vec![signer.jwk()]), ..Front::default() });
+        let router = router.unwrap().layer(middleware::from_fn_with_state(front.clone(), stand_before));
         let server = tokio::spawn(accept::serve(listener, router.clone(), std::future::pending()));
-        Self { issuer, router, server }
+        Self { issuer, signer, front, router, server }
     }
 
     /// Stops answering.
@@ -46,10 +71,41 @@ impl OidcProvider {
         self.server.abort();
     }
 
+    /// Answers nothing useful, or answers again.
+    pub fn set_down(&self, is_down: bool) {
+        self.front.is_down.store(is_down, Ordering::SeqCst);
+    }
+
+    /// Publishes these keys besides its own.
+    pub fn publish(&self, keys: &[Value]) {
+        *self.front.keys.lock().unwrap() = keys.to_vec();
+    }
+
+    /// How often its keys were asked for.
+    pub fn key_requests(&self) -> usize {
+        self.front.key_requests.load(Ordering::SeqCst)
+    }
+
     /// The provider as a browser needs it.
     pub fn router(&self) -> Router {
         self.router.clone()
     }
+}
+
+async fn stand_before(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
+    let wants_keys = request.uri().path() == "/jwks";
+    front.key_requests.fetch_add(usize::from(wants_keys), Ordering::SeqCst);
+    if front.is_down.load(Ordering::SeqCst) {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    let response = next.run(request).await;
+    if !wants_keys {
+        return response;
+    }
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let mut jwks: Value = serde_json::from_slice(&body).unwrap();
+    jwks["keys"].as_array_mut().unwrap().extend(front.keys.lock().unwrap().iter().cloned());
+    axum::Json(jwks).into_response()
 }
 
 /// Presses a user's button on the page at `authorize_url` and gives the address that the browser is sent back to.

@@ -138,7 +138,7 @@ impl Judge<'_> {
     }
 
     /// A secret is given as itself or as a file, not both.
-    fn secret(&mut self, key: &str, value: Option<&str>, file: Option<&str>) -> Option<SecretString> {
+    pub(super) fn secret(&mut self, key: &str, value: Option<&str>, file: Option<&str>) -> Option<SecretString> {
         let file_key = format!("{key}_file");
         match (value, file) {
             (Some(_), Some(_)) => {

@@ -1,4 +1,4 @@
-//! Who may use the API: a browser session, and for `/api/v1/self` a token.
+//! Who may use the API: a browser session, an access token of a login provider, and for `/api/v1/self` a token.
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -10,23 +10,49 @@ use super::super::problem::{Problem, Slug};
 use super::super::session::{self, Visitor};
 use super::super::{Web, check, cookies};
 use crate::domain::audit::Origin;
-use crate::domain::verdict::{Denial, Grant};
+use crate::domain::verdict::{Denial, Grant, Invalid, Method};
+use crate::domain::view::MeView;
+use crate::server::credential::Presented;
+use crate::server::service::Caller;
 
-/// Somebody with a browser session.
-pub(in crate::server::http) struct ApiCaller(pub Visitor);
+/// Somebody who may manage tokens.
+pub(in crate::server::http) struct ApiCaller(pub Person);
+
+/// A person, however they were recognised.
+pub(in crate::server::http) struct Person {
+    /// For the service.
+    pub caller: Caller,
+    /// Whether they administrate. Never with an access token: what is done for others needs a session.
+    pub is_admin: bool,
+}
+
+impl Person {
+    /// What is shown of them.
+    pub fn me(&self) -> MeView {
+        session::me(&self.caller.user, self.is_admin)
+    }
+
+    /// Where to log in again so that it counts as fresh, and come back.
+    pub fn fresh_login_path(&self, return_to: &str) -> String {
+        session::fresh_login_path(&self.caller.user.provider, return_to)
+    }
+}
+
+impl From<Visitor> for Person {
+    fn from(visitor: Visitor) -> Self {
+        Self { is_admin: visitor.is_admin, caller: visitor.caller }
+    }
+}
 
 impl FromRequestParts<Web> for ApiCaller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        one_credential(parts, web).map_err(|problem| problem.respond(web))?;
-        if has_credential(parts, web) {
+        match who(parts, web).await? {
+            Who::Person(person) => Ok(Self(person)),
             // A token never manages tokens, however good it is: a stolen one cannot make itself last.
-            grant(parts, web).await?;
-            return Err(Problem::new(Slug::Forbidden).respond(web));
+            Who::Token(_) => Err(Problem::new(Slug::Forbidden).respond(web)),
         }
-        let visitor = session::api_visitor(parts, web).await?;
-        visitor.map(Self).ok_or_else(|| Refusal::of(&Denial::NoCredential).respond(web))
     }
 }
 
@@ -42,10 +68,54 @@ impl FromRequestParts<Web> for TokenCaller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        one_credential(parts, web).map_err(|problem| problem.respond(web))?;
-        let grant = grant(parts, web).await?;
-        Ok(Self { grant, origin: parts.extensions.get::<Origin>().cloned().unwrap_or_default() })
+        if !has_credential(parts, web) {
+            return Err(Refusal::of(&Denial::NoCredential).respond(web));
+        }
+        match who(parts, web).await? {
+            Who::Token(grant) => Ok(Self { grant, origin: origin(parts) }),
+            Who::Person(_) => Err(Problem::new(Slug::Forbidden).respond(web)),
+        }
     }
+}
+
+/// For whom a request speaks.
+enum Who {
+    Person(Person),
+    Token(Grant),
+}
+
+async fn who(parts: &Parts, web: &Web) -> Result<Who, Response> {
+    one_credential(parts, web).map_err(|problem| problem.respond(web))?;
+    if !has_credential(parts, web) {
+        let visitor = session::api_visitor(parts, web).await?;
+        let person = visitor.map(|visitor| Who::Person(visitor.into()));
+        return person.ok_or_else(|| Refusal::of(&Denial::NoCredential).respond(web));
+    }
+    let found = check::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
+    let outcome = match found.presented() {
+        Presented::One(text) if web.validator.owner_of(text).is_some_and(|kind| kind != Method::Pat) => {
+            person(text, parts, web).await
+        }
+        // A token may look at itself and end itself from everywhere: whoever finds a leaked one is rarely where it may
+        // be used.
+        presented => web.validator.identify(presented).await.map(|pass| Who::Token(pass.grant().clone())),
+    };
+    outcome.map_err(|denial| Refusal::of(&denial).respond(web))
+}
+
+/// Only as a Bearer: what a browser keeps and sends by itself, such as Basic, would let other sites speak for people.
+async fn person(credential: &str, parts: &Parts, web: &Web) -> Result<Who, Denial> {
+    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let scheme = authorization.and_then(|value| value.trim().split(' ').next()).unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Denial::Invalid(Invalid::Untrusted));
+    }
+    let caller = web.bearers.caller(credential, origin(parts)).await?;
+    Ok(Who::Person(Person { caller, is_admin: false }))
+}
+
+fn origin(parts: &Parts) -> Origin {
+    parts.extensions.get::<Origin>().cloned().unwrap_or_default()
 }
 
 /// A request with a session and a credential leaves open for whom it speaks.
@@ -57,11 +127,4 @@ fn one_credential(parts: &Parts, web: &Web) -> Result<(), Problem> {
 fn has_credential(parts: &Parts, web: &Web) -> bool {
     let own = web.check.identity_header.as_ref();
     parts.headers.contains_key(header::AUTHORIZATION) || own.is_some_and(|name| parts.headers.contains_key(name))
-}
-
-/// A token may look at itself and end itself from everywhere: whoever finds a leaked one is rarely where it may be used.
-async fn grant(parts: &Parts, web: &Web) -> Result<Grant, Response> {
-    let found = check::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
-    let pass = web.validator.identify(found.presented()).await;
-    pass.map(|pass| pass.grant().clone()).map_err(|denial| Refusal::of(&denial).respond(web))
 }

@@ -17,8 +17,9 @@ use utoipa::OpenApi;
 
 use super::Web;
 use super::problem::{Problem, Slug};
-use super::session::Visitor;
 use crate::server::service::tokens::TokenError;
+
+use auth::Person;
 
 /// The routes.
 pub(super) fn routes() -> Router<Web> {
@@ -96,7 +97,7 @@ impl From<Problem> for ApiError {
 
 impl ApiError {
     /// Where the caller can log in again, if that is what is missing.
-    fn for_caller(error: TokenError, visitor: &Visitor, web: &Web) -> Self {
+    fn for_caller(error: TokenError, visitor: &Person, web: &Web) -> Self {
         match error {
             TokenError::StaleLogin => {
                 Self::Stale { login_url: web.public_url.join(&visitor.fresh_login_path("/tokens")) }

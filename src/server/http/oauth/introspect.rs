@@ -61,7 +61,8 @@ struct ActiveAnswer<'a> {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
-    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     sub: String,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     aud: &'a [String],
@@ -86,7 +87,7 @@ impl<'a> ActiveAnswer<'a> {
             token_type: "Bearer",
             // Rounded down, so that nobody keeps it for longer than it is good.
             exp: grant.expires_at.map(Timestamp::as_seconds),
-            iat: pass.issued_at().as_seconds(),
+            iat: pass.issued_at().map(Timestamp::as_seconds),
             sub: grant.user.to_string(),
             aud: audiences,
             iss: issuer,
