@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::{AccessTokensConfig, Config, DEMO_PROVIDER, OidcConfig, PublicUrl};
 use super::demo::{self, DemoSettings, DemoUser, USERS};
+use super::http::grpc::Grpc;
 use super::http::{self, accept};
 use super::{Ambient, App, StartError};
 
@@ -24,14 +25,9 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
     // Before anything else: whoever sees us ready may tell us to stop.
     let told_to_stop = told_to_stop();
     let web = bind("listen", config.listen).await?;
-    let metrics = match config.metrics_listen {
-        Some(address) => Some(bind("metrics_listen", address).await?),
-        None => None,
-    };
-    let demo_provider = match config.demo_listen {
-        Some(address) => Some(bind("demo.listen", address).await?),
-        None => None,
-    };
+    let metrics = bind_if("metrics_listen", config.metrics_listen).await?;
+    let grpc = bind_if("grpc_listen", config.grpc_listen).await?;
+    let demo_provider = bind_if("demo.listen", config.demo_listen).await?;
     let public_url = config.public_url.clone().map_or_else(|| local_url(&web), Ok)?;
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
@@ -48,7 +44,11 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
         tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
     }
     tasks.spawn(accept::serve(web, http::router(&app.web), stop.clone().cancelled_owned()));
-    announce(&public_url, demo_issuer.as_deref());
+    let grpc_address = grpc.as_ref().map(local_address).transpose()?;
+    if let Some(listener) = grpc {
+        tasks.spawn(accept::serve_http2(listener, Grpc::new(&app.web), stop.clone().cancelled_owned()));
+    }
+    announce(&public_url, demo_issuer.as_deref(), grpc_address);
     told_to_stop.await;
     tracing::info!("stopping");
     stop.cancel();
@@ -60,6 +60,13 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
 
 async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { key, address, error })
+}
+
+async fn bind_if(key: &'static str, address: Option<SocketAddr>) -> Result<Option<TcpListener>, StartError> {
+    match address {
+        Some(address) => bind(key, address).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr, StartError> {
@@ -106,9 +113,12 @@ fn demo_login(
 }
 
 /// Says on standard output where to go.
-fn announce(public_url: &PublicUrl, demo_issuer: Option<&str>) {
+fn announce(public_url: &PublicUrl, demo_issuer: Option<&str>, grpc: Option<SocketAddr>) {
     let ready = || format!("Hallpass is ready at {public_url}\n");
-    let text = demo_issuer.map_or_else(ready, |issuer| demo_welcome(public_url, issuer));
+    let mut text = demo_issuer.map_or_else(ready, |issuer| demo_welcome(public_url, issuer));
+    if let Some(address) = grpc {
+        text.extend(["Envoy's ext_authz over gRPC is at ", &address.to_string(), "\n"]);
+    }
     let mut out = std::io::stdout().lock();
     // Nobody reading is no reason to stop.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -198,6 +198,13 @@ fn axum_is_known_only_at_the_edge() {
 }
 
 #[test]
+fn grpc_is_known_only_to_its_adapter() {
+    for name in ["tonic", "tonic_health", "envoy_types"] {
+        assert_only_in(name, &["server::http::grpc"]);
+    }
+}
+
+#[test]
 fn the_rules_ask_for_no_time_no_chance_and_no_files() {
     for name in ["tokio", "std::fs", "std::env", "rand", "leptos", "http", "SystemTime", "Instant"] {
         let wrong = files(|source| is_in(source, "domain") && source.code.contains(&format!("{name}::")));

@@ -231,16 +231,32 @@ async fn logs_can_be_json_and_name_each_request() {
     assert!(lines.iter().any(|line| line.to_string().contains(&id)), "{logs}");
 }
 
+/// An address that nobody listens on.
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 #[tokio::test]
 async fn metrics_have_a_listener_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let address = format!("127.0.0.1:{port}");
+    let address = free_address();
     let env = [FREE_PORTS[0], FREE_PORTS[1], ("HALLPASS_METRICS_LISTEN", address.as_str())];
     let server = Server::start(folder.path(), &["serve", "--demo"], &env);
     let text = server.client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(text.contains("hallpass_argon2_total 0"), "{text}");
     assert_eq!(server.status("/metrics").await, 404);
+}
+
+#[tokio::test]
+async fn grpc_has_a_listener_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let env = [&FREE_PORTS[..], &[("HALLPASS_GRPC_LISTEN", &address)]].concat();
+    let server = Server::start(folder.path(), &["serve", "--demo"], &env);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel.connect().await.unwrap());
+    health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(server.stop().0, 0, "an open connection keeps it from stopping");
 }
 
 #[tokio::test]
@@ -265,12 +281,8 @@ async fn a_demo_and_a_real_installation_never_share_a_database() {
 #[test]
 fn a_demo_is_only_reachable_from_here() {
     let folder = tempfile::tempdir().unwrap();
-    for (index, key) in ["listen", "demo.listen", "metrics_listen"].into_iter().enumerate() {
-        let mut env = vec![
-            ("HALLPASS_LISTEN", "127.0.0.1:0"),
-            ("HALLPASS_DEMO__LISTEN", "127.0.0.1:0"),
-            ("HALLPASS_METRICS_LISTEN", "127.0.0.1:0"),
-        ];
+    for (index, key) in ["listen", "demo.listen", "metrics_listen", "grpc_listen"].into_iter().enumerate() {
+        let mut env = [&FREE_PORTS[..], &[("HALLPASS_GRPC_LISTEN", "")]].concat();
         env[index].1 = "0.0.0.0:0";
         assert!(refused(folder.path(), &["serve", "--demo"], &env).contains(key));
     }
@@ -341,8 +353,8 @@ fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = tempfile::tempdir().unwrap();
-    for (index, key) in ["listen", "demo.listen", "metrics_listen"].into_iter().enumerate() {
-        let mut env = FREE_PORTS;
+    for (index, key) in ["listen", "demo.listen", "metrics_listen", "grpc_listen"].into_iter().enumerate() {
+        let mut env = [&FREE_PORTS[..], &[("HALLPASS_GRPC_LISTEN", "")]].concat();
         env[index].1 = &address;
         let said = refused(folder.path(), &["serve", "--demo"], &env);
         assert!(said.contains(&format!("{key}: ")) && said.contains(&address), "{said}");

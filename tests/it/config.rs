@@ -76,6 +76,7 @@ fn the_example_holds_under_every_key_the_default() {
     for key in [
         "listen",
         "metrics_listen",
+        "grpc_listen",
         "secret_key_file",
         "trusted_proxies",
         "url",
@@ -126,6 +127,7 @@ fn what_is_not_said_has_the_documented_default() {
     let config = good(MINIMAL, &[]);
     assert_eq!(config.listen.to_string(), "127.0.0.1:3000");
     assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9464");
+    assert!(config.grpc_listen.is_none());
     assert_eq!(config.secret_key_file, PathBuf::from("/etc/hallpass/data/secret.key"));
     assert_eq!(config.database.path, PathBuf::from("/etc/hallpass/data/hallpass.db"));
     assert_eq!(config.database.max_connections, 10);
@@ -209,6 +211,7 @@ fn each_wrong_value_is_named_by_its_key() {
         (with("listen = \"3000\""), "listen"),
         (with("listen = 3000"), "listen"),
         (with("metrics_listen = \"nowhere\""), "metrics_listen"),
+        (with("grpc_listen = \"3002\""), "grpc_listen"),
         (with("trusted_proxies = [\"10.0.0.0/8\", \"proxy\"]"), "trusted_proxies.1"),
         (with("trusted_proxies = [\"0.0.0.0/0\"]"), "trusted_proxies.0"),
         (with("trusted_proxies = [\"::/0\"]"), "trusted_proxies.0"),
@@ -292,6 +295,7 @@ fn the_environment_goes_over_the_file() {
         &[
             ("HALLPASS_LISTEN", "127.0.0.1:2"),
             ("HALLPASS_METRICS_LISTEN", ""),
+            ("HALLPASS_GRPC_LISTEN", "127.0.0.1:3"),
             ("HALLPASS_TRUSTED_PROXIES", r#"["10.0.0.0/8", "192.0.2.0/24"]"#),
             ("HALLPASS_DATABASE__MAX_CONNECTIONS", "3"),
             ("HALLPASS_TOKENS__ALLOW_NEVER", "true"),
@@ -306,6 +310,7 @@ fn the_environment_goes_over_the_file() {
     );
     assert_eq!(config.listen.port(), 2);
     assert!(config.metrics_listen.is_none());
+    assert_eq!(config.grpc_listen.unwrap().port(), 3);
     assert_eq!((config.trusted_proxies.len(), config.database.max_connections), (2, 3));
     assert_eq!(config.tokens.policy.lifetime.max, days(400));
     let oidc = &config.oidc[0];

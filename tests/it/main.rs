@@ -18,6 +18,7 @@ mod check;
 mod config;
 mod connections;
 mod csrf;
+mod grpc;
 mod hash_secret;
 mod headers;
 mod live;

@@ -39,6 +39,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/metrics` listens.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where Envoy asks by gRPC.
+    pub grpc_listen: Option<SocketAddr>,
     /// Where the demo provider listens; only with `--demo`.
     pub demo_listen: Option<SocketAddr>,
     /// The file with the key from which all others are derived.

@@ -15,6 +15,8 @@ pub struct RawConfig {
     pub listen: String,
     /// Address and port of `/metrics`; empty turns it off.
     pub metrics_listen: String,
+    /// Address and port for Envoy's `ext_authz` over gRPC; empty turns it off.
+    pub grpc_listen: String,
     /// File with 32 random bytes in base64. Made together with a new SQLite database.
     pub secret_key_file: String,
     /// Networks (CIDR) of proxies whose `X-Forwarded-For` is believed.
@@ -47,6 +49,7 @@ impl Default for RawConfig {
             public_url: String::new(),
             listen: "127.0.0.1:3000".to_owned(),
             metrics_listen: "127.0.0.1:9464".to_owned(),
+            grpc_listen: String::new(),
             secret_key_file: "data/secret.key".to_owned(),
             trusted_proxies: Vec::new(),
             database: RawDatabase::default(),

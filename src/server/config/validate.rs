@@ -58,19 +58,21 @@ impl Judge<'_> {
         let raw = &self.loaded.raw;
         let public_url = self.public_url(demo);
         let listen = self.address("listen", &raw.listen);
-        let metrics_listen =
-            (!raw.metrics_listen.is_empty()).then(|| self.address("metrics_listen", &raw.metrics_listen));
+        let metrics_listen = self.optional_address("metrics_listen", &raw.metrics_listen);
+        let grpc_listen = self.optional_address("grpc_listen", &raw.grpc_listen);
         let demo_listen = demo.then(|| self.address("demo.listen", &raw.demo.listen));
         if demo {
             self.only_loopback(&[
                 ("listen", Some(listen)),
                 ("metrics_listen", metrics_listen),
+                ("grpc_listen", grpc_listen),
                 ("demo.listen", demo_listen),
             ]);
         }
         Config {
             listen,
             metrics_listen,
+            grpc_listen,
             demo_listen,
             secret_key_file: self.path("secret_key_file", &raw.secret_key_file),
             trusted_proxies: self.networks(),
@@ -104,6 +106,10 @@ impl Judge<'_> {
     fn address(&mut self, key: &str, text: &str) -> SocketAddr {
         let parsed = text.parse().map_err(|_| "please give an address and a port, such as \"127.0.0.1:3000\"");
         self.keep(key, parsed).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    fn optional_address(&mut self, key: &str, text: &str) -> Option<SocketAddr> {
+        (!text.is_empty()).then(|| self.address(key, text))
     }
 
     fn only_loopback(&mut self, listeners: &[(&str, Option<SocketAddr>)]) {

@@ -6,6 +6,7 @@ mod assets;
 mod check;
 mod cookies;
 mod form;
+pub mod grpc;
 mod health;
 mod login;
 mod oauth;

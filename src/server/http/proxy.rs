@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+
+/// Where proxies write whom they speak for.
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The client's address: from the right of `X-Forwarded-For`, the first that no trusted network contains. Without a
 /// trusted peer the header means nothing, because anybody can write it.
@@ -26,7 +29,7 @@ pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet
 }
 
 fn hops_from_the_right(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
-    let lines: Vec<_> = headers.get_all("x-forwarded-for").iter().collect();
+    let lines: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
     let hops: Vec<_> =
         lines.into_iter().flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(address).collect();
     hops.into_iter().rev()

@@ -1,6 +1,7 @@
 //! The accept loop. Our own, because `axum::serve` never times a silent client out, and hyper's timer for heads would
 //! also cut connections that rest between two requests.
 
+mod http2;
 mod phase;
 mod stream;
 
@@ -27,6 +28,7 @@ use tokio::time::{Instant, Sleep};
 use tower::ServiceExt as _;
 
 use super::Peer;
+pub use http2::serve as serve_http2;
 use phase::SharedPhase;
 use stream::Guarded;
 
@@ -64,13 +66,23 @@ impl Default for Limits {
     }
 }
 
-/// Serves until `stop` resolves, then finishes what is in flight.
+/// Serves HTTP/1.1 until `stop` resolves, then finishes what is in flight.
 pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     serve_within(Limits::default(), listener, router, stop).await;
 }
 
 /// The same within other limits.
 pub async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    run(limits, listener, stop, |accepted, graceful| start(accepted, limits, router.clone(), graceful)).await;
+}
+
+/// Accepts until `stop` resolves; `start` spawns what serves each connection.
+async fn run(
+    limits: Limits,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+    start: impl Fn(Accepted, &GracefulShutdown),
+) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let mut stop = std::pin::pin!(stop);
@@ -80,7 +92,7 @@ pub async fn serve_within(limits: Limits, listener: TcpListener, router: Router,
             () = &mut stop => break,
         };
         match accepted {
-            Ok(accepted) => start(accepted, limits, router.clone(), &graceful),
+            Ok(accepted) => start(accepted, &graceful),
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -103,18 +115,18 @@ struct Accepted {
 async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
+    // Answers are small: waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
     Ok(Accepted { stream, peer: Peer(address.ip()), place })
 }
 
 fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &GracefulShutdown) {
     let Accepted { stream, peer, place } = accepted;
-    // Answers are small: waiting to fill a packet only delays them.
-    let _ = stream.set_nodelay(true);
     let phase = SharedPhase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), limits));
-    let service = hyper::service::service_fn(move |request| {
-        let request = request.map(|body| Timed { body, until: Instant::now() + limits.body, deadline: None });
-        respond(request, peer, router.clone(), phase.clone())
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        phase.begin_answer(request.body().size_hint().exact());
+        respond(received(request, peer, limits), router.clone(), phase.clone())
     });
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
     let connection = graceful.watch(connection);
@@ -126,17 +138,17 @@ fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &Graceful
     });
 }
 
-async fn respond(
-    request: hyper::Request<Timed>,
-    peer: Peer,
-    router: Router,
-    phase: SharedPhase,
-) -> Result<Response<Tail>, Infallible> {
-    phase.begin_answer(request.body().size_hint().exact());
+async fn respond(request: Request, router: Router, phase: SharedPhase) -> Result<Response<Tail>, Infallible> {
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
+}
+
+/// A request as the services take it: with its peer, and with a deadline for its body.
+fn received(request: hyper::Request<Incoming>, peer: Peer, limits: Limits) -> Request {
     let (mut parts, body) = request.into_parts();
     parts.extensions.insert(peer);
-    let response = router.oneshot(Request::from_parts(parts, Body::new(body))).await?;
-    Ok(response.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
+    let body = Timed { body, until: Instant::now() + limits.body, deadline: None };
+    Request::from_parts(parts, Body::new(body))
 }
 
 /// A request body that must be complete in time, however slowly it drips.
