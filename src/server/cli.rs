@@ -2,6 +2,7 @@
 
 mod hash_secret;
 mod keys;
+mod selftest;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -47,6 +48,8 @@ enum Command {
         #[arg(long, value_name = "FILE", hide = true)]
         config: Option<PathBuf>,
     },
+    /// Check a deployed proxy from outside, with a good token from the environment or standard input
+    Selftest(selftest::SelftestArgs),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +100,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
         Command::HashSecret { .. } => hash_secret::run(),
+        Command::Selftest(args) => selftest::run(&args),
     }
 }
 

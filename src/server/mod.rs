@@ -8,6 +8,7 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod keys;
+pub mod selftest;
 pub mod service;
 mod start;
 pub mod store;

@@ -26,6 +26,7 @@ mod login;
 mod oauth;
 mod portal;
 mod secrets_leak;
+mod selftest;
 mod sessions;
 mod signing;
 mod slow_clients;
