@@ -184,7 +184,7 @@ impl App {
         .await?;
         let providers = providers(config, public_url, &ambient)?;
         let rules = BearerRules::new(catalogue.clone(), policy);
-        let chain = Chain::new(pat, vec![Arc::new(OidcValidator::new(db.clone(), providers.clone()))]);
+        let chain = Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(db.clone(), providers.clone()))]);
         let validator = Validator::new(chain.clone(), rules.clone(), policy, usage.clone(), ambient.clock.clone());
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = Tokens::new(TokenParts {
@@ -210,7 +210,7 @@ impl App {
             bearers: Bearers::new(chain.clone(), rules, ambient.clock.clone()),
             introspection: Introspection::new(clients, validator.clone(), config.jwt.audiences.clone()),
             exchange: Exchange::new(validator.clone(), signer.clone(), ambient.clock.clone()),
-            revocation: Revocation::new(chain, policy, tokens.clone(), ambient.clock.clone()),
+            revocation: Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone()),
             validator,
             problems: http::Problems::new(public_url),
             asks: http::Asks::new(),

@@ -5,16 +5,15 @@ use std::sync::Arc;
 use crate::domain::audit::Origin;
 use crate::domain::time::Clock;
 use crate::domain::token::{Standing, TokenPolicy};
-use crate::domain::verdict::Method;
-use crate::server::credential::pat::KnownToken;
-use crate::server::credential::{Chain, Place, Proven, Unproven};
+use crate::server::credential::Unproven;
+use crate::server::credential::pat::{KnownToken, PatValidator};
 
 use super::tokens::{TokenError, Tokens};
 
 /// What holders of tokens can do.
 #[derive(Clone)]
 pub struct Revocation {
-    chain: Chain,
+    pat: PatValidator,
     policy: TokenPolicy,
     tokens: Tokens,
     clock: Arc<dyn Clock>,
@@ -29,8 +28,8 @@ impl std::fmt::Debug for Revocation {
 impl Revocation {
     /// From its parts.
     #[must_use]
-    pub fn new(chain: Chain, policy: TokenPolicy, tokens: Tokens, clock: Arc<dyn Clock>) -> Self {
-        Self { chain, policy, tokens, clock }
+    pub fn new(pat: PatValidator, policy: TokenPolicy, tokens: Tokens, clock: Arc<dyn Clock>) -> Self {
+        Self { pat, policy, tokens, clock }
     }
 
     /// Sees to it that a text is no good token afterwards. What is none is none already, and nothing changes.
@@ -38,12 +37,8 @@ impl Revocation {
     /// # Errors
     /// [`TokenError::Unavailable`] and its like when that could not be done: the token may still be good.
     pub async fn revoke(&self, credential: &str, origin: &Origin) -> Result<(), TokenError> {
-        // What others issued is theirs to end, and not worth asking them about.
-        if self.chain.owner_of(credential) != Some(Method::Pat) {
-            return Ok(());
-        }
-        match self.chain.prove(credential, Place::Check).await {
-            Ok(Proven::Pat(token)) if self.may_become_good(&token.known) => {
+        match self.pat.prove(credential).await {
+            Ok(token) if self.may_become_good(&token.known) => {
                 self.tokens.revoke_itself(&token.known.grant, origin).await
             }
             Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),

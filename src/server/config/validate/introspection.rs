@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use argon2::Params;
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, PasswordHash};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::super::IntrospectionClientConfig;
@@ -88,7 +88,7 @@ fn proof(phc: &str) -> Result<(), String> {
     }
     let params = Params::try_from(&stored).map_err(|_| NO_PROOF.to_owned())?;
     let salt = stored.salt.as_ref().map_or(0, |salt| salt.len());
-    if salt < SALT_MIN || stored.hash.as_ref().map(|hash| hash.len()) != Some(OUTPUT_LEN) {
+    if salt < SALT_MIN || stored.hash.as_ref().map(Output::len) != Some(OUTPUT_LEN) {
         return Err(format!("{NO_PROOF}: a salt of at least {SALT_MIN} bytes and a result of {OUTPUT_LEN} are needed"));
     }
     let work = params.m_cost().saturating_mul(params.t_cost());
