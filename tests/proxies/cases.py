@@ -1,0 +1,364 @@
+"""What must hold behind every proxy. Each function is a case; its name and first line say what it is about."""
+
+import base64
+import json
+import time
+
+from hallpass import AUDIENCE, FAILURES_PER_MINUTE, SCOPE
+from programs import IDENTITY
+from wire import Connection
+
+SECRET_LOOKING = "hpat_"
+#: Another's identity, as a client would forge it.
+FORGED = "forged-by-the-client"
+FORGERY_ARRIVED = "forged headers reached the API:"
+
+
+class Client:
+    """Sends requests to one proxy from an address of its own, and looks up what arrived at the API."""
+
+    numbers = iter(range(1, 60_000))
+
+    def __init__(self, stage, proxy):
+        self.stage, self.proxy = stage, proxy
+        self.port = proxy.port
+        self.number = next(self.numbers)
+        self.address = f"127.{20 + self.number // 250 % 200}.{1 + self.number % 250}.7"
+        self.key = f"{proxy.name}-{self.number}"
+
+    def send(self, method="GET", target="/users", headers=(), **more):
+        with Connection(self.port, self.address, more.pop("timeout", 5)) as connection:
+            return connection.send(method, target, [("X-Case", self.key), *headers], **more)
+
+    @property
+    def good(self):
+        """A good credential for this proxy."""
+        return self.proxy.credential()
+
+    def arrived(self):
+        """Requests that reached the API."""
+        return self.stage.echo.received[self.key]
+
+
+def bearer(secret):
+    return ("Authorization", f"Bearer {secret}")
+
+
+def check(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in what))
+
+
+def check_refused(client, answer, status, challenge=None, retry=False):
+    check(answer.status == status, f"expected {status}, got", answer.status, answer.headers)
+    check(not client.arrived(), f"{status}, but the request reached the API")
+    if challenge is not None and client.proxy.relays_challenges:
+        check(answer.header("WWW-Authenticate") == challenge, "WWW-Authenticate is", answer.values("WWW-Authenticate"))
+    if retry and client.proxy.says_when:
+        check(answer.header("Retry-After").isdigit(), "Retry-After is", answer.values("Retry-After"))
+    check(not [name for name, _ in answer.headers if name.lower().startswith("x-auth-")], "identity in a refusal")
+
+
+def check_allowed(stage, proxy, client, answer, token=None, secret=None):
+    """The API saw each identity header once, with the value of the token's owner, and the token nowhere."""
+    token = token or stage.token
+    check(answer.status == 200, "expected 200, got", answer.status, answer.headers, answer.body[:200])
+    check(len(client.arrived()) == 1, "the API got", len(client.arrived()), "requests")
+    seen = client.arrived()[0]
+    check_no_secret(seen, secret or token["secret"])
+    found = {}
+    for name, value in seen["headers"]:
+        found.setdefault(name.lower(), []).append(value)
+    identity = {name for name in found if looks_like_identity(name)}
+    check(identity == set(proxy.identity), "identity headers are", sorted(identity))
+    check("x-api-key" not in found, "the header for the token reached the API")
+    for name, value in expected(stage, proxy, token).items():
+        check(found[name] == [value], f"{name} is", found[name], "and not", value)
+    if "authorization" in proxy.identity:
+        check_jwt(stage, found["authorization"], token)
+    return seen
+
+
+def looks_like_identity(name):
+    """Also in other spellings: what is no letter and no digit is one and the same to many frameworks."""
+    plain = "".join(char if char.isalnum() else "-" for char in name.lower())
+    return plain.startswith("x-auth-") or plain == "authorization"
+
+
+def expected(stage, proxy, token):
+    me, of_token = stage.me, token["token"]
+    values = {
+        "x-auth-subject": me["id"], "x-auth-user": me["username"], "x-auth-email": me["email"],
+        "x-auth-roles": ",".join(me["roles"]), "x-auth-scopes": " ".join(of_token["scopes"]),
+        "x-auth-token-id": of_token["id"], "x-auth-method": "pat", "x-auth-expires": of_token["expires_at"],
+        "x-auth-truncated": "-",
+    }
+    return {name: value for name, value in values.items() if name in proxy.identity}
+
+
+def check_no_secret(seen, secret):
+    text = json.dumps(seen)
+    check(secret not in text, "the token reached the API")
+    basic = [base64.b64encode(pair.encode()).decode() for pair in (f"me:{secret}", f"{secret}:", f":{secret}")]
+    check(not any(pair in text for pair in basic), "the token reached the API in base64")
+
+
+def check_jwt(stage, values, token):
+    """One JWT, for the audience of the proxy's configuration. (Its signature is another proxy's case.)"""
+    check(len(values) == 1 and values[0].startswith("Bearer ey"), "Authorization is", values)
+    head, claims, _ = (decode(part) for part in values[0].removeprefix("Bearer ").split("."))
+    check(head["typ"] == "at+jwt", "typ is", head["typ"])
+    wanted = {"iss": stage.hallpass.url, "sub": stage.me["id"], "aud": AUDIENCE, "token_id": token["token"]["id"]}
+    for name, value in wanted.items():
+        check(claims[name] in (value, [value]), f"{name} is", claims[name], "and not", value)
+    check(0 < claims["exp"] - time.time() <= 61, "it expires in", claims["exp"] - time.time(), "s")
+
+
+def decode(part):
+    raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    return json.loads(raw) if raw[:1] == b"{" else raw
+
+
+# The cases.
+
+
+def allow(stage, proxy, client):
+    """A good token: our identity headers, a JWT in place of the token."""
+    answer = client.send(headers=[client.good])
+    seen = check_allowed(stage, proxy, client, answer)
+    check((seen["method"], seen["target"]) == ("GET", "/users"), "the API got", seen["method"], seen["target"])
+    check(answer.json() == seen, "the client did not get the API's answer")
+
+
+def basic(stage, proxy, client):
+    """The token as a password."""
+    pair = base64.b64encode(f"me:{stage.token['secret']}".encode()).decode()
+    check_allowed(stage, proxy, client, client.send(headers=[("authorization", f"basic {pair}")]))
+
+
+def own_header(stage, proxy, client):
+    """The token in the header of check.identity_header."""
+    check_allowed(stage, proxy, client, client.send(headers=[("X-API-Key", stage.token["secret"])]))
+
+
+def no_credential(stage, proxy, client):
+    """401 and where to look, for every method; no login page."""
+    for method in ("GET", "HEAD", "POST", "OPTIONS"):
+        answer = client.send(method, headers=[("Accept", "text/html"), ("Cookie", "hallpass=x")])
+        check_refused(client, answer, 401, challenge='Bearer realm="hallpass"')
+        check(not answer.header("Location"), "a redirect")
+
+
+def bad_token(stage, proxy, client):
+    """Credentials that are none."""
+    secret = stage.token["secret"]
+    for value in (secret[:-1] + ("0" if secret[-1] != "0" else "1"), "nonsense", f"{secret} {secret}"):
+        answer = client.send(headers=[bearer(value)])
+        check_refused(client, answer, 401, challenge='Bearer realm="hallpass", error="invalid_token"')
+    check(not proxy.relays_problems or answer.json()["status"] == 401, "the problem is not relayed")
+
+
+def missing_scope(stage, proxy, client):
+    """403, and which scope is missing."""
+    answer = client.send(headers=[bearer(stage.reports["secret"])])
+    challenge = f'Bearer realm="hallpass", error="insufficient_scope", scope="{SCOPE}"'
+    check_refused(client, answer, 403, challenge=challenge)
+
+
+def revoked(stage, proxy, client):
+    """A token is refused from the moment its revocation was answered."""
+    token = stage.hallpass.portal.create_token(client.key)
+    check_allowed(stage, proxy, client, client.send(headers=[bearer(token["secret"])]), token=token)
+    client.arrived().clear()
+    stage.hallpass.portal.revoke(token)
+    check_refused(client, client.send(headers=[bearer(token["secret"])]), 401)
+
+
+def spoofed(stage, proxy, client):
+    """Forged identity headers, in any case and twice, never reach the API."""
+    for spelling in (str, str.lower, str.upper):
+        client.arrived().clear()
+        forged = [(spelling(name), FORGED) for name in IDENTITY[1:]]
+        forged = forged + [(spelling("X-Auth-User"), "")] + forged
+        answer = client.send(headers=[*forged, client.good])
+        check_clean(stage, proxy, client, answer)
+
+
+def aliases(stage, proxy, client):
+    """Nor do they in spellings that a framework takes for the same name."""
+    for name in ("X_Auth_User", "X-Auth_User", "X_Auth-User", "x_auth_subject", "X.Auth.User", "X.Auth-Roles",
+                 "X-Auth.Scopes", "X!Auth!User", "X~AUTH~USER", "X|Auth|Roles", "X_Auth_Truncated"):
+        client.arrived().clear()
+        answer = client.send(headers=[(name, FORGED), client.good])
+        if not (proxy.refuses_aliases and answer.status == 400 and not client.arrived()):
+            check_clean(stage, proxy, client, answer)
+
+
+def check_clean(stage, proxy, client, answer):
+    """Passed on without what was forged."""
+    forged = [name for seen in client.arrived() for name, value in seen["headers"] if FORGED in value]
+    check(not forged, FORGERY_ARRIVED, forged)
+    check_allowed(stage, proxy, client, answer)
+
+
+def hop_by_hop(stage, proxy, client):
+    """A client cannot name our headers in `Connection` and so have them taken out."""
+    for names in ("X-Auth-User", "close, x-auth-subject, X-Auth-Roles", "keep-alive, X-Auth-User", "X-Forwarded-For",
+                  "upgrade, X-Auth-User", "X-API-Key"):
+        client.arrived().clear()
+        answer = client.send(headers=[("Connection", names), client.good])
+        check_allowed(stage, proxy, client, answer)
+    client.arrived().clear()
+    answer = client.send(headers=[("Connection", "Authorization"), client.good])
+    # Taking out its own token is the client's loss.
+    if answer.status != 401:
+        check_allowed(stage, proxy, client, answer)
+
+
+def requirements(stage, proxy, client):
+    """A client cannot choose what is required of it."""
+    weak = "scope=read:reports&audience=hallpass"
+    headers = [("X-Check-Scope", "read:reports"), ("X-Check-Role", "staff"), ("X-Check-Audience", "hallpass"),
+               ("X-Original-URI", f"/check?{weak}"), ("X-Original-URL", f"http://a/check?{weak}"),
+               ("X-Forwarded-Uri", f"/?{weak}"), ("X-Forwarded-Method", "OPTIONS")]
+    for target in (f"/users?{weak}", "/check", "/healthz", f"/check/nginx?{weak}", f"/..;/check?{weak}"):
+        answer = client.send(target=target, headers=[*headers, bearer(stage.reports["secret"])])
+        check(answer.status in (400, 403) and not client.arrived(), target, "is answered", answer.status)
+        if proxy.refuses_nobody:
+            answer = client.send(target=target, headers=headers)
+            check(answer.status in (400, 401) and not client.arrived(), target, "without a token is", answer.status)
+    answer = client.send(target=f"/users?{weak}", headers=[*headers, client.good])
+    seen = check_allowed(stage, proxy, client, answer)
+    check(seen["target"] == f"/users?{weak}", "the API got", seen["target"])
+
+
+def client_address(stage, proxy, client):
+    """Hallpass sees the client's own address, whatever the client writes into X-Forwarded-For."""
+    networks = [f"{client.address}/32"]
+    token = stage.hallpass.portal.create_token(client.key, allowed_ips=networks)
+    check_allowed(stage, proxy, client, client.send(headers=[bearer(token["secret"])]), token=token)
+    elsewhere = Client(stage, proxy)
+    forged = [("X-Forwarded-For", client.address), ("Forwarded", f"for={client.address}"),
+              ("X-Real-IP", client.address), ("X-Envoy-External-Address", client.address)]
+    answer = elsewhere.send(headers=[*forged, bearer(token["secret"])])
+    check_refused(elsewhere, answer, 403, challenge='Bearer realm="hallpass"')
+
+
+def body(stage, proxy, client):
+    """Bodies reach the API whole, with a length or in chunks."""
+    for size in (0, 10, 200_000):
+        for chunked in (False, True):
+            client.arrived().clear()
+            sent = (b"0123456789abcdef" * (size // 16 + 1))[:size]
+            answer = client.send("POST", headers=[client.good], body=sent, chunked=chunked)
+            seen = check_allowed(stage, proxy, client, answer)
+            got = base64.b64decode(seen["body"])
+            check(seen["method"] == "POST" and got == sent, f"{len(got)} bytes of {size} arrived, chunked: {chunked}")
+
+
+def refused_body(stage, proxy, client):
+    """A refusal does not wait for the body, and the next request on the connection is understood."""
+    with Connection(client.port, client.address) as connection:
+        bad = [("X-Case", client.key), bearer("nonsense")]
+        answer = connection.send("POST", "/users", bad, body=b"x" * 3000)
+        check_refused(client, answer, 401)
+        if answer.header("Connection").lower() != "close":
+            good = [("X-Case", client.key), client.good]
+            check_allowed(stage, proxy, client, connection.send("GET", "/users", good))
+
+
+def head(stage, proxy, client):
+    """HEAD and other methods go through as themselves."""
+    for method in ("HEAD", "PUT", "DELETE", "OPTIONS"):
+        client.arrived().clear()
+        seen = check_allowed(stage, proxy, client, client.send(method, headers=[client.good]))
+        check(seen["method"] == method, "the API got", seen["method"])
+
+
+def big_cookies(stage, proxy, client):
+    """5,000 bytes of cookies are no reason to fail, and reach the API."""
+    cookie = "session=" + "c" * 5000
+    seen = check_allowed(stage, proxy, client,
+                         client.send(headers=[("Cookie", cookie), client.good]))
+    check(["cookie", cookie] in [[name.lower(), value] for name, value in seen["headers"]], "the cookie is not there")
+
+
+def two_credentials(stage, proxy, client):
+    """More than one credential is no credential, however they are sent."""
+    good, other = client.good, bearer(stage.reports["secret"])
+    pairs = [[good, other], [other, good], [good, good], [("Authorization", f"{good[1]}, {other[1]}")],
+             [good, ("authorization", "Basic Og==")]]
+    if own_header.__name__ not in proxy.without:
+        pairs.append([good, ("X-API-Key", stage.token["secret"])])
+    for headers in pairs:
+        answer = client.send(headers=headers)
+        # Some proxies refuse such a request themselves.
+        check(answer.status in (400, 401) and not client.arrived(), [name for name, _ in headers], answer.status)
+
+
+def failure_limit(stage, proxy, client):
+    """Too many refused credentials: 429 for further ones, not for good ones and not for other addresses."""
+    bad = [bearer("hpat_0123456789ABCDEF_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ4Nu9rC")]
+    statuses = [client.send(headers=bad).status for _ in range(FAILURES_PER_MINUTE + 3)]
+    check(set(statuses) == {401, 429} and statuses[-1] == 429, "the answers were", statuses)
+    check_refused(client, client.send(headers=bad), 429, retry=True)
+    if proxy.refuses_nobody:
+        check_refused(client, client.send(), 401, challenge='Bearer realm="hallpass"')
+    check_allowed(stage, proxy, client, client.send(headers=[client.good]))
+    neighbour = Client(stage, proxy)
+    check_refused(neighbour, neighbour.send(headers=bad), 401)
+
+
+def keepalive(stage, proxy, client):
+    """1,000 requests need few connections to Hallpass, refusals included."""
+    before = stage.relay.accepted
+    with Connection(client.port, client.address) as connection:
+        for number in range(1000):
+            good = number % 10 or not proxy.refuses_nobody
+            headers = [("X-Case", client.key), *([client.good] if good else [])]
+            answer = connection.send("GET", "/users", headers)
+            check(answer.status == (200 if good else 401), "request", number, "is answered", answer.status)
+            if answer.header("Connection").lower() == "close":
+                connection.__exit__()
+                connection.__init__(client.port, client.address)
+    opened = stage.relay.accepted - before
+    check(opened <= proxy.most_connections, opened, "connections for 1,000 requests")
+
+
+def store_down(stage, proxy, client):
+    """Hallpass cannot ask its database: 503 with Retry-After, never 401 for a token that may be good."""
+    stage.break_store()
+    answer = client.send(headers=[client.good])
+    check_refused(client, answer, proxy.unavailable, retry=True)
+    if proxy.refuses_nobody:
+        check_refused(client, client.send(), 401, challenge='Bearer realm="hallpass"')
+
+
+def silent(stage, proxy, client):
+    """Hallpass takes the connection and says nothing: refused within the stated second."""
+    stage.relay.hang()
+    started = time.monotonic()
+    try:
+        answer = client.send(headers=[client.good], timeout=3)
+    except TimeoutError:
+        check(not proxy.one_second, "no answer after 3 s")
+        check(not client.arrived(), "the request reached the API")
+        return
+    elapsed = time.monotonic() - started
+    check_refused(client, answer, proxy.unreachable, retry=True)
+    check(0.5 < elapsed < 2, "it took", round(elapsed, 2), "s")
+
+
+def unreachable(stage, proxy, client):
+    """Nobody listens where Hallpass should be: refused."""
+    stage.relay.refuse()
+    answer = client.send(headers=[client.good])
+    check_refused(client, answer, proxy.unreachable, retry=proxy.unreachable == 503)
+    if proxy.refuses_nobody:
+        check(client.send().status >= 400 and not client.arrived(), "without a credential it passes")
+
+
+#: In this order: the last ones leave nothing to ask.
+CASES = (allow, basic, own_header, no_credential, bad_token, missing_scope, revoked, spoofed, aliases, hop_by_hop,
+         requirements, client_address, body, refused_body, head, big_cookies, two_credentials, failure_limit,
+         keepalive, store_down, silent, unreachable)
