@@ -207,7 +207,9 @@ def hop_by_hop(stage, proxy, client):
                   "upgrade, X-Auth-User", "X-API-Key"):
         client.arrived().clear()
         answer = client.send(headers=[("Connection", names), client.good])
-        check_allowed(stage, proxy, client, answer)
+        # An upgrade without `Upgrade` is a bad request for some.
+        if not (answer.status == 400 and "upgrade" in names and not client.arrived()):
+            check_allowed(stage, proxy, client, answer)
     client.arrived().clear()
     answer = client.send(headers=[("Connection", "Authorization"), client.good])
     # Taking out its own token is the client's loss.
@@ -299,8 +301,10 @@ def two_credentials(stage, proxy, client):
 def failure_limit(stage, proxy, client):
     """Too many refused credentials: 429 for further ones, not for good ones and not for other addresses."""
     bad = [bearer("hpat_0123456789ABCDEF_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ4Nu9rC")]
-    statuses = [client.send(headers=bad).status for _ in range(FAILURES_PER_MINUTE + 3)]
-    check(set(statuses) == {401, 429} and statuses[-1] == 429, "the answers were", statuses)
+    statuses = []
+    while 429 not in statuses and len(statuses) < 2 * FAILURES_PER_MINUTE:
+        statuses.append(client.send(headers=bad).status)
+    check(set(statuses) == {401, 429} and len(statuses) > FAILURES_PER_MINUTE, "the answers were", statuses)
     check_refused(client, client.send(headers=bad), 429, retry=True)
     if proxy.refuses_nobody:
         check_refused(client, client.send(), 401, challenge='Bearer realm="hallpass"')
@@ -339,14 +343,14 @@ def silent(stage, proxy, client):
     stage.relay.hang()
     started = time.monotonic()
     try:
-        answer = client.send(headers=[client.good], timeout=3)
+        answer = client.send(headers=[client.good], timeout=4)
     except TimeoutError:
-        check(not proxy.one_second, "no answer after 3 s")
+        check(not proxy.one_second, "no answer after 4 s")
         check(not client.arrived(), "the request reached the API")
         return
     elapsed = time.monotonic() - started
     check_refused(client, answer, proxy.unreachable, retry=True)
-    check(0.5 < elapsed < 2, "it took", round(elapsed, 2), "s")
+    check(0.5 < elapsed < 3, "it took", round(elapsed, 2), "s")
 
 
 def unreachable(stage, proxy, client):

@@ -43,6 +43,12 @@ class Apache(Proxy):
 
     def command(self):
         included = self.write_all()[0]
-        modules = "\n".join(f"LoadModule {name}_module {FOLDER}/mod_{name}.so" for name in MODULES if (FOLDER / f"mod_{name}.so").exists())
-        frame = self.write("apache2.conf", FRAME.format(folder=self.folder, modules=modules, included=included, certificate=self.stage.certificate))
+        modules = "\n".join(f"LoadModule {name}_module {FOLDER}/mod_{name}.so" for name in MODULES if shared(name))
+        own = {"folder": self.folder, "modules": modules, "included": included, "certificate": self.stage.certificate}
+        frame = self.write("apache2.conf", FRAME.format(**own))
         return [self.binary, "-X", "-f", frame]
+
+
+def shared(module):
+    """Whether it is a file: some builds have it inside."""
+    return (FOLDER / f"mod_{module}.so").exists()

@@ -11,7 +11,8 @@ class HAProxy(Proxy):
     binary = pathlib.Path("/usr/sbin/haproxy")
 
     def adapt(self, text):
-        return text.replace("/etc/haproxy/", f"{self.folder}/").replace("abns@hallpass", f"abns@{self.folder.name}-{self.port}")
+        own_socket = f"abns@hallpass-{self.port}"
+        return text.replace("/etc/haproxy/", f"{self.folder}/").replace("abns@hallpass", own_socket)
 
     def command(self):
         return [self.binary, "-db", "-f", self.write_all()[0]]
