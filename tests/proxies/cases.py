@@ -223,7 +223,8 @@ def requirements(stage, proxy, client):
     headers = [("X-Check-Scope", "read:reports"), ("X-Check-Role", "staff"), ("X-Check-Audience", "hallpass"),
                ("X-Original-URI", f"/check?{weak}"), ("X-Original-URL", f"http://a/check?{weak}"),
                ("X-Forwarded-Uri", f"/?{weak}"), ("X-Forwarded-Method", "OPTIONS")]
-    for target in (f"/users?{weak}", "/check", "/healthz", f"/check/nginx?{weak}", f"/..;/check?{weak}"):
+    for target in (f"/users?{weak}", "/check", "/healthz", f"/check/nginx?{weak}", f"/..;/check?{weak}", "//healthz",
+                   f"/../../check?{weak}", "/%2e%2e/%2e%2e/healthz", "/users/..%2f..%2f..%2fhealthz"):
         answer = client.send(target=target, headers=[*headers, bearer(stage.reports["secret"])])
         check(answer.status in (400, 403) and not client.arrived(), target, "is answered", answer.status)
         if proxy.refuses_nobody:
