@@ -48,15 +48,15 @@ class Hallpass:
             "CHECK__IDENTITY_HEADER": "X-API-Key",
             "CHECK__FAILURE_LIMIT": f"{FAILURES_PER_MINUTE}/m",
             "JWT__AUDIENCES": json.dumps([AUDIENCE]),
+            "INTROSPECTION_CLIENTS": json.dumps([self.introspection_client()]),
         }
-        if client := self.introspection_client():
-            settings["INTROSPECTION_CLIENTS"] = json.dumps([client])
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("HALLPASS_")}
         return inherited | {f"HALLPASS_{key}": value for key, value in settings.items()}
 
     def introspection_client(self):
-        hashed = subprocess.run([self.binary, "hash-secret"], input=self.client_secret, capture_output=True, text=True)
-        return {"id": AUDIENCE, "secret_hash": hashed.stdout.strip()} if hashed.returncode == 0 else None
+        command = [self.binary, "hash-secret"]
+        printed = subprocess.run(command, input=self.client_secret, capture_output=True, text=True, check=True).stdout
+        return {"id": AUDIENCE, "secret_hash": printed.strip(), "audiences": [AUDIENCE]}
 
     def wait_for(self, pattern):
         deadline = time.monotonic() + 20

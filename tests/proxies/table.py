@@ -34,7 +34,7 @@ def mark(outcome, name):
 def print_sum(results):
     errors = [(kind.name, name, error) for kind, outcome in results.items() for name, error in outcome.items() if error]
     for proxy, name, error in errors:
-        print(f"✗ {proxy}, {name}: {error}")
+        print(f"✗ {proxy}, {name}: {error[:600]}")
     total = sum(map(len, results.values()))
     print(f"  {total - len(errors)} passed, {len(errors)} failed, {len(results)} proxies")
     return not errors
