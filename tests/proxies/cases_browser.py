@@ -1,6 +1,6 @@
 """What must also hold where browsers with a login of their own come to the same API."""
 
-from cases import FORGED, bearer, check, check_allowed, check_refused
+from expect import FORGED, bearer, check, check_allowed, check_refused
 from login import COOKIE, PERSON
 
 

@@ -3,8 +3,8 @@
 import base64
 import json
 
-from cases import (aliases, allow, bearer, big_cookies, body, check, check_allowed, check_refused, head, hop_by_hop,
-                   spoofed)
+from cases import aliases, allow, big_cookies, body, head, hop_by_hop, spoofed
+from expect import bearer, check, check_allowed, check_refused
 from hallpass import AUDIENCE
 from wire import Connection
 

@@ -1,4 +1,4 @@
-"""The API behind the proxy: it answers with what it received, and remembers it."""
+"""The API behind the proxy: it answers with what it received, and remembers it. `/status/503` is answered with 503."""
 
 import base64
 import json
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
                 "body": base64.b64encode(body).decode()}
         self.server.received[self.headers.get(CASE_HEADER)].append(seen)
         text = json.dumps(seen).encode()
-        self.send_response(200)
+        self.send_response(int(self.path[-3:]) if self.path.startswith("/status/") else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()

@@ -14,7 +14,8 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from cases import CASES, FORGERY_ARRIVED, Client, aliases, spoofed
+from cases import CASES, aliases, spoofed
+from expect import FORGERY_ARRIVED, Client
 from programs import Missing
 from programs.apache import Apache
 from programs.caddy import BesideOAuth2Proxy, Caddy
