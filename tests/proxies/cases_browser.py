@@ -23,7 +23,7 @@ def browser(stage, proxy, client):
 
 def stranger(stage, proxy, client):
     """A browser without a session is sent to the login, and nothing arrives."""
-    answer = client.send()
+    answer = client.send(headers=[("Accept", "text/html,application/xhtml+xml;q=0.9")])
     check(answer.status == 302 and answer.header("Location").startswith("/oauth2/"), answer.status, answer.headers)
     check(not client.arrived(), "the request reached the API")
     check(b"log in" in client.send(target="/oauth2/sign_in").body, "the login page is not there")

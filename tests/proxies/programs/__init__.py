@@ -45,8 +45,8 @@ class Proxy:
     says_when, one_second = True, True
     #: Whether Hallpass's `WWW-Authenticate` and problem+json reach the client.
     relays_challenges, relays_problems = True, True
-    #: Whether a request without a credential is refused.
-    refuses_nobody = True
+    #: Whether browsers come too, and are sent to a login.
+    browsers = False
     #: Whether it answers other spellings of our headers with 400, in place of removing them.
     refuses_aliases = False
     #: Most connections to Hallpass for 1,000 requests.

@@ -23,6 +23,5 @@ class Caddy(Proxy):
 class BesideOAuth2Proxy(Caddy):
     name = "beside-oauth2"
     files = ("beside-oauth2-proxy/Caddyfile",)
-    refuses_nobody = False
-    without = {"no_credential": "without a credential, it is a browser"}
+    browsers = True
     cases = (*BROWSER_CASES, *CASES)
