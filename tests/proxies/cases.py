@@ -254,7 +254,13 @@ def unreachable(stage, proxy, client):
     check(client.send().status >= 400 and not client.arrived(), "without a credential it passes")
 
 
-#: In this order: the last ones leave nothing to ask.
+def no_answer(stage, proxy, client):
+    """Whatever is asked, nothing passes."""
+    for headers in ([client.good], [], [("X-API-Key", stage.token["secret"])]):
+        check_refused(client, client.send(headers=headers), 503)
+
+
+#: Those of all proxies, in this order: the last ones leave nothing to ask.
 CASES = (allow, basic, own_header, no_credential, bad_token, missing_scope, revoked, spoofed, aliases, hop_by_hop,
          requirements, client_address, body, refused_body, head, big_cookies, errors_of_the_api, two_credentials,
          selftest, failure_limit, keepalive, store_down, silent, unreachable)

@@ -53,6 +53,8 @@ class Proxy:
     most_connections = 4
     #: Whether its way to Hallpass is gRPC, or has TLS.
     grpc, tls = False, False
+    #: Whether forged headers arrive without the lines that strip.
+    forgeable = True
     #: Its cases, where they are not those of all proxies.
     cases = None
     #: Cases that make no sense here, with the reason.

@@ -2,6 +2,8 @@
 
 import pathlib
 
+from cases import no_answer
+
 from . import Proxy
 
 
@@ -16,3 +18,14 @@ class HAProxy(Proxy):
 
     def command(self):
         return [self.binary, "-db", "-f", self.write_all()[0]]
+
+
+class HAProxyScriptFails(HAProxy):
+    """With an error in the script, which HAProxy itself would take for a yes."""
+
+    name = "haproxy-error"
+    cases = (no_answer,)
+    forgeable = False
+
+    def adapt(self, text):
+        return super().adapt(text).replace("core.httpclient()", "core.no_such_function()")
