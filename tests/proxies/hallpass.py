@@ -1,5 +1,6 @@
 """Hallpass itself, with the people and tokens of its demo."""
 
+import atexit
 import html
 import http.cookiejar
 import json
@@ -32,6 +33,8 @@ class Hallpass:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([binary, "serve", "--demo"], cwd=self.folder, env=self.environment(),
                                             stdout=log, stderr=log)
+        # Also when something else cannot start.
+        atexit.register(self.stop)
         self.url = self.wait_for(r"Hallpass is ready at (http://\S+)")
         self.port = urllib.parse.urlsplit(self.url).port
         self.portal = Portal(self.url, "alice")
