@@ -43,7 +43,7 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
         let router = http::metrics_router(&app.web);
         tasks.spawn(accept::serve(listener, router, stop.clone().cancelled_owned()));
     }
-    tasks.spawn(accept::serve(web, http::router(&app.web), stop.clone().cancelled_owned()));
+    tasks.spawn(accept::serve(web, http::front(&app.web), stop.clone().cancelled_owned()));
     let grpc_address = grpc.as_ref().map(local_address).transpose()?;
     if let Some(listener) = grpc {
         tasks.spawn(accept::serve_http2(listener, Grpc::new(&app.web), stop.clone().cancelled_owned()));

@@ -6,6 +6,7 @@ mod assets;
 mod check;
 mod cookies;
 mod form;
+mod front;
 pub mod grpc;
 mod health;
 mod login;
@@ -125,14 +126,20 @@ impl Web {
 }
 
 pub use check::Asks;
+pub use front::{Front, Handler};
 pub use problem::Problems;
 
 /// The address at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// Every route of the web server.
+/// Every route of the web server, for whoever wants a router.
 pub fn router(web: &Web) -> Router {
+    Router::new().fallback_service(front(web))
+}
+
+/// Every route of the web server.
+pub fn front(web: &Web) -> Front {
     // Rendering needs it; an error means that it is there already.
     let _ = any_spawner::Executor::init_tokio();
     let site = Router::new()
@@ -145,13 +152,12 @@ pub fn router(web: &Web) -> Router {
         .layer(DefaultBodyLimit::max(BODY_MAX));
     let site = site.merge(assets::routes()).merge(well_known::routes()).merge(oauth::routes());
     let site = security::guard(site, web);
-    Router::new()
-        // The hot path: no session, no page headers, no body.
-        .merge(check::routes())
+    let site = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(site)
-        .with_state(web.clone())
+        .with_state(web.clone());
+    Front::new(web.clone(), site)
 }
 
 /// The routes of the metrics listener.

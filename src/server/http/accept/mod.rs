@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -25,9 +24,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
-use tower::ServiceExt as _;
 
-use super::Peer;
+use super::{Handler, Peer};
 pub use http2::serve as serve_http2;
 use phase::SharedPhase;
 use stream::Guarded;
@@ -67,13 +65,18 @@ impl Default for Limits {
 }
 
 /// Serves HTTP/1.1 until `stop` resolves, then finishes what is in flight.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    serve_within(Limits::default(), listener, router, stop).await;
+pub async fn serve(listener: TcpListener, handler: impl Handler, stop: impl Future<Output = ()>) {
+    serve_within(Limits::default(), listener, handler, stop).await;
 }
 
 /// The same within other limits.
-pub async fn serve_within(limits: Limits, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    run(limits, listener, stop, |accepted, graceful| start(accepted, limits, router.clone(), graceful)).await;
+pub async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    handler: impl Handler,
+    stop: impl Future<Output = ()>,
+) {
+    run(limits, listener, stop, |accepted, graceful| start(accepted, limits, handler.clone(), graceful)).await;
 }
 
 /// Accepts until `stop` resolves; `start` spawns what serves each connection.
@@ -120,13 +123,13 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<A
     Ok(Accepted { stream, peer: Peer(address.ip()), place })
 }
 
-fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &GracefulShutdown) {
+fn start(accepted: Accepted, limits: Limits, handler: impl Handler, graceful: &GracefulShutdown) {
     let Accepted { stream, peer, place } = accepted;
     let phase = SharedPhase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), limits));
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         phase.begin_answer(request.body().size_hint().exact());
-        respond(received(request, peer, limits), router.clone(), phase.clone())
+        respond(received(request, peer, limits), handler.clone(), phase.clone())
     });
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
     let connection = graceful.watch(connection);
@@ -138,9 +141,8 @@ fn start(accepted: Accepted, limits: Limits, router: Router, graceful: &Graceful
     });
 }
 
-async fn respond(request: Request, router: Router, phase: SharedPhase) -> Result<Response<Tail>, Infallible> {
-    let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
+async fn respond(request: Request, handler: impl Handler, phase: SharedPhase) -> Result<Response<Tail>, Infallible> {
+    Ok(handler.handle(request).await.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
 }
 
 /// A request as the services take it: with its peer, and with a deadline for its body.

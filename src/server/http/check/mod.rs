@@ -5,15 +5,11 @@ mod answer;
 mod ask;
 mod credential;
 
-use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 
-use axum::Router;
-use axum::extract::{FromRequest, Request as AxumRequest, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
-use axum::routing::any;
 
 use super::{Peer, Web, proxy};
 use crate::domain::entropy;
@@ -32,45 +28,40 @@ pub(super) use credential::find;
 const PROXY_REQUEST_ID_MAX: usize = 64;
 
 /// The wire forms over HTTP.
-pub(super) fn routes() -> Router<Web> {
-    Router::new()
-        .route("/check", any(check))
-        .route("/check/nginx", any(check_for_nginx))
-        .route("/check/envoy", any(check_for_envoy))
-        .route("/check/envoy/", any(check_for_envoy))
-        .route("/check/envoy/{*rest}", any(check_for_envoy))
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For `forward_auth` of Caddy, `forwardAuth` of Traefik, and whoever asks directly.
+    Plain,
+    /// For `auth_request` of nginx.
+    Nginx,
+    /// For `ext_authz` of Envoy and Istio, which put the client's path behind.
+    Envoy,
 }
 
-async fn check(State(web): State<Web>, Asking(parts): Asking) -> Response {
-    match decide(&web, Request::of(&parts), web.asks.of_query(parts.uri.query()).as_deref()).await {
-        Answer::Allowed(headers) => answer::pass(headers),
-        Answer::Denied(refusal) => refusal.respond(&web),
+impl Form {
+    /// The form that a path asks for.
+    pub fn of(path: &str) -> Option<Self> {
+        match path.strip_prefix("/check")? {
+            "" => Some(Self::Plain),
+            "/nginx" => Some(Self::Nginx),
+            rest => {
+                rest.strip_prefix("/envoy").filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|_| Self::Envoy)
+            }
+        }
     }
 }
 
-async fn check_for_nginx(State(web): State<Web>, Asking(parts): Asking) -> Response {
-    match decide(&web, Request::of(&parts), web.asks.of_query(parts.uri.query()).as_deref()).await {
-        Answer::Allowed(headers) => answer::pass(headers),
-        Answer::Denied(refusal) => refusal.respond_to_nginx(&web),
-    }
-}
-
-/// Path and query are the client's here, so they are ignored whole.
-async fn check_for_envoy(State(web): State<Web>, Asking(parts): Asking) -> Response {
-    match decide(&web, Request::of(&parts), Ask::from_headers(&parts.headers).as_ref()).await {
-        Answer::Allowed(headers) => answer::pass(headers),
-        Answer::Denied(refusal) => refusal.respond(&web),
-    }
-}
-
-/// The head of a request as it is, without copies; its body is dropped unread.
-struct Asking(Parts);
-
-impl FromRequest<Web> for Asking {
-    type Rejection = Infallible;
-
-    async fn from_request(request: AxumRequest, _: &Web) -> Result<Self, Infallible> {
-        Ok(Self(request.into_parts().0))
+/// Answers a request in a form. Of Envoy's, path and query are the client's and are ignored whole.
+pub(super) async fn answer(web: &Web, form: Form, parts: &Parts) -> Response {
+    let request = Request::of(parts);
+    let answer = match form {
+        Form::Plain | Form::Nginx => decide(web, request, web.asks.of_query(parts.uri.query()).as_deref()).await,
+        Form::Envoy => decide(web, request, Ask::from_headers(&parts.headers).as_ref()).await,
+    };
+    match (answer, form) {
+        (Answer::Allowed(headers), _) => answer::pass(headers),
+        (Answer::Denied(refusal), Form::Nginx) => refusal.respond_to_nginx(web),
+        (Answer::Denied(refusal), Form::Plain | Form::Envoy) => refusal.respond(web),
     }
 }
 
@@ -158,4 +149,30 @@ fn request_id(web: &Web, request: Request<'_>) -> String {
     let given = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
     let given = given.map(|id| sanitised(id, PROXY_REQUEST_ID_MAX)).filter(|id| !id.is_empty());
     given.unwrap_or_else(|| hex(&entropy::bytes::<8>(&*web.entropy)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_asks_for_one_form_and_nothing_near_it_does() {
+        let table = [
+            ("/check", Some(Form::Plain)),
+            ("/check/nginx", Some(Form::Nginx)),
+            ("/check/envoy", Some(Form::Envoy)),
+            ("/check/envoy/", Some(Form::Envoy)),
+            ("/check/envoy//a/%00/../nginx", Some(Form::Envoy)),
+            ("/check/", None),
+            ("/check/nginx/", None),
+            ("/check/envoys", None),
+            ("/checks", None),
+            ("/Check", None),
+            ("//check", None),
+            ("/", None),
+        ];
+        for (path, form) in table {
+            assert_eq!(Form::of(path), form, "{path}");
+        }
+    }
 }
