@@ -29,8 +29,8 @@ check: setup ## Format, lints and fast tests only
 	@scripts/step "Linting the browser part" cargo clippy --lib --features hydrate --target wasm32-unknown-unknown -- -D warnings
 	@scripts/step "Running the tests beside the code" cargo nextest run --features ssr --lib
 
-bench: setup site ## Measure /check against a bare handler, in release mode
-	@scripts/bench
+bench: setup site ## Measure /check against a bare handler, in release mode (ARGS="--only hot")
+	@scripts/bench $(ARGS)
 
 fmt: ## Format the code
 	@cargo fmt

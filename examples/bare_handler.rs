@@ -1,12 +1,16 @@
 //! The yardstick of `make bench`: one axum route that answers with the headers of an allowed check and does nothing
 //! else. No layers, no state, as many workers as the server has.
 
+use std::sync::LazyLock;
+
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-/// The headers of an allowed check, with values of the usual length.
+/// Characters of the JWT of a user with one role and one attribute, for a token with two scopes.
+const JWT_LEN: usize = 728;
+/// The other headers of an allowed check, with values of the usual length.
 const HEADERS: [(&str, &str); 11] = [
     ("cache-control", "no-store"),
     ("content-length", "0"),
@@ -21,11 +25,17 @@ const HEADERS: [(&str, &str); 11] = [
     ("x-auth-truncated", "-"),
 ];
 
+static AUTHORIZATION: LazyLock<HeaderValue> =
+    LazyLock::new(|| HeaderValue::from_static(format!("Bearer {}", "x".repeat(JWT_LEN)).leak()));
+
 async fn answer() -> Response {
-    let mut response = StatusCode::OK.into_response();
+    let mut headers = HeaderMap::with_capacity(HEADERS.len() + 1);
+    headers.insert(header::AUTHORIZATION, AUTHORIZATION.clone());
     for (name, value) in HEADERS {
-        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
+    let mut response = StatusCode::OK.into_response();
+    *response.headers_mut() = headers;
     response
 }
 
