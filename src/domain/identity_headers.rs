@@ -114,6 +114,7 @@ fn hex_digit(nibble: u8) -> char {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
@@ -127,7 +128,7 @@ mod tests {
         let grant = Grant {
             method: Method::Pat,
             user: UserId::from_random([1; 16]),
-            profile,
+            profile: Arc::new(profile),
             token: None,
             scopes: ScopeSet::default(),
             expires_at: None,

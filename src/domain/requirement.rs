@@ -96,8 +96,7 @@ impl Requirement {
         roles: &BTreeSet<String>,
         attributes: &Attributes,
     ) -> Result<(), Insufficient> {
-        let has_scope = |name: &String| ScopeName::parse(name).is_ok_and(|name| scopes.contains(&name));
-        if !self.scopes.iter().all(has_scope) {
+        if !self.scopes.iter().all(|name| scopes.contains(name)) {
             return Err(Insufficient::Scope);
         }
         if !self.roles.is_empty() && self.roles.is_disjoint(roles) {

@@ -17,7 +17,7 @@ pub const RESERVED_PREFIX: &str = "hallpass:";
 /// percent sign, so that it fits into lists and headers as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ScopeName(String);
+pub struct ScopeName(Box<str>);
 
 /// Not the name of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -35,7 +35,7 @@ impl ScopeName {
         if text.is_empty() || text.len() > SCOPE_NAME_MAX || !text.bytes().all(allowed) {
             return Err(ScopeNameError);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The name as text.
@@ -61,7 +61,7 @@ impl TryFrom<String> for ScopeName {
 
 impl From<ScopeName> for String {
     fn from(name: ScopeName) -> Self {
-        name.0
+        name.0.into_string()
     }
 }
 
@@ -71,10 +71,10 @@ impl fmt::Display for ScopeName {
     }
 }
 
-/// A set of scopes, in the order of their names.
+/// A set of scopes, in the order of their names. Held in one piece, because memory is full of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ScopeSet(BTreeSet<ScopeName>);
+#[serde(from = "BTreeSet<ScopeName>", into = "Vec<ScopeName>")]
+pub struct ScopeSet(Box<[ScopeName]>);
 
 impl ScopeSet {
     /// Parses a space-separated list (RFC 6749, section 3.3). Repetitions are merged.
@@ -88,29 +88,19 @@ impl ScopeSet {
     /// Whether every scope of `other` is in this set.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.0.is_subset(&self.0)
+        other.iter().all(|name| self.contains(name.as_str()))
     }
 
     /// What is in this set and in `other`.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        Self(self.0.intersection(&other.0).cloned().collect())
+        self.iter().filter(|name| other.contains(name.as_str())).cloned().collect()
     }
 
-    /// Whether the named scope is in the set.
+    /// Whether the scope of this name is in the set.
     #[must_use]
-    pub fn contains(&self, name: &ScopeName) -> bool {
-        self.0.contains(name)
-    }
-
-    /// Adds one scope.
-    pub fn insert(&mut self, name: ScopeName) {
-        self.0.insert(name);
-    }
-
-    /// Adds all of another set.
-    pub fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.binary_search_by(|held| held.as_str().cmp(name)).is_ok()
     }
 
     /// In the order of their names.
@@ -131,9 +121,21 @@ impl ScopeSet {
     }
 }
 
+impl From<BTreeSet<ScopeName>> for ScopeSet {
+    fn from(names: BTreeSet<ScopeName>) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
+impl From<ScopeSet> for Vec<ScopeName> {
+    fn from(set: ScopeSet) -> Self {
+        set.0.into_vec()
+    }
+}
+
 impl FromIterator<ScopeName> for ScopeSet {
     fn from_iter<I: IntoIterator<Item = ScopeName>>(names: I) -> Self {
-        Self(names.into_iter().collect())
+        names.into_iter().collect::<BTreeSet<_>>().into()
     }
 }
 
@@ -219,14 +221,14 @@ impl Catalogue {
         chosen: impl IntoIterator<Item = &'a str>,
         roles: &BTreeSet<String>,
     ) -> Result<ScopeSet, GrantError> {
-        let mut granted = ScopeSet::default();
+        let mut granted = BTreeSet::new();
         for text in chosen {
             let name = ScopeName::parse(text).ok().filter(|name| self.allows(name, roles));
             granted.insert(name.ok_or_else(|| GrantError::NotGrantable(super::text::sanitised(text, SCOPE_NAME_MAX)))?);
         }
         match granted.len() {
             0 => Err(GrantError::None),
-            1..=SCOPES_MAX => Ok(granted),
+            1..=SCOPES_MAX => Ok(granted.into()),
             _ => Err(GrantError::TooMany),
         }
     }

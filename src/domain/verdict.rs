@@ -1,5 +1,7 @@
 //! The outcome of one check.
 
+use std::sync::Arc;
+
 use super::id::{TokenId, UserId};
 use super::requirement::Insufficient;
 use super::scope::ScopeSet;
@@ -14,7 +16,7 @@ pub struct Grant {
     /// The owner.
     pub user: UserId,
     /// The owner's profile as of the last login.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
     /// The token, where the credential is one.
     pub token: Option<TokenId>,
     /// Scopes that the owner may use now.

@@ -43,7 +43,7 @@ impl BearerRules {
             token: None,
             scopes: bearer.scopes.map_or_else(all, |claimed| self.catalogue.effective(&claimed, roles)),
             expires_at: bearer.expires_at,
-            profile: bearer.owner.profile,
+            profile: Arc::new(bearer.owner.profile),
         })
     }
 

@@ -18,9 +18,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 
+use crate::domain::id::UserId;
 use crate::domain::scope::Catalogue;
 use crate::domain::secret::SecretId;
 use crate::domain::token::TokenPolicy;
+use crate::domain::user::Profile;
 use crate::domain::verdict::{Grant, Method};
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
@@ -30,6 +32,8 @@ use crate::server::store::{CheckRow, Db, StoreError, Touched, Watcher};
 const KNOWN_MAX: usize = 50_000;
 /// Most ids that are remembered as unknown: enough against a repeated mistake, little for somebody who guesses.
 const UNKNOWN_MAX: usize = 4_096;
+/// Most profiles that are shared between tokens.
+const PROFILES_MAX: usize = 10_000;
 /// How long a look at the outside is good for.
 const TRUST: Duration = Duration::from_millis(250);
 /// Pause between two looks.
@@ -38,6 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Rows of tokens by the public names of their secrets.
 pub struct Memory {
     known: Cache<SecretId, Arc<KnownToken>>,
+    /// One copy for all tokens of an owner.
+    profiles: Cache<UserId, Arc<Profile>>,
     unknown: Cache<SecretId, ()>,
     /// Grows with everything that is forgotten. Rows come in under its read lock, so that none can slip in between the
     /// growing and the forgetting.
@@ -63,6 +69,7 @@ impl Memory {
     pub fn new() -> Self {
         Self {
             known: Cache::new(KNOWN_MAX),
+            profiles: Cache::new(PROFILES_MAX),
             unknown: Cache::new(UNKNOWN_MAX),
             generation: RwLock::new(0),
             started: monotonic(),
@@ -84,6 +91,16 @@ impl Memory {
             Some(token) => self.known.insert(id, Arc::clone(token)),
             None => self.unknown.insert(id, ()),
         }
+    }
+
+    /// The same profile in the same memory, whichever token it comes with. What it says decides, not when it was read.
+    fn share(&self, owner: UserId, profile: Profile) -> Arc<Profile> {
+        if let Some(held) = self.profiles.get(&owner).filter(|held| **held == profile) {
+            return held;
+        }
+        let profile = Arc::new(profile);
+        self.profiles.insert(owner, Arc::clone(&profile));
+        profile
     }
 
     fn recall(&self, id: SecretId) -> Recalled {
@@ -195,7 +212,7 @@ impl Live {
             token: Some(row.token_id),
             scopes: parts.catalogue.effective(&row.scopes, &row.owner.profile.roles),
             expires_at: parts.policy.deadline(&row.secret),
-            profile: row.owner.profile,
+            profile: parts.memory.share(row.owner.id, row.owner.profile),
         };
         let hmac = row.hmac.filter(|(key, _)| key == parts.keys.id()).map(|(_, proof)| proof);
         KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc)
@@ -229,11 +246,10 @@ pub(super) fn monotonic() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::{TokenId, UserId};
+    use crate::domain::id::TokenId;
     use crate::domain::scope::ScopeSet;
     use crate::domain::time::Timestamp;
     use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
-    use crate::domain::user::Profile;
 
     fn secret(number: u8) -> SecretId {
         format!("{number:016}").parse().unwrap()
@@ -262,7 +278,7 @@ mod tests {
         let grant = Grant {
             method: Method::Pat,
             user: owner(number),
-            profile: Profile::default(),
+            profile: Arc::default(),
             token: Some(token_id(number)),
             scopes: ScopeSet::default(),
             expires_at: None,

@@ -24,6 +24,8 @@ const FIELD_COUNT: usize = identity_headers::NAMES.len() + 1;
 pub struct Passport {
     text: Bytes,
     ends: [u16; FIELD_COUNT],
+    /// When half of the JWT's life is over.
+    renew_at: Timestamp,
 }
 
 impl fmt::Debug for Passport {
@@ -50,7 +52,7 @@ impl Passport {
             *end = end_of(&text);
         }
         text.shrink_to_fit();
-        Self { text: text.into(), ends }
+        Self { text: text.into(), ends, renew_at: minted.renew_at }
     }
 
     /// The values, in the order of [`Passport::fields`].
@@ -71,16 +73,16 @@ fn end_of(text: &str) -> u16 {
 }
 
 /// A passport and what it was issued for.
+#[derive(Clone)]
 struct Held {
     /// The very row: after any change of token or owner there is another one.
     holder: Arc<KnownToken>,
     passport: Arc<Passport>,
-    renew_at: Timestamp,
 }
 
 impl Held {
     fn is_good_for(&self, holder: &Arc<KnownToken>, now: Timestamp) -> bool {
-        Arc::ptr_eq(&self.holder, holder) && now < self.renew_at
+        Arc::ptr_eq(&self.holder, holder) && now < self.passport.renew_at
     }
 }
 
@@ -91,7 +93,7 @@ pub struct Passports(Arc<Desk>);
 
 struct Desk {
     signer: Signer,
-    held: Vec<(String, Cache<SecretId, Arc<Held>>)>,
+    held: Vec<(String, Cache<SecretId, Held>)>,
 }
 
 impl fmt::Debug for Passports {
@@ -116,35 +118,34 @@ impl Passports {
         let held = self.0.held.iter().find(|(name, _)| name == audience).map(|(_, held)| held);
         match (pass, held) {
             (Pass::Token(holder), Some(held)) => self.issue_to(holder, held, audience, now),
-            _ => self.sign(pass.grant(), audience, now).map(|(passport, _)| passport),
+            _ => self.sign(pass.grant(), audience, now),
         }
     }
 
     fn issue_to(
         &self,
         holder: &Arc<KnownToken>,
-        held: &Cache<SecretId, Arc<Held>>,
+        held: &Cache<SecretId, Held>,
         audience: &str,
         now: Timestamp,
     ) -> Result<Arc<Passport>, MintError> {
         if let Some(known) = held.get(&holder.secret).filter(|known| known.is_good_for(holder, now)) {
-            return Ok(Arc::clone(&known.passport));
+            return Ok(known.passport);
         }
-        let (passport, renew_at) = self.sign(&holder.grant, audience, now)?;
-        let known = Held { holder: Arc::clone(holder), passport: Arc::clone(&passport), renew_at };
-        held.insert(holder.secret, Arc::new(known));
+        let passport = self.sign(&holder.grant, audience, now)?;
+        held.insert(holder.secret, Held { holder: Arc::clone(holder), passport: Arc::clone(&passport) });
         Ok(passport)
     }
 
-    fn sign(&self, grant: &Grant, audience: &str, now: Timestamp) -> Result<(Arc<Passport>, Timestamp), MintError> {
+    fn sign(&self, grant: &Grant, audience: &str, now: Timestamp) -> Result<Arc<Passport>, MintError> {
         let minted = self.0.signer.mint(grant, audience, now)?;
-        Ok((Arc::new(Passport::new(grant, &minted)), minted.renew_at))
+        Ok(Arc::new(Passport::new(grant, &minted)))
     }
 
     /// Lets go of what has to be renewed anyway.
     pub fn forget_old(&self, now: Timestamp) {
         for (_, held) in &self.0.held {
-            held.retain(|_, known| now < known.renew_at);
+            held.retain(|_, known| now < known.passport.renew_at);
         }
     }
 }

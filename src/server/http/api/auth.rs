@@ -49,7 +49,7 @@ impl FromRequestParts<Web> for ApiCaller {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         match who(parts, web).await? {
-            Who::Person(person) => Ok(Self(person)),
+            Who::Person(person) => Ok(Self(*person)),
             // A token never manages tokens, however good it is: a stolen one cannot make itself last.
             Who::Token(_) => Err(Problem::new(Slug::Forbidden).respond(web)),
         }
@@ -80,7 +80,7 @@ impl FromRequestParts<Web> for TokenCaller {
 
 /// For whom a request speaks.
 enum Who {
-    Person(Person),
+    Person(Box<Person>),
     Token(Grant),
 }
 
@@ -88,7 +88,7 @@ async fn who(parts: &Parts, web: &Web) -> Result<Who, Response> {
     one_credential(parts, web).map_err(|problem| problem.respond(web))?;
     if !has_credential(parts, web) {
         let visitor = session::api_visitor(parts, web).await?;
-        let person = visitor.map(|visitor| Who::Person(visitor.into()));
+        let person = visitor.map(|visitor| Who::Person(Box::new(visitor.into())));
         return person.ok_or_else(|| Refusal::of(&Denial::NoCredential).respond(web));
     }
     let found = check::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
@@ -111,7 +111,7 @@ async fn person(credential: &str, parts: &Parts, web: &Web) -> Result<Who, Denia
         return Err(Denial::Invalid(Invalid::Untrusted));
     }
     let caller = web.bearers.caller(credential, origin(parts)).await?;
-    Ok(Who::Person(Person { caller, is_admin: false }))
+    Ok(Who::Person(Box::new(Person { caller, is_admin: false })))
 }
 
 fn origin(parts: &Parts) -> Origin {

@@ -108,6 +108,8 @@ impl<'a> Claims<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -122,12 +124,12 @@ mod tests {
         Grant {
             method: Method::Pat,
             user: UserId::from_random([1; 16]),
-            profile: Profile {
+            profile: Arc::new(Profile {
                 username: "alice".to_owned(),
                 email: Some("alice@example.org".to_owned()),
                 roles: ["staff".to_owned()].into(),
                 attributes: [("department".to_owned(), ["research".to_owned()].into())].into(),
-            },
+            }),
             token: Some(TokenId::from_random([2; 16])),
             scopes: ScopeSet::parse("read:users write:users").unwrap(),
             expires_at: None,
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_not_said_but_empty_lists_are() {
-        let nobody = Grant { profile: Profile::default(), token: None, scopes: ScopeSet::default(), ..grant() };
+        let nobody = Grant { profile: Arc::default(), token: None, scopes: ScopeSet::default(), ..grant() };
         let (claims, cut) = written(&nobody, usize::MAX);
         for unknown in ["preferred_username", "email", "token_id"] {
             assert_eq!(claims.get(unknown), None, "{unknown}");
@@ -190,7 +192,10 @@ mod tests {
 
     #[test]
     fn leaving_out_nothing_is_not_named() {
-        let bare = Grant { profile: Profile { attributes: Attributes::new(), ..grant().profile }, ..grant() };
+        let bare = Grant {
+            profile: Arc::new(Profile { attributes: Attributes::new(), ..(*grant().profile).clone() }),
+            ..grant()
+        };
         let full = Claims::new(FRAME, &bare).into_json(|_| true).unwrap().0.len();
         assert_eq!(written(&bare, full - 1).1, [""; 0]);
         assert_eq!(written(&bare, full - 20).1, ["jwt.roles"]);

@@ -39,7 +39,7 @@ pub fn tag(name: &ScopeName, usable: bool) -> AnyView {
 /// The scopes of a token as tags, with a line for each that its owner may not use any more.
 #[must_use]
 pub fn tags(token: &TokenView, catalogue: &Catalogue) -> AnyView {
-    let usable = |name: &ScopeName| token.effective_scopes.contains(name);
+    let usable = |name: &ScopeName| token.effective_scopes.contains(name.as_str());
     let tags: Vec<_> = token.scopes.iter().map(|name| tag(name, usable(name))).collect();
     let losses: Vec<_> = token
         .scopes

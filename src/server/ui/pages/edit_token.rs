@@ -111,7 +111,7 @@ fn scope_fields(token: &TokenView, form: &EditTokenForm, errors: &FieldErrors, c
 
 /// The scope as it is offered, or why it is of no use any more.
 fn entry(name: &ScopeName, token: &TokenView, catalogue: &Catalogue) -> ScopeEntry {
-    let description = if token.effective_scopes.contains(name) {
+    let description = if token.effective_scopes.contains(name.as_str()) {
         catalogue.get(name).map(|entry| entry.description.clone()).unwrap_or_default()
     } else {
         format!("You may not use this any more: {}.", loss(name, catalogue))

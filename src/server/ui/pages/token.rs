@@ -129,8 +129,11 @@ fn facts(token: &TokenView, now: Timestamp) -> AnyView {
 }
 
 fn scopes(token: &TokenView, catalogue: &Catalogue) -> AnyView {
-    let rows: Vec<_> =
-        token.scopes.iter().map(|name| scope(name, token.effective_scopes.contains(name), catalogue)).collect();
+    let rows: Vec<_> = token
+        .scopes
+        .iter()
+        .map(|name| scope(name, token.effective_scopes.contains(name.as_str()), catalogue))
+        .collect();
     view! {
         <section>
             <h2 class="mb-3">"Scopes"</h2>
