@@ -11,7 +11,7 @@
 //!    [`Db::outside_version`]. Memory is believed only while the last look at it is younger than [`TRUST`]; else every
 //!    check reads its row.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -162,7 +162,8 @@ struct Parts {
     keys: Arc<Keys>,
     catalogue: Arc<Catalogue>,
     policy: TokenPolicy,
-    seen: AtomicI64,
+    /// What the last look saw. One look at a time: a second one must not be believed before the first has made forget.
+    seen: tokio::sync::Mutex<i64>,
 }
 
 impl std::fmt::Debug for Live {
@@ -175,7 +176,7 @@ impl Live {
     /// With the memory that watches the store.
     #[must_use]
     pub fn new(memory: Arc<Memory>, db: Db, keys: Arc<Keys>, catalogue: Arc<Catalogue>, policy: TokenPolicy) -> Self {
-        Self(Arc::new(Parts { memory, db, keys, catalogue, policy, seen: AtomicI64::new(i64::MIN) }))
+        Self(Arc::new(Parts { memory, db, keys, catalogue, policy, seen: tokio::sync::Mutex::new(i64::MIN) }))
     }
 
     /// Looks at the outside for as long as it is polled.
@@ -195,10 +196,12 @@ impl Live {
     /// # Errors
     /// When the store cannot be asked; then memory is believed no longer than before.
     pub async fn look(&self) -> Result<(), StoreError> {
+        let mut seen = self.0.seen.lock().await;
         let looked = monotonic();
         let version = self.0.db.outside_version().await?;
-        if self.0.seen.swap(version, Ordering::AcqRel) != version {
+        if *seen != version {
             self.0.memory.touched(Touched::Everything);
+            *seen = version;
         }
         self.0.memory.trust_since(looked);
         Ok(())
