@@ -8,19 +8,9 @@ use url::Url;
 
 use super::probe::{Ask, Probe, ProbeError, Seen};
 use super::{Finding, Mark, Target};
+// What Hallpass says about who is asking; a client must not be able to say it.
+use crate::domain::identity_headers::NAMES as IDENTITY;
 
-/// What Hallpass says about who is asking; a client must not be able to say it.
-const IDENTITY: [&str; 9] = [
-    "x-auth-subject",
-    "x-auth-user",
-    "x-auth-email",
-    "x-auth-roles",
-    "x-auth-scopes",
-    "x-auth-token-id",
-    "x-auth-method",
-    "x-auth-expires",
-    "x-auth-truncated",
-];
 /// Other spellings, which some servers behind a proxy take for the same names.
 const ALIASES: [&str; 6] =
     ["x_auth_subject", "x_auth_user", "x_auth_roles", "x_auth_scopes", "x.auth.user", "x-auth_user"];
