@@ -23,6 +23,9 @@ pub const NAMES: [&str; 9] = [
     "x-auth-truncated",
 ];
 
+/// The headers that tell one credential from another with the same owner and scopes.
+pub const OF_CREDENTIAL: [&str; 2] = ["x-auth-token-id", "x-auth-expires"];
+
 /// The values for a grant, in the order of [`NAMES`]. `cut` names what had to be left out elsewhere.
 #[must_use]
 pub fn values(grant: &Grant, cut: &[&'static str]) -> [String; NAMES.len()] {
@@ -120,7 +123,6 @@ mod tests {
 
     use super::*;
     use crate::domain::id::UserId;
-    use crate::domain::scope::ScopeSet;
     use crate::domain::user::Profile;
     use crate::domain::verdict::Method;
 
@@ -130,7 +132,7 @@ mod tests {
             user: UserId::from_random([1; 16]),
             profile: Arc::new(profile),
             token: None,
-            scopes: ScopeSet::default(),
+            scopes: Arc::default(),
             expires_at: None,
         };
         NAMES.into_iter().zip(values(&grant, &[])).collect()

@@ -72,7 +72,7 @@ impl fmt::Display for ScopeName {
 }
 
 /// A set of scopes, in the order of their names. Held in one piece, because memory is full of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "BTreeSet<ScopeName>", into = "Vec<ScopeName>")]
 pub struct ScopeSet(Box<[ScopeName]>);
 

@@ -26,7 +26,7 @@ pub struct User {
 }
 
 /// What a provider says about a person; replaced whole at each login.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Profile {
     /// Preferred user name, for display only: not unique and not stable.
     pub username: String,

@@ -20,7 +20,7 @@ pub struct Grant {
     /// The token, where the credential is one.
     pub token: Option<TokenId>,
     /// Scopes that the owner may use now.
-    pub scopes: ScopeSet,
+    pub scopes: Arc<ScopeSet>,
     /// When the credential stops being good; never if absent.
     pub expires_at: Option<Timestamp>,
 }

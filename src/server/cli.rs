@@ -1,10 +1,11 @@
 //! The command line.
 
+mod beside;
 mod hash_secret;
 mod keys;
 mod selftest;
+mod token;
 
-use std::fmt::Display;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use metrics::Counter;
+
+use beside::Failure;
 
 use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
@@ -42,6 +45,9 @@ enum Command {
     /// Look after the keys that sign JWTs for upstreams
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// End tokens without a browser
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Read a secret from standard input and print its argon2id PHC string for the configuration
     HashSecret {
         /// Taken for the sake of uniformity; nothing is read from it
@@ -99,6 +105,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Check(args)) => check(args.config.as_deref()),
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
+        Command::Token(command) => token::run(command),
         Command::HashSecret { .. } => hash_secret::run(),
         Command::Selftest(args) => selftest::run(&args),
     }
@@ -177,15 +184,12 @@ fn environment() -> Vec<(String, String)> {
     std::env::vars_os().filter_map(text).collect()
 }
 
-fn in_runtime<E: Display>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
+fn in_runtime<E: Into<Failure>>(work: impl Future<Output = Result<(), E>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
         Ok(runtime) => match runtime.block_on(work) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                complain(&error.to_string());
-                ExitCode::from(USAGE)
-            }
+            Err(error) => error.into().exit(),
         },
         Err(error) => {
             complain(&format!("the runtime does not start: {error}"));

@@ -15,6 +15,7 @@ pub mod store;
 pub mod telemetry;
 pub mod ui;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ use service::housekeeping::Housekeeper;
 use service::introspection::{Clients, Introspection};
 use service::live::{Live, Memory};
 use service::logins::Logins;
+use service::outside::Outside;
 use service::passport::Passports;
 use service::readiness::Readiness;
 use service::revocation::Revocation;
@@ -50,7 +52,7 @@ use service::signing::{Rotation, Signer, SignerParts, SigningError};
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
 use store::{Db, DbOptions, SoleServer, StoreError, Watcher};
-use telemetry::Metrics;
+use telemetry::{Lines, Metrics};
 
 pub use start::serve;
 
@@ -60,6 +62,12 @@ const KEY_CHECK: &str = "secret_key_check";
 const DEMO_MARK: &str = "demo";
 /// How long a login provider may take for one answer: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a server tries to be the only one, and the pause between two tries.
+const CLAIMS: u32 = 25;
+const CLAIM_AGAIN: Duration = Duration::from_millis(20);
+/// Most refusals of `/check` that are logged in a second.
+const REFUSALS_LOGGED: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
 /// Why the server does not start.
 #[derive(Debug, Error)]
@@ -163,7 +171,7 @@ impl App {
         ambient: Ambient,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let sole = claim(&config.database.path)?;
+        let sole = claim(&config.database.path).await?;
         let memory = Arc::new(Memory::new());
         let (db, keys) = open(config, demo, &ambient, metrics.store_queries.clone(), memory.clone()).await?;
         let keys = Arc::new(keys);
@@ -183,22 +191,11 @@ impl App {
         })
         .await?;
         let providers = providers(config, public_url, &ambient)?;
-        let rules = BearerRules::new(catalogue.clone(), policy);
+        let rules = BearerRules::new(catalogue, policy);
         let chain = Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(db.clone(), providers.clone()))]);
         let validator = Validator::new(chain.clone(), rules.clone(), policy, usage.clone(), ambient.clock.clone());
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
-        let tokens = Tokens::new(TokenParts {
-            db: db.clone(),
-            keys: keys.clone(),
-            hasher,
-            catalogue,
-            prefix: config.tokens.prefix.clone(),
-            policy,
-            max_active: config.tokens.max_active_per_user,
-            fresh_login: config.tokens.fresh_login,
-            clock: ambient.clock.clone(),
-            entropy: ambient.entropy.clone(),
-        });
+        let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
@@ -214,8 +211,9 @@ impl App {
             validator,
             problems: http::Problems::new(public_url),
             asks: http::Asks::new(),
-            passports: passports.clone(),
+            passports,
             failures: Failures::new(config.check.failure_limit),
+            refusals: Lines::per_second(REFUSALS_LOGGED),
             tokens,
             sessions: Sessions::new(db.clone(), config.session, ambient.clock.clone()),
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
@@ -227,10 +225,11 @@ impl App {
             clock: ambient.clock.clone(),
             entropy: ambient.entropy,
         });
+        let outside = Outside { live: live.clone(), signer: signer.clone(), db: db.clone() };
         let background = vec![
             tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(keep_up(metrics.clone())),
-            tokio::spawn(live.clone().keep_looking()),
+            tokio::spawn(outside.keep_looking()),
             tokio::spawn(signer.keep_up()),
             tokio::spawn(
                 Housekeeper {
@@ -238,7 +237,7 @@ impl App {
                     sessions: config.session,
                     owner_max_login_age: policy.owner_max_login_age,
                     clock: ambient.clock,
-                    passports,
+                    live: live.clone(),
                     metrics,
                 }
                 .run(),
@@ -278,12 +277,32 @@ fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Resu
     Ok(Providers::new(config.oidc.iter().map(make).collect()))
 }
 
-/// Takes the database for this process alone.
-fn claim(database: &Path) -> Result<SoleServer, StartError> {
+/// Takes the database for this process alone. Somebody at the command line may just be asking who has it.
+async fn claim(database: &Path) -> Result<SoleServer, StartError> {
     let shown = || database.display().to_string();
-    SoleServer::claim(database)
-        .map_err(|error| StartError::Lock(shown(), error))?
-        .ok_or_else(|| StartError::NotAlone(shown()))
+    for _ in 0..CLAIMS {
+        if let Some(sole) = SoleServer::claim(database).map_err(|error| StartError::Lock(shown(), error))? {
+            return Ok(sole);
+        }
+        tokio::time::sleep(CLAIM_AGAIN).await;
+    }
+    Err(StartError::NotAlone(shown()))
+}
+
+/// What owners and operators do with tokens.
+fn tokens(config: &Config, db: Db, keys: Arc<Keys>, hasher: Hasher, ambient: &Ambient) -> Tokens {
+    Tokens::new(TokenParts {
+        db,
+        keys,
+        hasher,
+        catalogue: Arc::new(config.catalogue.clone()),
+        prefix: config.tokens.prefix.clone(),
+        policy: config.tokens.policy,
+        max_active: config.tokens.max_active_per_user,
+        fresh_login: config.tokens.fresh_login,
+        clock: ambient.clock.clone(),
+        entropy: ambient.entropy.clone(),
+    })
 }
 
 fn rotation(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Rotation {

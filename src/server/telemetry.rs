@@ -1,8 +1,11 @@
 //! Metrics and logs.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder as _, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tracing_subscriber::EnvFilter;
@@ -178,6 +181,37 @@ fn describe(recorder: &PrometheusRecorder) {
     recorder.describe_histogram(duration, Some(Unit::Seconds), "Time to decide about a credential".into());
 }
 
+/// Lines of one kind that a client can cause to be logged. Past a rate they are only counted: a flood must not fill a
+/// disk, nor take the time of those who are let in.
+pub struct Lines {
+    limiter: DefaultDirectRateLimiter,
+    unsaid: AtomicU64,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("unsaid", &self.unsaid).finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    /// So many in a second.
+    #[must_use]
+    pub fn per_second(count: NonZeroU32) -> Self {
+        Self { limiter: RateLimiter::direct(Quota::per_second(count)), unsaid: AtomicU64::new(0) }
+    }
+
+    /// Whether to write one now, and how many were left out since the last.
+    pub fn admit(&self) -> Option<u64> {
+        if self.limiter.check().is_ok() {
+            Some(self.unsaid.swap(0, Ordering::Relaxed))
+        } else {
+            self.unsaid.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+}
+
 /// How often the histograms want [`Metrics::upkeep`].
 pub const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -190,4 +224,17 @@ pub fn init_logs(json: bool) -> Result<(), TryInitError> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let registry = tracing_subscriber::registry().with(filter);
     if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_ansi(false)).try_init() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_past_the_rate_are_counted_and_the_next_one_says_how_many() {
+        let lines = Lines::per_second(NonZeroU32::MIN);
+        assert_eq!(lines.admit(), Some(0));
+        assert_eq!((lines.admit(), lines.admit()), (None, None));
+        assert_eq!(lines.unsaid.swap(0, Ordering::Relaxed), 2);
+    }
 }

@@ -1,146 +1,14 @@
 //! The program itself: contract, sections 1, 2 and 10.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tempfile::TempDir;
 
-/// What a demo needs to find free ports.
-const FREE_PORTS: [(&str, &str); 3] =
-    [("HALLPASS_LISTEN", "127.0.0.1:0"), ("HALLPASS_DEMO__LISTEN", "127.0.0.1:0"), ("HALLPASS_METRICS_LISTEN", "")];
-
-/// A configuration of a real installation.
-const CONFIG: &str = r#"
-public_url = "http://localhost:3000"
-listen = "127.0.0.1:0"
-metrics_listen = ""
-
-[[oidc]]
-name = "main"
-issuer = "https://id.example.org"
-client_id = "hallpass"
-
-[[scopes]]
-name = "read:users"
-"#;
-
-fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
-    command.args(arguments).env_clear().envs(env.iter().copied()).current_dir(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Waits for the end of a process, at most ten seconds.
-fn wait(child: &mut Child) -> Option<i32> {
-    for _ in 0..500 {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code();
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().unwrap();
-    panic!("the process does not end");
-}
-
-/// Runs a command to its end.
-fn run_with(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
-    let mut child = command(folder, arguments, env).spawn().unwrap();
-    let code = wait(&mut child);
-    let Output { stdout, stderr, .. } = child.wait_with_output().unwrap();
-    (code.expect("an exit status"), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-fn run(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
-    run_with(folder.path(), arguments, &[])
-}
-
-/// Runs a command that must not start, and gives what it says.
-#[track_caller]
-fn refused(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> String {
-    let (code, stdout, stderr) = run_with(folder, arguments, env);
-    assert_eq!(code, 2, "{stdout}{stderr}");
-    assert!(!stderr.trim().is_empty() && !stderr.contains("panicked"), "{stderr}");
-    stderr
-}
-
-fn folder_with(config: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("hallpass.toml"), config).unwrap();
-    folder
-}
-
-/// A running server.
-struct Server {
-    child: Child,
-    url: String,
-    client: reqwest::Client,
-}
-
-impl Server {
-    fn start(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, arguments, env).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
-        if port.is_empty() {
-            let mut error = String::new();
-            child.stderr.as_mut().unwrap().read_to_string(&mut error).unwrap();
-            panic!("it does not start: {error}");
-        }
-        assert!(line.starts_with("Hallpass is ready at http://localhost:"), "{line}");
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { child, url: format!("http://127.0.0.1:{port}"), client }
-    }
-
-    fn demo(folder: &Path) -> Self {
-        Self::start(folder, &["serve", "--demo"], &FREE_PORTS)
-    }
-
-    async fn get(&self, path: &str) -> reqwest::Response {
-        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
-    }
-
-    async fn status(&self, path: &str) -> u16 {
-        self.get(path).await.status().as_u16()
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Whether it would be told of SIGTERM now.
-    fn listens_to_signals(&self) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << 14) != 0
-    }
-
-    /// Asks it to stop and gives its exit status and what it had to say.
-    fn stop(mut self) -> (i32, String) {
-        while !self.listens_to_signals() {
-            std::thread::yield_now();
-        }
-        self.signal("TERM");
-        let code = wait(&mut self.child).unwrap();
-        let mut said = String::new();
-        self.child.stderr.as_mut().unwrap().read_to_string(&mut said).unwrap();
-        (code, said)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::program::{
+    CONFIG, FREE_PORTS, Server, command, folder_with, free_address, refused, run, run_with, wait,
+};
 
 #[tokio::test]
 async fn a_demo_starts_in_an_empty_folder_and_stops_when_told() {
@@ -229,11 +97,6 @@ async fn logs_can_be_json_and_name_each_request() {
     let (_, logs) = server.stop();
     let lines: Vec<serde_json::Value> = logs.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert!(lines.iter().any(|line| line.to_string().contains(&id)), "{logs}");
-}
-
-/// An address that nobody listens on.
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod architecture;
 mod audit;
 mod binary;
 mod check;
+mod command_line;
 mod config;
 mod connections;
 mod csrf;

@@ -26,7 +26,7 @@ fn grant(expires_at: Option<Timestamp>) -> Grant {
         user: UserId::from_random([1; 16]),
         profile: Profile { username: "alice".to_owned(), ..Profile::default() }.into(),
         token: Some(TokenId::from_random([2; 16])),
-        scopes: ScopeSet::parse("read:users").unwrap(),
+        scopes: ScopeSet::parse("read:users").unwrap().into(),
         expires_at,
     }
 }
@@ -339,7 +339,7 @@ fn whoever_it_is_for_a_jwt_is_short_and_valid_and_names_what_it_leaves_out() {
         .collect();
     proptest!(ProptestConfig::with_cases(100), |(profile in any_profile(), scopes in any_scopes())| {
         for app in &signers {
-            let grant = Grant { profile: profile.clone().into(), scopes: scopes.clone(), ..grant(None) };
+            let grant = Grant { profile: profile.clone().into(), scopes: scopes.clone().into(), ..grant(None) };
             let now = app.clock.now();
             let minted = signer(app).mint(&grant, "hallpass", now).unwrap();
             prop_assert!(minted.jwt.reveal().len() <= JWT_MAX);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use metrics::Counter;
 use secrecy::SecretString;
 
+use super::beside::Failure;
 use super::{USAGE, complain, in_runtime, print};
 use crate::server::Ambient;
 use crate::server::credential::argon::Hasher;
@@ -24,7 +25,9 @@ pub(super) fn run() -> ExitCode {
     };
     in_runtime(async {
         let hasher = Hasher::new(Ambient::system().entropy, Counter::noop());
-        hasher.hash_secret(secret).await.map(|phc| print(&phc))
+        let phc = hasher.hash_secret(secret).await.map_err(|error| Failure::Refused(error.to_string()))?;
+        print(&phc);
+        Ok::<_, Failure>(())
     })
 }
 

@@ -1,18 +1,15 @@
 //! `hallpass keys`: the keys that sign JWTs for upstreams. Works beside a running server.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Subcommand;
-use metrics::Counter;
 
+use super::beside::{Existing, Failure};
 use super::{ConfigArgs, in_runtime, print, read};
 use crate::domain::signing::{KeyFacts, KeyStanding};
 use crate::domain::time::Timestamp;
 use crate::server::config::Config;
-use crate::server::service::signing::Rotation;
-use crate::server::store::NoWatcher;
-use crate::server::{Ambient, StartError, open, rotation, telemetry};
+use crate::server::{Ambient, telemetry};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -37,32 +34,25 @@ pub(super) fn run(command: &KeysCommand) -> ExitCode {
     })
 }
 
-async fn list(config: &Config) -> Result<(), StartError> {
-    let rotation = existing(config).await?;
-    print(&table(&rotation.list().await?));
-    rotation.db.close().await;
+async fn list(config: &Config) -> Result<(), Failure> {
+    let ambient = Ambient::system();
+    let existing = Existing::open(config, &ambient).await?;
+    print(&table(&existing.rotation(&ambient).list().await?));
+    existing.close().await;
     Ok(())
 }
 
-async fn rotate(config: &Config) -> Result<(), StartError> {
-    let rotation = existing(config).await?;
+async fn rotate(config: &Config) -> Result<(), Failure> {
+    let ambient = Ambient::system();
+    let existing = Existing::open(config, &ambient).await?;
+    let rotation = existing.rotation(&ambient);
     if !rotation.rotate().await? {
         print("There is a next key already: it takes over at the time shown here, and no other was made.");
     }
+    existing.confirmed().await?;
     print(&table(&rotation.list().await?));
-    rotation.db.close().await;
+    existing.close().await;
     Ok(())
-}
-
-/// The keys of a database that is there: looking at one must not make it.
-async fn existing(config: &Config) -> Result<Rotation, StartError> {
-    let path = &config.database.path;
-    if !path.exists() {
-        return Err(StartError::NoDatabase(path.display().to_string()));
-    }
-    let ambient = Ambient::system();
-    let (db, keys) = open(config, false, &ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
-    Ok(rotation(config, db, Arc::new(keys), &ambient))
 }
 
 /// One line for each key, and one above that says what stands where.

@@ -7,6 +7,7 @@
 
 pub mod argon;
 pub mod oidc;
+pub mod passport;
 pub mod pat;
 
 use std::fmt;

@@ -18,9 +18,11 @@ use crate::server::store::{HmacBackfill, StoreError};
 
 use super::Unproven;
 use super::argon::Hasher;
+use super::passport::Issued;
 
-/// A token's last use is noted at most this often.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
+/// A token's last use is noted at most this often: what is written is never more than a minute behind, and a token in
+/// constant use costs one write a minute.
+const NOTE_EVERY: Duration = Duration::from_secs(50);
 
 /// Where rows of tokens come from.
 #[async_trait]
@@ -56,6 +58,8 @@ pub struct KnownToken {
     pub grant: Grant,
     /// Networks it may be used from; everywhere when empty.
     allowed_ips: Box<[IpNet]>,
+    /// What upstreams were told of it.
+    pub issued: Issued,
     token: TokenFacts,
     /// Microseconds; the last use that this process knows of.
     last_used: AtomicI64,
@@ -97,6 +101,7 @@ impl KnownToken {
             facts,
             grant,
             allowed_ips: allowed_ips.into_boxed_slice(),
+            issued: Issued::default(),
             token,
             last_used: AtomicI64::new(last_used),
             noted: AtomicI64::new(i64::MIN),

@@ -10,17 +10,18 @@ use axum::extract::Request;
 use axum::response::Response;
 use tower::{Service, ServiceExt as _};
 
-use super::{Web, check};
+use super::accept::Arrival;
+use super::{Peer, Web, check};
 
 /// Answers requests.
 pub trait Handler: Clone + Send + Sync + 'static {
     /// Answers one.
-    fn handle(&self, request: Request) -> impl Future<Output = Response> + Send;
+    fn handle(&self, arrival: Arrival) -> impl Future<Output = Response> + Send;
 }
 
 impl Handler for Router {
-    async fn handle(&self, request: Request) -> Response {
-        let Ok(response) = self.clone().oneshot(request).await;
+    async fn handle(&self, arrival: Arrival) -> Response {
+        let Ok(response) = self.clone().oneshot(arrival.into_request()).await;
         response
     }
 }
@@ -46,11 +47,13 @@ impl std::fmt::Debug for Front {
 }
 
 impl Handler for Front {
-    async fn handle(&self, request: Request) -> Response {
-        match check::Form::of(request.uri().path()) {
-            // The body is dropped unread.
-            Some(form) => check::answer(&self.web, form, &request.into_parts().0).await,
-            None => self.site.handle(request).await,
+    async fn handle(&self, arrival: Arrival) -> Response {
+        match check::Form::of(arrival.path()) {
+            Some(form) => {
+                let peer = arrival.peer;
+                check::answer(&self.web, form, peer, &arrival.into_head()).await
+            }
+            None => self.site.handle(arrival).await,
         }
     }
 }
@@ -66,7 +69,15 @@ impl Service<Request> for Front {
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let front = self.clone();
-        Box::pin(async move { Ok(front.handle(request).await) })
+        let Self { web, site } = self.clone();
+        Box::pin(async move {
+            match check::Form::of(request.uri().path()) {
+                Some(form) => {
+                    let peer = request.extensions().get().copied().unwrap_or(Peer::NOBODY);
+                    Ok(check::answer(&web, form, peer, &request.into_parts().0).await)
+                }
+                None => site.oneshot(request).await,
+            }
+        })
     }
 }

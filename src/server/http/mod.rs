@@ -20,7 +20,7 @@ mod security;
 mod session;
 mod well_known;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ use crate::server::service::revocation::Revocation;
 use crate::server::service::sessions::Sessions;
 use crate::server::service::signing::Signer;
 use crate::server::service::tokens::Tokens;
-use crate::server::telemetry::Metrics;
+use crate::server::telemetry::{Lines, Metrics};
 
 /// Longest body of a form or JSON request, in bytes.
 pub const BODY_MAX: usize = 64 * 1024;
@@ -81,6 +81,8 @@ pub struct WebParts {
     pub passports: Passports,
     /// Refused credentials by address.
     pub failures: Failures,
+    /// What is logged of them.
+    pub refusals: Lines,
     /// What owners do.
     pub tokens: Tokens,
     /// What APIs may learn about tokens.
@@ -132,6 +134,11 @@ pub use problem::Problems;
 /// The address at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
+
+impl Peer {
+    /// Where there is no connection.
+    const NOBODY: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+}
 
 /// Every route of the web server, for whoever wants a router.
 pub fn router(web: &Web) -> Router {

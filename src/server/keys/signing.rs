@@ -139,7 +139,13 @@ impl SigningKey {
             Algorithm::Es256 | Algorithm::EdDsa => 64,
             Algorithm::Rs256 => 256,
         };
-        self.header.len() + encoded_len(claims) + encoded_len(signature) + 2
+        self.jwt_position(claims) + 1 + encoded_len(signature)
+    }
+
+    /// Where so many bytes of claims end in a JWT.
+    #[must_use]
+    pub fn jwt_position(&self, claims: usize) -> usize {
+        self.header.len() + 1 + encoded_len(claims)
     }
 }
 

@@ -41,7 +41,7 @@ impl BearerRules {
             method: bearer.method,
             user: bearer.owner.id,
             token: None,
-            scopes: bearer.scopes.map_or_else(all, |claimed| self.catalogue.effective(&claimed, roles)),
+            scopes: bearer.scopes.map_or_else(all, |claimed| self.catalogue.effective(&claimed, roles)).into(),
             expires_at: bearer.expires_at,
             profile: Arc::new(bearer.owner.profile),
         })

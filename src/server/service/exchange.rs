@@ -51,7 +51,7 @@ pub struct Exchanged {
     /// How long it is good.
     pub lifetime: Duration,
     /// What it is good for.
-    pub scopes: ScopeSet,
+    pub scopes: Arc<ScopeSet>,
 }
 
 /// Why nothing is exchanged.
@@ -105,7 +105,7 @@ impl Exchange {
 fn narrowed(grant: &Grant, wanted: Option<&ScopeSet>) -> Result<Grant, ExchangeError> {
     let Some(wanted) = wanted else { return Ok(grant.clone()) };
     let scopes = grant.scopes.intersection(wanted);
-    if scopes.is_empty() { Err(ExchangeError::Scope) } else { Ok(Grant { scopes, ..grant.clone() }) }
+    if scopes.is_empty() { Err(ExchangeError::Scope) } else { Ok(Grant { scopes: scopes.into(), ..grant.clone() }) }
 }
 
 fn refusal(denial: Denial) -> ExchangeError {

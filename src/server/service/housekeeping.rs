@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::config::SessionConfig;
-use crate::server::service::passport::Passports;
+use crate::server::service::live::Live;
 use crate::server::store::{CensusRules, Db, StoreError};
 use crate::server::telemetry::Metrics;
 
@@ -29,8 +29,8 @@ pub struct Housekeeper {
     pub owner_max_login_age: Option<Duration>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
-    /// What upstreams are told.
-    pub passports: Passports,
+    /// What is held in memory.
+    pub live: Live,
     /// Takes the number of tokens.
     pub metrics: Metrics,
 }
@@ -63,7 +63,7 @@ impl Housekeeper {
             self.db.latch_expiry(secret, now).await?;
         }
         self.db.delete_old_sessions(now.minus(self.sessions.absolute)).await?;
-        self.passports.forget_old(now);
+        self.live.forget_old_passports(now);
         self.db.delete_old_form_keys(now.minus(FORM_MEMORY)).await?;
         self.count_tokens(now).await
     }

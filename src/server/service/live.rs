@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 
-use crate::domain::id::UserId;
-use crate::domain::scope::Catalogue;
+use crate::domain::scope::{Catalogue, ScopeSet};
 use crate::domain::secret::SecretId;
+use crate::domain::time::Timestamp;
 use crate::domain::token::TokenPolicy;
 use crate::domain::user::Profile;
 use crate::domain::verdict::{Grant, Method};
@@ -28,22 +28,22 @@ use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
 use crate::server::store::{CheckRow, Db, StoreError, Touched, Watcher};
 
+use super::pool::Pool;
+
 /// Most tokens that are held.
 const KNOWN_MAX: usize = 50_000;
 /// Most ids that are remembered as unknown: enough against a repeated mistake, little for somebody who guesses.
 const UNKNOWN_MAX: usize = 4_096;
-/// Most profiles that are shared between tokens.
-const PROFILES_MAX: usize = 10_000;
+/// Most profiles and sets of scopes that are shared between tokens.
+const SHARED_MAX: usize = 10_000;
 /// How long a look at the outside is good for.
 const TRUST: Duration = Duration::from_millis(250);
-/// Pause between two looks.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Rows of tokens by the public names of their secrets.
 pub struct Memory {
     known: Cache<SecretId, Arc<KnownToken>>,
-    /// One copy for all tokens of an owner.
-    profiles: Cache<UserId, Arc<Profile>>,
+    profiles: Pool<Profile>,
+    scopes: Pool<ScopeSet>,
     unknown: Cache<SecretId, ()>,
     /// Grows with everything that is forgotten. Rows come in under its read lock, so that none can slip in between the
     /// growing and the forgetting.
@@ -69,7 +69,8 @@ impl Memory {
     pub fn new() -> Self {
         Self {
             known: Cache::new(KNOWN_MAX),
-            profiles: Cache::new(PROFILES_MAX),
+            profiles: Pool::new(SHARED_MAX),
+            scopes: Pool::new(SHARED_MAX),
             unknown: Cache::new(UNKNOWN_MAX),
             generation: RwLock::new(0),
             started: monotonic(),
@@ -91,16 +92,6 @@ impl Memory {
             Some(token) => self.known.insert(id, Arc::clone(token)),
             None => self.unknown.insert(id, ()),
         }
-    }
-
-    /// The same profile in the same memory, whichever token it comes with. What it says decides, not when it was read.
-    fn share(&self, owner: UserId, profile: Profile) -> Arc<Profile> {
-        if let Some(held) = self.profiles.get(&owner).filter(|held| **held == profile) {
-            return held;
-        }
-        let profile = Arc::new(profile);
-        self.profiles.insert(owner, Arc::clone(&profile));
-        profile
     }
 
     fn recall(&self, id: SecretId) -> Recalled {
@@ -179,32 +170,28 @@ impl Live {
         Self(Arc::new(Parts { memory, db, keys, catalogue, policy, seen: tokio::sync::Mutex::new(i64::MIN) }))
     }
 
-    /// Looks at the outside for as long as it is polled.
-    pub async fn keep_looking(self) {
-        let mut tick = tokio::time::interval(LOOK_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "the database does not say whether it was changed; every check asks it until it does");
-            }
-        }
-    }
-
-    /// Notices what anybody but us has changed, and believes memory again for a while.
+    /// Notices what anybody but us has changed, and believes memory again for a while. Whether there was something.
     ///
     /// # Errors
     /// When the store cannot be asked; then memory is believed no longer than before.
-    pub async fn look(&self) -> Result<(), StoreError> {
+    pub async fn look(&self) -> Result<bool, StoreError> {
         let mut seen = self.0.seen.lock().await;
         let looked = monotonic();
         let version = self.0.db.outside_version().await?;
-        if *seen != version {
+        let changed = *seen != version;
+        if changed {
             self.0.memory.touched(Touched::Everything);
             *seen = version;
         }
         self.0.memory.trust_since(looked);
-        Ok(())
+        Ok(changed)
+    }
+
+    /// Lets go of passports that have to be renewed anyway.
+    pub fn forget_old_passports(&self, now: Timestamp) {
+        for (_, token) in self.0.memory.known.iter() {
+            token.issued.forget_old(now);
+        }
     }
 
     fn known(&self, id: SecretId, row: CheckRow) -> KnownToken {
@@ -213,9 +200,9 @@ impl Live {
             method: Method::Pat,
             user: row.owner.id,
             token: Some(row.token_id),
-            scopes: parts.catalogue.effective(&row.scopes, &row.owner.profile.roles),
+            scopes: parts.memory.scopes.share(parts.catalogue.effective(&row.scopes, &row.owner.profile.roles)),
             expires_at: parts.policy.deadline(&row.secret),
-            profile: parts.memory.share(row.owner.id, row.owner.profile),
+            profile: parts.memory.profiles.share(row.owner.profile),
         };
         let hmac = row.hmac.filter(|(key, _)| key == parts.keys.id()).map(|(_, proof)| proof);
         KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc)
@@ -249,9 +236,7 @@ pub(super) fn monotonic() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::TokenId;
-    use crate::domain::scope::ScopeSet;
-    use crate::domain::time::Timestamp;
+    use crate::domain::id::{TokenId, UserId};
     use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
 
     fn secret(number: u8) -> SecretId {
@@ -283,7 +268,7 @@ mod tests {
             user: owner(number),
             profile: Arc::default(),
             token: Some(token_id(number)),
-            scopes: ScopeSet::default(),
+            scopes: Arc::default(),
             expires_at: None,
         };
         Arc::new(KnownToken::new(secret(number), token, facts, grant, Vec::new(), None, String::new()))

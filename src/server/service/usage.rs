@@ -17,6 +17,8 @@ use crate::server::store::{Db, HmacBackfill, StoreError, Use};
 const CAPACITY: usize = 8_192;
 /// Pause between two writes.
 const PERIOD: Duration = Duration::from_secs(3);
+/// Uses in one transaction. Whoever revokes a token waits for no more than that.
+const BATCH: usize = 256;
 
 /// What a check leaves behind.
 #[derive(Debug)]
@@ -130,11 +132,14 @@ impl Writer {
     }
 
     async fn try_write(&mut self) -> Result<(), StoreError> {
-        if !self.pending.uses.is_empty() {
-            let uses: Vec<Use> = self.pending.uses.values().cloned().collect();
-            self.db.mark_used(&uses).await?;
-            self.pending.uses.clear();
+        while !self.pending.uses.is_empty() {
+            let batch: Vec<Use> = self.pending.uses.values().take(BATCH).copied().collect();
+            self.db.mark_used(&batch).await?;
+            for written in batch {
+                self.pending.uses.remove(&written.secret);
+            }
         }
+        self.pending.uses.shrink_to(BATCH);
         while let Some((secret, at)) = self.pending.expired.iter().next().map(|(secret, at)| (*secret, *at)) {
             self.db.latch_expiry(secret, at).await?;
             self.pending.expired.remove(&secret);
@@ -149,10 +154,10 @@ impl Writer {
 
 impl Pending {
     fn note_use(&mut self, token: TokenId, secret: SecretId, at: Timestamp, ip: Option<IpAddr>) {
-        let latest = || Use { token, secret, at, ip: ip.map(|ip| ip.to_string()) };
-        let known = self.uses.entry(secret).or_insert_with(latest);
+        let latest = Use { token, secret, at, ip };
+        let known = self.uses.entry(secret).or_insert(latest);
         if known.at < at {
-            *known = latest();
+            *known = latest;
         }
     }
 }

@@ -147,7 +147,12 @@ async fn every_statement_can_be_prepared() {
         audit::ADD_PERSONAL,
         audit::LIST_HISTORY,
         audit::LIST_EVENTS,
+        notices::ADD_NOTICE,
+        notices::FIND_NOTICE,
+        notices::LIST_NOTICES,
+        notices::DELETE_NOTICE,
         usage::MARK_TOKEN_USED,
+        users::FIND_OWNER,
         usage::MARK_SECRET_USED,
         usage::BACKFILL_HMAC,
         usage::LATCH_EXPIRY,
@@ -294,7 +299,7 @@ async fn a_list_goes_on_where_it_stopped_and_finds_text_as_it_is_typed() {
 async fn uses_only_move_forward() {
     let store = Store::new().await;
     let (key, secret) = store.token().await;
-    let at = |at, ip: &str| Use { token: key.id, secret, at, ip: Some(ip.to_owned()) };
+    let at = |at, ip: &str| Use { token: key.id, secret, at, ip: Some(ip.parse().unwrap()) };
     store.db.mark_used(&[at(LATER, "192.0.2.2")]).await.unwrap();
     store.db.mark_used(&[at(NOW, "192.0.2.1")]).await.unwrap();
     let row = store.db.lookup_token(key).await.unwrap().unwrap();

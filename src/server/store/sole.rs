@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The right to be the only server of a SQLite file, for as long as it is held; the system gives it back when the
 /// process ends, however it ends.
@@ -21,16 +21,26 @@ impl SoleServer {
     /// # Errors
     /// When the lock file beside the database cannot be made.
     pub fn claim(database: &Path) -> io::Result<Option<Self>> {
-        let mut name = database.as_os_str().to_owned();
-        name.push(".lock");
         if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(Path::new(&name))?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(lock_file(database))?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self { _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+    /// Whether a server has the right. Asking takes it for a moment, which [`SoleServer::claim`] has to bear with.
+    #[must_use]
+    pub fn is_running(database: &Path) -> bool {
+        let lock = OpenOptions::new().write(true).open(lock_file(database));
+        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+}
+
+fn lock_file(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
 }

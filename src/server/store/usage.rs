@@ -1,5 +1,7 @@
 //! What checks leave behind, written in batches after them: last uses, observed expiries, fast proofs made again.
 
+use std::net::IpAddr;
+
 use uuid::Uuid;
 
 use super::commit::Change;
@@ -28,7 +30,7 @@ pub(super) const FIND_OVERDUE: &str = "
     ORDER BY expires_at LIMIT $2";
 
 /// The last use of one secret within a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Use {
     /// The token.
     pub token: TokenId,
@@ -37,7 +39,7 @@ pub struct Use {
     /// When.
     pub at: Timestamp,
     /// From where.
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
 }
 
 /// A fast proof that was made again from a presented secret.
@@ -62,7 +64,7 @@ impl Db {
             sqlx::query(MARK_TOKEN_USED)
                 .bind(one.token.as_uuid())
                 .bind(one.at.as_micros())
-                .bind(&one.ip)
+                .bind(one.ip.map(|ip| ip.to_string()))
                 .execute(&mut *tx)
                 .await?;
             sqlx::query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut *tx).await?;

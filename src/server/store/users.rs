@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::commit::Change;
 use super::{Db, NewSession, StoreError, Touched, row};
 use crate::domain::audit::Draft;
-use crate::domain::id::UserId;
+use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{ExternalIdentity, Profile, User};
 
@@ -15,6 +15,9 @@ pub(super) const FIND_USER: &str = "SELECT id, disabled_at FROM users WHERE issu
 pub(super) const FIND_USER_BY_IDENTITY: &str = "
     SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
     FROM users WHERE issuer = $1 AND subject = $2";
+pub(super) const FIND_OWNER: &str = "
+    SELECT u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
+    FROM users u JOIN tokens t ON t.owner_id = u.id WHERE t.id = $1";
 pub(super) const ADD_USER: &str = "
     INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)";
@@ -56,6 +59,15 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let query = sqlx::query_as::<_, UserColumns>(LOOKUP_USER).bind(id.as_uuid());
+        query.fetch_optional(self.reader()).await?.map(user).transpose()
+    }
+
+    /// The owner of a token.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_owner(&self, token: TokenId) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query_as::<_, UserColumns>(FIND_OWNER).bind(token.as_uuid());
         query.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 

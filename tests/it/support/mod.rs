@@ -7,6 +7,7 @@ mod browser;
 mod database;
 mod forge;
 mod oidc;
+pub mod program;
 mod request;
 mod signer;
 

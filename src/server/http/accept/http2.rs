@@ -19,7 +19,7 @@ use tower::{Service, ServiceExt as _};
 
 use super::phase::SharedPhase;
 use super::stream::Guarded;
-use super::{Accepted, Limits, received, run};
+use super::{Accepted, Arrival, Limits, run};
 
 /// Every connection begins with so many bytes (RFC 9113, section 3.4).
 const PREFACE_LEN: usize = 24;
@@ -79,7 +79,7 @@ where
     phase.begin_answer(None);
     let (read, write) = tokio::io::split(stream);
     let io = TokioIo::new(tokio::io::join(Cursor::new(preface).chain(read), write));
-    let service = service_fn(move |request| service.clone().oneshot(received(request, peer, limits)));
+    let service = service_fn(move |request| service.clone().oneshot(Arrival { request, peer, limits }.into_request()));
     watcher.watch(builder().serve_connection(io, service)).await?;
     Ok(())
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::response::Response;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -127,9 +128,11 @@ fn start(accepted: Accepted, limits: Limits, handler: impl Handler, graceful: &G
     let Accepted { stream, peer, place } = accepted;
     let phase = SharedPhase::new();
     let io = TokioIo::new(Guarded::new(stream, phase.clone(), limits));
+    // One for each connection: its count of holders is touched with each request, and must not be shared by all of them.
+    let handler = Arc::new(handler);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         phase.begin_answer(request.body().size_hint().exact());
-        respond(received(request, peer, limits), handler.clone(), phase.clone())
+        respond(Arrival { request, peer, limits }, handler.clone(), phase.clone())
     });
     let connection = http1::Builder::new().max_buf_size(HEAD_MAX).serve_connection(io, service);
     let connection = graceful.watch(connection);
@@ -141,16 +144,50 @@ fn start(accepted: Accepted, limits: Limits, handler: impl Handler, graceful: &G
     });
 }
 
-async fn respond(request: Request, handler: impl Handler, phase: SharedPhase) -> Result<Response<Tail>, Infallible> {
-    Ok(handler.handle(request).await.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
+async fn respond(
+    arrival: Arrival,
+    handler: Arc<impl Handler>,
+    phase: SharedPhase,
+) -> Result<Response<Tail>, Infallible> {
+    Ok(handler.handle(arrival).await.map(|body| Tail { body, _end: EndOfAnswer(phase) }))
 }
 
-/// A request as the services take it: with its peer, and with a deadline for its body.
-fn received(request: hyper::Request<Incoming>, peer: Peer, limits: Limits) -> Request {
-    let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(peer);
-    let body = Timed { body, until: Instant::now() + limits.body, deadline: None };
-    Request::from_parts(parts, Body::new(body))
+/// A request whose head has come.
+pub struct Arrival {
+    request: hyper::Request<Incoming>,
+    /// Who is at the other end.
+    pub peer: Peer,
+    limits: Limits,
+}
+
+impl std::fmt::Debug for Arrival {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Arrival").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl Arrival {
+    /// The path that is asked for.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.request.uri().path()
+    }
+
+    /// The head alone. The body is dropped unread.
+    #[must_use]
+    pub fn into_head(self) -> Parts {
+        self.request.into_parts().0
+    }
+
+    /// The request as services take it: with its peer, and with a deadline for its body.
+    #[must_use]
+    pub fn into_request(self) -> Request {
+        let Self { request, peer, limits } = self;
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(peer);
+        let body = Timed { body, until: Instant::now() + limits.body, deadline: None };
+        Request::from_parts(parts, Body::new(body))
+    }
 }
 
 /// A request body that must be complete in time, however slowly it drips.

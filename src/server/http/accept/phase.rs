@@ -33,18 +33,26 @@ impl Received {
         match self {
             Self::Unknown => Self::Unknown,
             Self::Beyond(count) => Self::Beyond(count + bytes.len() as u64),
-            Self::Head(mut seen) => {
-                for (index, byte) in bytes.iter().enumerate() {
-                    seen = match *byte {
-                        byte if byte == HEAD_END[seen] => seen + 1,
-                        b'\r' => 1,
-                        _ => 0,
-                    };
-                    if seen == HEAD_END.len() {
-                        return Self::Beyond((bytes.len() - index - 1) as u64);
-                    }
-                }
-                Self::Head(seen)
+            Self::Head(seen) => Self::look_for_end(seen, bytes),
+        }
+    }
+
+    fn look_for_end(mut seen: usize, mut bytes: &[u8]) -> Self {
+        loop {
+            if seen == 0 {
+                // Most of a head is no end of a line.
+                let Some(at) = memchr::memchr(HEAD_END[0], bytes) else { return Self::Head(0) };
+                bytes = &bytes[at..];
+            }
+            let Some((byte, rest)) = bytes.split_first() else { return Self::Head(seen) };
+            bytes = rest;
+            seen = match *byte {
+                byte if byte == HEAD_END[seen] => seen + 1,
+                b'\r' => 1,
+                _ => 0,
+            };
+            if seen == HEAD_END.len() {
+                return Self::Beyond(bytes.len() as u64);
             }
         }
     }

@@ -9,15 +9,15 @@ use bytes::Bytes;
 use super::super::Web;
 use super::super::problem::{Problem, Slug};
 use crate::domain::verdict::Denial;
+use crate::server::credential::passport::{Fields, field_names};
 use crate::server::service::failures::Excess;
-use crate::server::service::passport::Passport;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The headers of an allowed request, in the order of [`Passport::values`].
+/// The headers of an allowed request, in the order of [`Fields::values`].
 static NAMES: LazyLock<Vec<HeaderName>> =
-    LazyLock::new(|| Passport::fields().into_iter().map(HeaderName::from_static).collect());
+    LazyLock::new(|| field_names().into_iter().map(HeaderName::from_static).collect());
 
 /// An answer before it takes a wire form.
 pub(in crate::server::http) enum Answer {
@@ -34,10 +34,10 @@ pub(in crate::server::http) struct Refusal {
 }
 
 impl Answer {
-    /// The headers that a passport stands for.
-    pub fn allowed(passport: &Passport) -> Self {
+    /// The headers with these values.
+    pub fn allowed(fields: &Fields) -> Self {
         let mut headers = HeaderMap::with_capacity(NAMES.len() + 2);
-        for (name, value) in NAMES.iter().zip(passport.values()) {
+        for (name, value) in NAMES.iter().zip(fields.values()) {
             headers.insert(name, printable(value));
         }
         // The JWT is a credential: it must not show where headers are printed.

@@ -5,7 +5,7 @@ mod answer;
 mod ask;
 mod credential;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -52,8 +52,8 @@ impl Form {
 }
 
 /// Answers a request in a form. Of Envoy's, path and query are the client's and are ignored whole.
-pub(super) async fn answer(web: &Web, form: Form, parts: &Parts) -> Response {
-    let request = Request::of(parts);
+pub(super) async fn answer(web: &Web, form: Form, peer: Peer, parts: &Parts) -> Response {
+    let request = Request { peer, headers: &parts.headers };
     let answer = match form {
         Form::Plain | Form::Nginx => decide(web, request, web.asks.of_query(parts.uri.query()).as_deref()).await,
         Form::Envoy => decide(web, request, Ask::from_headers(&parts.headers).as_ref()).await,
@@ -72,13 +72,6 @@ pub(super) struct Request<'a> {
     pub peer: Peer,
     /// The client's headers, as far as the proxy passes them on.
     pub headers: &'a HeaderMap,
-}
-
-impl<'a> Request<'a> {
-    fn of(parts: &'a Parts) -> Self {
-        let nobody = Peer(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        Self { peer: parts.extensions.get().copied().unwrap_or(nobody), headers: &parts.headers }
-    }
 }
 
 /// The one decision.
@@ -103,7 +96,7 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
     match web.validator.check(presented, &ask.requirement, Some(ip)).await {
         Ok(pass) => match web.passports.issue(&pass, audience, web.clock.now()) {
-            Ok(passport) => (method, "allowed", Answer::allowed(&passport)),
+            Ok(fields) => (method, "allowed", Answer::allowed(&fields)),
             Err(error) => {
                 tracing::error!(%error, "no JWT can be signed");
                 refuse(web, request, method, ip, &Denial::Unavailable)
@@ -131,9 +124,12 @@ fn refuse(web: &Web, request: Request<'_>, method: &'static str, ip: IpAddr, den
     {
         return (method, "limited", Answer::Denied(Refusal::too_many(&excess)));
     }
-    // Whoever brings nothing is no news, and what is limited is not worth a line each: logs must not be what breaks.
-    if *denial != Denial::NoCredential {
-        tracing::info!(request_id = request_id(web, request), method, ?denial, %ip, "a request was refused");
+    // Whoever brings nothing is no news, and a flood is not worth a line each: logs must not be what breaks.
+    if *denial != Denial::NoCredential
+        && let Some(unsaid) = web.refusals.admit()
+    {
+        let request_id = request_id(web, request);
+        tracing::info!(request_id, method, ?denial, %ip, unsaid, "a request was refused");
     }
     (method, denial.outcome(), Answer::Denied(Refusal::of(denial)))
 }

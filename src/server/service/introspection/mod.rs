@@ -38,7 +38,7 @@ pub struct ActiveToken {
     /// Whose it is.
     pub pass: Pass,
     /// The scopes that concern the one who asks.
-    pub scopes: ScopeSet,
+    pub scopes: Arc<ScopeSet>,
     /// The audiences that concern it; empty where it may know all.
     pub audiences: Vec<String>,
 }
@@ -93,7 +93,8 @@ impl Introspection {
         let known = |audience: &&String| self.audiences.choose(Some(audience.as_str())).is_some();
         let audiences: Vec<_> = client.audiences.iter().filter(known).cloned().collect();
         let granted = &pass.grant().scopes;
-        let scopes = if client.scopes.is_empty() { granted.clone() } else { granted.intersection(&client.scopes) };
+        let concerning = || granted.intersection(&client.scopes).into();
+        let scopes = if client.scopes.is_empty() { Arc::clone(granted) } else { concerning() };
         let of_others =
             (!client.audiences.is_empty() && audiences.is_empty()) || (!client.scopes.is_empty() && scopes.is_empty());
         (!of_others).then_some(ActiveToken { pass, scopes, audiences })

@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::verdict::Grant;
 use crate::server::keys::signing::SigningKey;
 
-use claims::{Claims, Frame};
+use claims::{Claims, Frame, Written};
 
 pub use claims::JWT_MAX;
 pub use rotation::{Rotation, SigningError};
@@ -77,6 +77,8 @@ impl fmt::Debug for Jwt {
 pub struct Minted {
     /// It.
     pub jwt: Jwt,
+    /// Bytes at the beginning of it that other JWTs for the same owner, scopes and audience have too.
+    pub common: usize,
     /// Its `exp`.
     pub expires_at: Timestamp,
     /// After half of its life. A JWT that is handed out more than once is replaced from then on.
@@ -177,12 +179,13 @@ impl Signer {
             expires_at: expires_at.as_seconds(),
         };
         let fits = |length| key.jwt_len(length) <= JWT_MAX;
-        let (json, cut) = Claims::new(frame, subject).into_json(fits).ok_or(MintError::TooLong)?;
+        let Written { json, common, cut } = Claims::new(frame, subject).write(fits).ok_or(MintError::TooLong)?;
         let jwt = key.sign(&json).map_err(|_| MintError::Refused)?;
+        let common = key.jwt_position(common);
         // Whole seconds, as verifiers see it.
         let expires_at = Timestamp::from_seconds(frame.expires_at);
         let renew_at = now.plus(expires_at.since(now) / 2);
-        Ok(Minted { jwt: Jwt(jwt.into()), expires_at, renew_at, cut })
+        Ok(Minted { jwt: Jwt(jwt.into()), common, expires_at, renew_at, cut })
     }
 
     /// The published keys as a JSON Web Key Set (RFC 7517, section 5), the one that signs first. Includes what another
@@ -204,7 +207,11 @@ impl Signer {
         self.ring().jwks(now)
     }
 
-    async fn reload(&self) -> Result<(), SigningError> {
+    /// Takes notice of what others did to the keys.
+    ///
+    /// # Errors
+    /// When the store cannot be asked or a key cannot be used; what is in memory goes on being used.
+    pub(super) async fn reload(&self) -> Result<(), SigningError> {
         let ring = Ring::load(&self.0.parts.rotation, &self.ring().keys).await?;
         *self.0.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
         Ok(())

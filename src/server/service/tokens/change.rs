@@ -71,16 +71,30 @@ impl Tokens {
         if if_version.is_some_and(|version| version != present.version) {
             return Err(TokenError::VersionMismatch);
         }
-        let reason = text::reason(reason.unwrap_or_default());
-        let reason = reason.map_err(|error| TokenError::Invalid(FieldErrors::one("reason", error.to_string())))?;
+        let reason = acceptable(reason)?;
         self.end(Revocation {
             owner: caller.user.id,
             token: &present,
             draft: revoked(caller.party(), &present, &caller.origin),
             version: if_version,
-            reason: Some(reason.as_str()).filter(|reason| !reason.is_empty()),
+            reason: reason.as_deref(),
         })
         .await
+    }
+
+    /// Revokes anybody's token from the command line of the server. Revoking it again is no error and changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such token, the reason is not acceptable, or the store cannot be asked.
+    pub async fn revoke_as_operator(&self, id: TokenId, reason: Option<&str>) -> Result<Ended, TokenError> {
+        let owner = self.parts.db.find_owner(id).await?.ok_or(TokenError::NotFound)?;
+        let present = self.get(&owner, id).await?;
+        let reason = acceptable(reason)?;
+        let draft = revoked(Party::OPERATOR, &present, &Origin::default());
+        let revocation =
+            Revocation { owner: owner.id, token: &present, draft, version: None, reason: reason.as_deref() };
+        self.end(revocation).await?;
+        Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })
     }
 
     /// Revokes a token because somebody who holds its secret wants it: whoever that is, it must not stay good.
@@ -123,6 +137,15 @@ impl Tokens {
     }
 }
 
+/// When a token was ended, seen from a wish to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By this.
+    Now,
+    /// It was ended already.
+    Before,
+}
+
 struct Revocation<'a> {
     owner: UserId,
     token: &'a TokenView,
@@ -133,6 +156,13 @@ struct Revocation<'a> {
 
 fn revoked(actor: Party, token: &TokenView, origin: &Origin) -> Draft {
     Draft::new(Action::TokenRevoked, actor, Party::token(token.id, &token.name), origin)
+}
+
+/// A reason as it may be kept; none where nothing is said.
+fn acceptable(reason: Option<&str>) -> Result<Option<String>, TokenError> {
+    let reason = text::reason(reason.unwrap_or_default());
+    let reason = reason.map_err(|error| TokenError::Invalid(FieldErrors::one("reason", error.to_string())))?;
+    Ok(Some(reason).filter(|reason| !reason.is_empty()))
 }
 
 impl Edited {

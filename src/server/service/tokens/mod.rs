@@ -25,6 +25,7 @@ use crate::server::store::{Db, StoreError};
 
 use super::Caller;
 
+pub use change::Ended;
 pub use read::HistoryEntry;
 
 /// The use cases of owners.

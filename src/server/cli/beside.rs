@@ -1,0 +1,126 @@
+//! Changes from the command line beside a running server.
+
+use std::fmt;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::Counter;
+
+use super::{USAGE, complain};
+use crate::server::config::Config;
+use crate::server::credential::argon::Hasher;
+use crate::server::keys::Keys;
+use crate::server::service::signing::{Rotation, SigningError};
+use crate::server::service::tokens::Tokens;
+use crate::server::store::{Db, NoWatcher, SoleServer, StoreError};
+use crate::server::{Ambient, StartError, open, rotation, telemetry, tokens};
+
+/// How long the server may take to say that it has noticed.
+const PATIENCE: Duration = Duration::from_secs(2);
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
+/// Why a command did not succeed.
+pub(super) enum Failure {
+    /// Nothing could be done.
+    Start(StartError),
+    /// What was asked for is not possible.
+    Refused(String),
+    /// The change is written. Nobody said that the server acts on it.
+    Unconfirmed,
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<SigningError> for Failure {
+    fn from(error: SigningError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => error.fmt(f),
+            Self::Refused(reason) => f.write_str(reason),
+            Self::Unconfirmed => f.write_str(
+                "written, not confirmed: the running server did not say within 2 s that it acts on the change. \
+                 Please look at its log, and run the command again",
+            ),
+        }
+    }
+}
+
+impl Failure {
+    /// Says it, and with which status the command ends.
+    pub fn exit(&self) -> ExitCode {
+        complain(&self.to_string());
+        match self {
+            Self::Start(_) => ExitCode::from(USAGE),
+            Self::Refused(_) | Self::Unconfirmed => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// An installation that is there: looking at one must not make it.
+pub(super) struct Existing<'c> {
+    config: &'c Config,
+    db: Db,
+    keys: Arc<Keys>,
+}
+
+impl<'c> Existing<'c> {
+    pub async fn open(config: &'c Config, ambient: &Ambient) -> Result<Self, StartError> {
+        let path = &config.database.path;
+        if !path.exists() {
+            return Err(StartError::NoDatabase(path.display().to_string()));
+        }
+        let (db, keys) = open(config, false, ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
+        Ok(Self { config, db, keys: Arc::new(keys) })
+    }
+
+    pub fn tokens(&self, ambient: &Ambient) -> Tokens {
+        let hasher = Hasher::new(ambient.entropy.clone(), Counter::noop());
+        tokens(self.config, self.db.clone(), self.keys.clone(), hasher, ambient)
+    }
+
+    pub fn rotation(&self, ambient: &Ambient) -> Rotation {
+        rotation(self.config, self.db.clone(), self.keys.clone(), ambient)
+    }
+
+    /// Returns when the server acts on everything that was written up to now, or when there is no server: the next one
+    /// begins with what is written.
+    pub async fn confirmed(&self) -> Result<(), Failure> {
+        match self.noticed().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Unconfirmed),
+            Err(error) => {
+                tracing::error!(%error, "the database does not say whether the change was noticed");
+                Err(Failure::Unconfirmed)
+            }
+        }
+    }
+
+    async fn noticed(&self) -> Result<bool, StoreError> {
+        let notice = self.db.add_notice().await?;
+        let started = telemetry::now();
+        while !self.db.is_noticed(&notice).await? {
+            if !SoleServer::is_running(&self.config.database.path) {
+                break;
+            }
+            if started.elapsed() > PATIENCE {
+                return Ok(false);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+        Ok(true)
+    }
+
+    pub async fn close(self) {
+        self.db.close().await;
+    }
+}
