@@ -11,7 +11,7 @@ BIN := $(CARGO_TARGET_DIR)/debug/hallpass
 SITE := target/site/.stamp
 SITE_INPUTS := $(shell find src/domain src/islands src/server/ui src/lib.rs style public Cargo.toml Cargo.lock package-lock.json -type f 2>/dev/null)
 
-.PHONY: help run test check bench fmt setup setup-browser setup-proxies site clean
+.PHONY: help run test check bench fuzz fmt setup setup-browser setup-proxies site clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ check: setup ## Format, lints and fast tests only
 
 bench: setup site ## Measure /check against a bare handler, in release mode (ARGS="--only hot")
 	@scripts/bench $(ARGS)
+
+fuzz: setup site ## Fuzz the reading of credentials for ten minutes
+	@scripts/fuzz
 
 fmt: ## Format the code
 	@cargo fmt

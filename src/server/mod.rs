@@ -206,7 +206,7 @@ impl App {
             prefix: config.tokens.prefix.as_str().to_owned(),
             bearers: Bearers::new(chain.clone(), rules, ambient.clock.clone()),
             introspection: Introspection::new(clients, validator.clone(), config.jwt.audiences.clone()),
-            exchange: Exchange::new(validator.clone(), signer.clone(), ambient.clock.clone()),
+            exchange: Exchange::new(validator.clone(), signer.clone()),
             revocation: Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone()),
             validator,
             problems: http::Problems::new(public_url),

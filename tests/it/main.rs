@@ -20,6 +20,7 @@ mod config;
 mod connections;
 mod csrf;
 mod grpc;
+mod hammer;
 mod hash_secret;
 mod headers;
 mod live;

@@ -25,7 +25,7 @@ pub fn field_names() -> [&'static str; FIELD_COUNT] {
 /// One text for each field, in one piece of memory.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Texts {
-    text: Box<str>,
+    text: Box<[u8]>,
     ends: [u16; FIELD_COUNT],
 }
 
@@ -33,10 +33,10 @@ impl Texts {
     /// Puts them together.
     #[must_use]
     pub fn new(texts: [&str; FIELD_COUNT]) -> Self {
-        Self { text: texts.concat().into(), ends: ends(texts.map(str::len)) }
+        Self { text: texts.concat().into_bytes().into(), ends: ends(texts.map(str::len)) }
     }
 
-    fn get(&self, field: usize) -> &str {
+    fn get(&self, field: usize) -> &[u8] {
         &self.text[range(&self.ends, field)]
     }
 }
@@ -61,8 +61,8 @@ impl Passport {
         let mut text = Vec::with_capacity(self.common.text.len() + self.own.text.len());
         let mut ends = [0; FIELD_COUNT];
         for (field, end) in ends.iter_mut().enumerate() {
-            text.extend_from_slice(self.common.get(field).as_bytes());
-            text.extend_from_slice(self.own.get(field).as_bytes());
+            text.extend_from_slice(self.common.get(field));
+            text.extend_from_slice(self.own.get(field));
             *end = position(text.len());
         }
         Fields { text: text.into(), ends }

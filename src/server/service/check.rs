@@ -65,7 +65,7 @@ impl Validator {
         Self { chain, bearers, policy, usage, clock }
     }
 
-    /// Decides about one credential, against what its place requires.
+    /// Decides about one credential, against what its place requires, as of `now`.
     ///
     /// # Errors
     /// With the reason for which it does not pass.
@@ -74,8 +74,8 @@ impl Validator {
         presented: Presented<'_>,
         requirement: &Requirement,
         ip: Option<IpAddr>,
+        now: Timestamp,
     ) -> Result<Pass, Denial> {
-        let now = self.clock.now();
         let token = match self.prove(presented).await? {
             Proven::Pat(token) => token,
             Proven::Bearer(bearer) => {
@@ -89,6 +89,12 @@ impl Validator {
             return Err(Denial::AddressRefused);
         }
         Ok(Pass::Token(self.note_use(token, now, ip)))
+    }
+
+    /// The present time, by the clock that decides.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Which kind of credential owns a text, by its shape.

@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use crate::domain::requirement::Requirement;
 use crate::domain::scope::ScopeSet;
-use crate::domain::time::Clock;
 use crate::domain::verdict::{Denial, Grant, Method};
 use crate::server::credential::Presented;
 
@@ -21,7 +20,6 @@ use super::signing::{Jwt, Signer};
 pub struct Exchange {
     validator: Validator,
     signer: Signer,
-    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -77,8 +75,8 @@ pub enum ExchangeError {
 impl Exchange {
     /// From its parts.
     #[must_use]
-    pub fn new(validator: Validator, signer: Signer, clock: Arc<dyn Clock>) -> Self {
-        Self { validator, signer, clock }
+    pub fn new(validator: Validator, signer: Signer) -> Self {
+        Self { validator, signer }
     }
 
     /// Exchanges a token. It is checked like at `/check`, and that counts as a use.
@@ -90,9 +88,9 @@ impl Exchange {
         if self.validator.owner_of(wish.token) != Some(Method::Pat) {
             return Err(ExchangeError::Invalid);
         }
-        let checked = self.validator.check(Presented::One(wish.token), &Requirement::default(), wish.ip).await;
+        let now = self.validator.now();
+        let checked = self.validator.check(Presented::One(wish.token), &Requirement::default(), wish.ip, now).await;
         let grant = narrowed(checked.map_err(refusal)?.grant(), wish.scopes)?;
-        let now = self.clock.now();
         let minted = self.signer.mint(&grant, audience, now).map_err(|error| {
             tracing::error!(%error, "a JWT could not be signed");
             ExchangeError::Unavailable

@@ -49,6 +49,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
 
+/// Pages that each reading connection holds, as SQLite counts: this many KiB. What is read often is held as rows, and the
+/// system holds the file.
+const READER_CACHE: &str = "-256";
+
 /// The database of one installation.
 #[derive(Clone)]
 pub struct Db {
@@ -106,6 +110,7 @@ impl Db {
         let write = writer_pool(&watcher).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
         let read = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(readers);
+        let options = options.pragma("cache_size", READER_CACHE);
         Ok(Self { read: read.connect_with(options).await?, write, queries, entropy, replica: replica.into(), watcher })
     }
 

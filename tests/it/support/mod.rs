@@ -6,6 +6,7 @@ mod app;
 mod browser;
 mod database;
 mod forge;
+pub mod installation;
 mod oidc;
 pub mod program;
 mod request;

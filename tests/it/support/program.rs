@@ -105,7 +105,9 @@ impl Server {
     pub fn configured(folder: &Path) -> Self {
         let listen = free_address();
         let url = listen.replace("127.0.0.1", "http://localhost");
-        Self::start(folder, &["serve"], &[("HALLPASS_LISTEN", &listen), ("HALLPASS_PUBLIC_URL", &url)])
+        // Nobody reads what it logs, and a full pipe would stop it.
+        let env = [("HALLPASS_LISTEN", listen.as_str()), ("HALLPASS_PUBLIC_URL", &url), ("RUST_LOG", "error")];
+        Self::start(folder, &["serve"], &env)
     }
 
     pub fn demo(folder: &Path) -> Self {

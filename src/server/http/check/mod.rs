@@ -94,8 +94,9 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let presented = found.presented();
     let method = method_name(web, presented);
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
-    match web.validator.check(presented, &ask.requirement, Some(ip)).await {
-        Ok(pass) => match web.passports.issue(&pass, audience, web.clock.now()) {
+    let now = web.validator.now();
+    match web.validator.check(presented, &ask.requirement, Some(ip), now).await {
+        Ok(pass) => match web.passports.issue(&pass, audience, now) {
             Ok(fields) => (method, "allowed", Answer::allowed(&fields)),
             Err(error) => {
                 tracing::error!(%error, "no JWT can be signed");

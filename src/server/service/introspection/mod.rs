@@ -76,7 +76,8 @@ impl Introspection {
             return Ok(None);
         }
         let ip = client_ip.filter(|_| client.sends_client_ip);
-        let checked = self.validator.check(Presented::One(token), &Requirement::default(), ip).await;
+        let checked =
+            self.validator.check(Presented::One(token), &Requirement::default(), ip, self.validator.now()).await;
         Ok(good(checked)?.and_then(|pass| self.visible(client, pass)))
     }
 
