@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import itertools
+import os
 import pathlib
 import random
 import sqlite3
@@ -104,3 +105,5 @@ def write(folder, key_id, secrets):
             ((name, id, now, now + LIFETIME, PHC, proof, key_id) for id, (name, proof) in zip(ids, batch)))
     connection.execute("COMMIT")
     connection.close()
+    # What is still on its way to the disk would slow the first reads down.
+    os.sync()

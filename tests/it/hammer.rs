@@ -41,7 +41,8 @@ impl Connection {
             }
         };
         let head = String::from_utf8(self.buffer[..end].to_vec()).unwrap();
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
+        let length =
+            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
         while self.buffer.len() < end + length {
             assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was closed");
         }

@@ -1,6 +1,7 @@
 //! What checks leave behind, written after them: a check itself never writes and never waits.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use crate::server::store::{Db, HmacBackfill, StoreError, Use};
 const CAPACITY: usize = 8_192;
 /// Pause between two writes.
 const PERIOD: Duration = Duration::from_secs(3);
+/// So many secrets that wait are written at once: memory is for tokens.
+const EARLY: usize = 4 * BATCH;
 /// Uses in one transaction. Whoever revokes a token waits for no more than that.
 const BATCH: usize = 256;
 
@@ -110,7 +113,13 @@ impl Writer {
 
     async fn take(&mut self, footprint: Footprint) {
         match footprint {
-            Footprint::Used { token, secret, at, ip } => self.pending.note_use(token, secret, at, ip),
+            Footprint::Used { token, secret, at, ip } => {
+                let is_new = self.pending.note_use(token, secret, at, ip);
+                // Not with each one from there on: what cannot be written now must not be tried all the time.
+                if is_new && self.pending.uses.len().is_multiple_of(EARLY) {
+                    self.write().await;
+                }
+            }
             Footprint::Expired { secret, at } => {
                 self.pending.expired.entry(secret).or_insert(at);
             }
@@ -153,11 +162,20 @@ impl Writer {
 }
 
 impl Pending {
-    fn note_use(&mut self, token: TokenId, secret: SecretId, at: Timestamp, ip: Option<IpAddr>) {
+    /// Whether nothing was waiting of that secret.
+    fn note_use(&mut self, token: TokenId, secret: SecretId, at: Timestamp, ip: Option<IpAddr>) -> bool {
         let latest = Use { token, secret, at, ip };
-        let known = self.uses.entry(secret).or_insert(latest);
-        if known.at < at {
-            *known = latest;
+        match self.uses.entry(secret) {
+            Entry::Vacant(place) => {
+                place.insert(latest);
+                true
+            }
+            Entry::Occupied(mut known) => {
+                if known.get().at < at {
+                    known.insert(latest);
+                }
+                false
+            }
         }
     }
 }

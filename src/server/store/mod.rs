@@ -49,9 +49,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Pages that each reading connection holds, as SQLite counts: this many KiB. What is read often is held as rows, and the
+/// What each connection holds of the file, as SQLite counts: this many KiB. What is read often is held as rows, and the
 /// system holds the file.
-const READER_CACHE: &str = "-256";
+const PAGE_CACHE: &str = "-256";
 
 /// The database of one installation.
 #[derive(Clone)]
@@ -106,11 +106,11 @@ impl Db {
             // A committed revocation must survive a power cut.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("cache_size", PAGE_CACHE)
             .busy_timeout(BUSY_TIMEOUT);
         let write = writer_pool(&watcher).connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
         let read = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(readers);
-        let options = options.pragma("cache_size", READER_CACHE);
         Ok(Self { read: read.connect_with(options).await?, write, queries, entropy, replica: replica.into(), watcher })
     }
 

@@ -12,6 +12,12 @@ use crate::domain::verdict::Denial;
 use crate::server::credential::passport::{Fields, field_names};
 use crate::server::service::failures::Excess;
 
+/// Challenges (RFC 6750, section 3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"hallpass\"");
+const INVALID_TOKEN: HeaderValue = HeaderValue::from_static("Bearer realm=\"hallpass\", error=\"invalid_token\"");
+const INSUFFICIENT_SCOPE: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"hallpass\", error=\"insufficient_scope\"");
+
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -57,15 +63,15 @@ impl Refusal {
     /// Of a credential that does not pass.
     pub fn of(denial: &Denial) -> Self {
         match denial {
-            Denial::NoCredential => Self::challenge(Slug::Unauthorized, ""),
-            Denial::Invalid(_) => Self::challenge(Slug::InvalidToken, ", error=\"invalid_token\""),
+            Denial::NoCredential => Self::challenge(Slug::Unauthorized, CHALLENGE),
+            Denial::Invalid(_) => Self::challenge(Slug::InvalidToken, INVALID_TOKEN),
             Denial::Insufficient { scope, .. } if scope.is_empty() => {
-                Self::challenge(Slug::InsufficientScope, ", error=\"insufficient_scope\"")
+                Self::challenge(Slug::InsufficientScope, INSUFFICIENT_SCOPE)
             }
             Denial::Insufficient { scope, .. } => {
-                Self::challenge(Slug::InsufficientScope, &format!(", error=\"insufficient_scope\", scope=\"{scope}\""))
+                Self::challenge(Slug::InsufficientScope, naming(scope).unwrap_or(INSUFFICIENT_SCOPE))
             }
-            Denial::AddressRefused => Self::challenge(Slug::AddressRefused, ""),
+            Denial::AddressRefused => Self::challenge(Slug::AddressRefused, CHALLENGE),
             Denial::Unavailable => Self { problem: Problem::new(Slug::Unavailable), headers: Vec::new() },
         }
     }
@@ -89,11 +95,8 @@ impl Refusal {
         Self { problem: Problem::new(Slug::TooManyFailures), headers }
     }
 
-    /// A challenge (RFC 6750, section 3).
-    fn challenge(slug: Slug, parameters: &str) -> Self {
-        let challenge = HeaderValue::try_from(format!("Bearer realm=\"hallpass\"{parameters}"));
-        let headers = challenge.map(|value| (header::WWW_AUTHENTICATE, value)).into_iter().collect();
-        Self { problem: Problem::new(slug), headers }
+    fn challenge(slug: Slug, challenge: HeaderValue) -> Self {
+        Self { problem: Problem::new(slug), headers: vec![(header::WWW_AUTHENTICATE, challenge)] }
     }
 
     /// With a problem as its body, as `/check` and the API send it.
@@ -116,6 +119,11 @@ impl Refusal {
         }
         Response::from_parts(parts, axum::body::Body::empty())
     }
+}
+
+/// The challenge that names the scopes which are missing (RFC 6750, section 3).
+fn naming(scope: &str) -> Option<HeaderValue> {
+    format!("Bearer realm=\"hallpass\", error=\"insufficient_scope\", scope=\"{scope}\"").try_into().ok()
 }
 
 /// The empty answer with these headers.
