@@ -1,6 +1,7 @@
 //! Points in time, and how people say them.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,14 @@ const DAY: u64 = 24 * HOUR;
 
 /// An instant in UTC, counted in microseconds since the Unix epoch: the one unit in which times are stored and
 /// compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(i64);
+///
+/// It is held with its sign turned round, which keeps the order and is never zero. So a time that may be absent takes no
+/// more room than one that may not: memory is full of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "i64", into = "i64")]
+pub struct Timestamp(NonZeroU64);
+
+const SIGN: u64 = 1 << 63;
 
 /// Where the present time comes from. A parameter everywhere, so that tests own it.
 pub trait Clock: Send + Sync {
@@ -24,39 +30,60 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+impl From<i64> for Timestamp {
+    fn from(micros: i64) -> Self {
+        Self::from_micros(micros)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    fn from(time: Timestamp) -> Self {
+        time.as_micros()
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({})", self.as_micros())
+    }
+}
+
 impl Timestamp {
     /// The last instant that RFC 3339 can write: the end of the year 9999.
-    pub const MAX: Self = Self(253_402_300_799 * MICROS_PER_SECOND);
+    pub const MAX: Self = Self::from_micros(253_402_300_799 * MICROS_PER_SECOND);
 
-    /// From microseconds since the Unix epoch.
+    /// From microseconds since the Unix epoch. The least number of all, some 292,000 years ago, counts as the one after.
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
+        match NonZeroU64::new(micros.cast_unsigned() ^ SIGN) {
+            Some(held) => Self(held),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// From whole seconds since the Unix epoch, saturating.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
-        Self(seconds.saturating_mul(MICROS_PER_SECOND))
+        Self::from_micros(seconds.saturating_mul(MICROS_PER_SECOND))
     }
 
     /// Microseconds since the Unix epoch.
     #[must_use]
     pub const fn as_micros(self) -> i64 {
-        self.0
+        (self.0.get() ^ SIGN).cast_signed()
     }
 
     /// Whole seconds since the Unix epoch, rounded down.
     #[must_use]
     pub const fn as_seconds(self) -> i64 {
-        self.0.div_euclid(MICROS_PER_SECOND)
+        self.as_micros().div_euclid(MICROS_PER_SECOND)
     }
 
     /// `None` where the sum lies beyond [`Timestamp::MAX`].
     #[must_use]
     pub fn checked_add(self, span: Duration) -> Option<Self> {
         let micros = i64::try_from(span.as_micros()).ok()?;
-        self.0.checked_add(micros).map(Self).filter(|sum| *sum <= Self::MAX)
+        self.as_micros().checked_add(micros).map(Self::from_micros).filter(|sum| *sum <= Self::MAX)
     }
 
     /// The sum, or [`Timestamp::MAX`].
@@ -69,13 +96,13 @@ impl Timestamp {
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
-        Self(self.0.saturating_sub(micros))
+        Self::from_micros(self.as_micros().saturating_sub(micros))
     }
 
     /// How long after `earlier` this is; zero when it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_micros(u64::try_from(self.as_micros().saturating_sub(earlier.as_micros())).unwrap_or(0))
     }
 
     /// Parses an RFC 3339 date and time with any offset.
@@ -83,7 +110,7 @@ impl Timestamp {
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?.to_offset(UtcOffset::UTC);
         let micros = i64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000)).ok()?;
-        Some(Self(micros)).filter(|parsed| *parsed <= Self::MAX)
+        Some(Self::from_micros(micros)).filter(|parsed| *parsed <= Self::MAX)
     }
 
     /// The last second, in UTC, of a calendar date written `2026-05-03`: what a date in a form means.
