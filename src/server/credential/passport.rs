@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::domain::identity_headers;
 use crate::domain::time::Timestamp;
@@ -96,7 +97,10 @@ impl Fields {
 /// The passports of one row, one for each audience that was asked for. After any change of token or owner there is
 /// another row, so none outlives what it says.
 #[derive(Default)]
-pub struct Issued(RwLock<Vec<(usize, Passport)>>);
+pub struct Issued(RwLock<Held>);
+
+/// Nearly always there is one: it lies in the row itself.
+type Held = SmallVec<[(usize, Passport); 1]>;
 
 impl Issued {
     /// The values for an audience, where there is a passport that is still to be handed out.
@@ -111,8 +115,6 @@ impl Issued {
     pub fn keep(&self, audience: usize, passport: Passport) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.retain(|(of, _)| *of != audience);
-        // Nearly always there is one, and there are many rows.
-        held.reserve_exact(1);
         held.push((audience, passport));
     }
 

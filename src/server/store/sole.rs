@@ -31,11 +31,14 @@ impl SoleServer {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
-    /// Whether a server has the right. Asking takes it for a moment, which [`SoleServer::claim`] has to bear with.
+    /// Whether a server has the right; where that cannot be found out, it may have. Asking takes the right for a moment,
+    /// which whoever claims it has to bear with.
     #[must_use]
     pub fn is_running(database: &Path) -> bool {
-        let lock = OpenOptions::new().write(true).open(lock_file(database));
-        lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        match OpenOptions::new().write(true).open(lock_file(database)) {
+            Ok(lock) => lock.try_lock_shared().is_err(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 }
 
