@@ -62,15 +62,9 @@ async fn a_revocation_at_the_command_line_is_in_the_record_with_its_reason() {
     let id = token.id.to_string();
     let (code, _, complaints) = run(&installation.folder, &["token", "revoke", &id, "--reason", "seen in a log"]);
     assert_eq!(code, 0, "{complaints}");
-    let mut database = installation.database().await;
-    let reason: String =
-        sqlx::query_scalar("SELECT revoked_reason FROM tokens").fetch_one(&mut database).await.unwrap();
-    assert_eq!(reason, "seen in a log");
-    let actor: String = sqlx::query_scalar("SELECT actor_type FROM audit_events WHERE action = 'token.revoked'")
-        .fetch_one(&mut database)
-        .await
-        .unwrap();
-    assert_eq!(actor, "operator");
+    assert_eq!(installation.column("SELECT revoked_reason FROM tokens").await, ["seen in a log"]);
+    let actors = "SELECT actor_type FROM audit_events WHERE action = 'token.revoked'";
+    assert_eq!(installation.column(actors).await, ["operator"]);
 }
 
 #[tokio::test]

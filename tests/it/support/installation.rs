@@ -11,6 +11,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::program::{CONFIG, Server, folder_with};
 
 /// An installation with a server that runs, and a way into its database.
@@ -41,14 +42,15 @@ impl Installation {
         self.folder.path().join("data").join(name)
     }
 
-    pub async fn database(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(self.data("hallpass.db"));
-        SqliteConnection::connect_with(&options.foreign_keys(true)).await.unwrap()
+    /// The first column of what a query gives, as text.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        Database::open(&self.data("hallpass.db")).await.column(sql).await
     }
 
     /// Tokens of one owner, with proofs as the server makes them.
     pub async fn tokens<const COUNT: usize>(&self) -> [Token; COUNT] {
-        let mut database = self.database().await;
+        let options = SqliteConnectOptions::new().filename(self.data("hallpass.db")).foreign_keys(true);
+        let mut database = SqliteConnection::connect_with(&options).await.unwrap();
         let keys = SecretKey::read(&self.data("secret.key")).unwrap().derive().unwrap();
         let random = || entropy::bytes::<16>(&SystemEntropy);
         let owner = UserId::from_random(random());
