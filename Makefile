@@ -11,7 +11,7 @@ BIN := $(CARGO_TARGET_DIR)/debug/hallpass
 SITE := target/site/.stamp
 SITE_INPUTS := $(shell find src/domain src/islands src/server/ui src/lib.rs style public Cargo.toml Cargo.lock package-lock.json -type f 2>/dev/null)
 
-.PHONY: help run test check bench fuzz fmt setup setup-browser setup-proxies site clean
+.PHONY: help run test check bench fuzz fmt setup setup-browser setup-proxies setup-postgres site clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: setup site ## Build and serve a demo with its own login, no configuration n
 	@scripts/step "Building the server (a few minutes the first time, seconds afterwards)" cargo build --features ssr --bin hallpass
 	@exec $(BIN) serve --demo
 
-test: setup setup-browser setup-proxies site ## Run every check and test
+test: setup setup-browser setup-proxies setup-postgres site ## Run every check and test
 	@scripts/test
 
 check: setup ## Format, lints and fast tests only

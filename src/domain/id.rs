@@ -65,3 +65,7 @@ uuid_id!(
     /// One audit event.
     EventId
 );
+uuid_id!(
+    /// One running server among those that share a database.
+    ReplicaId
+);

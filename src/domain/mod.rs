@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod error;
 pub mod id;
 pub mod identity_headers;
+pub mod lease;
 pub mod lifetime;
 pub mod net;
 pub mod requirement;

@@ -3,8 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rand::TryRng as _;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::entropy::Entropy;
+use crate::domain::lease::{Moment, SteadyClock};
 use crate::domain::time::{Clock, Timestamp};
 
 /// The operating system's clock.
@@ -16,6 +18,18 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The operating system's clock that goes on while the machine sleeps and that nobody can set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemSteadyClock;
+
+impl SteadyClock for SystemSteadyClock {
+    fn moment(&self) -> Moment {
+        let now = clock_gettime(ClockId::Boottime);
+        let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1_000;
+        Moment::from_micros(u64::try_from(micros).unwrap_or_default())
     }
 }
 

@@ -19,6 +19,7 @@ use beside::Failure;
 
 use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
+use super::open::Opening;
 use super::store::NoWatcher;
 use super::{Ambient, StartError, telemetry};
 
@@ -128,7 +129,7 @@ fn migrate(file: Option<&Path>) -> ExitCode {
     };
     in_runtime(async move {
         let ambient = Ambient::system();
-        let (db, _) = super::open(&config, false, &ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
+        let (db, _) = Opening::beside(&config, &ambient).open(Counter::noop(), Arc::new(NoWatcher)).await?;
         db.close().await;
         Ok::<_, StartError>(())
     })

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod keys;
+mod open;
 pub mod selftest;
 pub mod service;
 mod start;
@@ -16,15 +17,15 @@ pub mod telemetry;
 pub mod ui;
 
 use std::num::NonZeroU32;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::Counter;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
 use crate::domain::entropy::{self, Entropy};
+use crate::domain::id::ReplicaId;
+use crate::domain::lease::SteadyClock;
 use crate::domain::time::Clock;
 
 use config::{Config, PublicUrl};
@@ -34,38 +35,33 @@ use credential::oidc::OidcValidator;
 use credential::pat::PatValidator;
 use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
-use keys::{KeyError, Keys, SecretKey};
+use keys::{KeyError, Keys};
+use open::{Opening, claim, terms};
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
 use service::exchange::Exchange;
 use service::failures::Failures;
 use service::housekeeping::Housekeeper;
 use service::introspection::{Clients, Introspection};
-use service::live::{Live, Memory};
+use service::live::{Live, LookError};
 use service::logins::Logins;
-use service::outside::Outside;
+use service::memory::Memory;
 use service::passport::Passports;
 use service::readiness::Readiness;
+use service::replica::Replica;
 use service::revocation::Revocation;
 use service::sessions::Sessions;
 use service::signing::{Rotation, Signer, SignerParts, SigningError};
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
-use store::{Db, DbOptions, SoleServer, StoreError, Watcher};
+use store::{Db, SoleServer, StoreError};
 use telemetry::{Lines, Metrics};
 
 pub use start::serve;
 
-/// The setting that remembers which secret key the installation has.
-const KEY_CHECK: &str = "secret_key_check";
-/// The setting that marks the database of a demo.
-const DEMO_MARK: &str = "demo";
 /// How long a login provider may take for one answer: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a server tries to be the only one, and the pause between two tries.
-const CLAIMS: u32 = 25;
-const CLAIM_AGAIN: Duration = Duration::from_millis(20);
 /// Most refusals of `/check` that are logged in a second.
 const REFUSALS_LOGGED: NonZeroU32 = NonZeroU32::new(50).unwrap();
 
@@ -81,6 +77,9 @@ pub enum StartError {
     /// Another server uses the database.
     #[error("database.url: another server is using {0}. Please stop it first, or use PostgreSQL for several")]
     NotAlone(String),
+    /// Memory cannot be brought up to date.
+    #[error("{0}")]
+    Look(#[from] LookError),
     /// There is no secret key.
     #[error("{0}")]
     Key(#[from] KeyError),
@@ -124,6 +123,8 @@ pub enum StartError {
 pub struct Ambient {
     /// The present time.
     pub clock: Arc<dyn Clock>,
+    /// The clock that measures how long memory may be believed.
+    pub steady: Arc<dyn SteadyClock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
     /// How long a login provider may take for one answer.
@@ -134,7 +135,12 @@ impl Ambient {
     /// The real ones.
     #[must_use]
     pub fn system() -> Self {
-        Self { clock: Arc::new(ambient::SystemClock), entropy: Arc::new(ambient::SystemEntropy), patience: PATIENCE }
+        Self {
+            clock: Arc::new(ambient::SystemClock),
+            steady: Arc::new(ambient::SystemSteadyClock),
+            entropy: Arc::new(ambient::SystemEntropy),
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -149,7 +155,7 @@ pub struct App {
     /// What is held in memory.
     pub live: Live,
     writer: JoinHandle<()>,
-    _sole: SoleServer,
+    _sole: Option<SoleServer>,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -171,16 +177,18 @@ impl App {
         ambient: Ambient,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let sole = claim(&config.database.path).await?;
-        let memory = Arc::new(Memory::new());
-        let (db, keys) = open(config, demo, &ambient, metrics.store_queries.clone(), memory.clone()).await?;
+        let sole = claim(&config.database.place).await?;
+        let memory = Arc::new(Memory::new(terms(&config.database.place), ambient.steady.clone()));
+        let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
+        let opening = Opening { config, demo, ambient: &ambient, replica };
+        let (db, keys) = opening.open(metrics.store_queries.clone(), memory.clone()).await?;
         let keys = Arc::new(keys);
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
         let prefixes = config.tokens.accepted.clone().into();
         let policy = config.tokens.policy;
-        let live = Live::new(memory, db.clone(), keys.clone(), catalogue.clone(), policy);
+        let live = Live::new(replica, memory, db.clone(), keys.clone(), catalogue.clone(), policy);
         live.look().await?;
         let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
         let signer = Signer::start(SignerParts {
@@ -225,11 +233,11 @@ impl App {
             clock: ambient.clock.clone(),
             entropy: ambient.entropy,
         });
-        let outside = Outside { live: live.clone(), signer: signer.clone(), db: db.clone() };
+        let replica = Replica { live: live.clone(), signer: signer.clone(), db: db.clone() };
         let background = vec![
             tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(keep_up(metrics.clone())),
-            tokio::spawn(outside.keep_looking()),
+            tokio::spawn(replica.keep_up()),
             tokio::spawn(signer.keep_up()),
             tokio::spawn(
                 Housekeeper {
@@ -249,6 +257,9 @@ impl App {
     /// Writes what is still to be written and closes the database.
     pub async fn close(self) {
         self.background.iter().for_each(JoinHandle::abort);
+        if let Err(error) = self.live.leave().await {
+            tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
+        }
         self.usage.flush().await;
         self.writer.abort();
         self.db.close().await;
@@ -277,18 +288,6 @@ fn providers(config: &Config, public_url: &PublicUrl, ambient: &Ambient) -> Resu
     Ok(Providers::new(config.oidc.iter().map(make).collect()))
 }
 
-/// Takes the database for this process alone. Somebody at the command line may just be asking who has it.
-async fn claim(database: &Path) -> Result<SoleServer, StartError> {
-    let shown = || database.display().to_string();
-    for _ in 0..CLAIMS {
-        if let Some(sole) = SoleServer::claim(database).map_err(|error| StartError::Lock(shown(), error))? {
-            return Ok(sole);
-        }
-        tokio::time::sleep(CLAIM_AGAIN).await;
-    }
-    Err(StartError::NotAlone(shown()))
-}
-
 /// What owners and operators do with tokens.
 fn tokens(config: &Config, db: Db, keys: Arc<Keys>, hasher: Hasher, ambient: &Ambient) -> Tokens {
     Tokens::new(TokenParts {
@@ -307,56 +306,4 @@ fn tokens(config: &Config, db: Db, keys: Arc<Keys>, hasher: Hasher, ambient: &Am
 
 fn rotation(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Rotation {
     Rotation { db, keys, algorithm: config.jwt.algorithm, ttl: config.jwt.ttl, clock: ambient.clock.clone() }
-}
-
-/// Opens the database with its key. A new database gets a new key; an old one must have its own.
-async fn open(
-    config: &Config,
-    demo: bool,
-    ambient: &Ambient,
-    queries: Counter,
-    watcher: Arc<dyn Watcher>,
-) -> Result<(Db, Keys), StartError> {
-    let path = &config.database.path;
-    let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);
-    let key = secret_key(&config.secret_key_file, is_new, &*ambient.entropy)?;
-    let keys = key.derive()?;
-    let replica = keys::hex(&entropy::bytes::<4>(&*ambient.entropy));
-    let readers = config.database.max_connections;
-    let entropy = ambient.entropy.clone();
-    let db = Db::open(DbOptions { path, readers, entropy, replica: &replica, queries, watcher }).await?;
-    match db.lookup_setting(KEY_CHECK).await? {
-        Some(value) if value == keys.check_value() => {}
-        Some(_) => return Err(StartError::KeyMismatch),
-        None => db.add_setting(KEY_CHECK, keys.check_value()).await?,
-    }
-    require_kind(&db, demo).await?;
-    Ok((db, keys))
-}
-
-fn secret_key(path: &Path, is_new: bool, entropy: &dyn Entropy) -> Result<SecretKey, StartError> {
-    if path.exists() {
-        return Ok(SecretKey::read(path)?);
-    }
-    if !is_new {
-        return Err(StartError::KeyMissing(path.display().to_string()));
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|error| KeyError::Io { path: path.display().to_string(), error })?;
-    }
-    Ok(SecretKey::create(path, entropy)?)
-}
-
-/// A demo lets everybody in, so its database must never become a real one, nor the other way round.
-async fn require_kind(db: &Db, demo: bool) -> Result<(), StartError> {
-    match (db.lookup_setting(DEMO_MARK).await?.as_deref(), demo) {
-        (Some("true"), true) | (Some("false"), false) => Ok(()),
-        (None, _) => Ok(db.add_setting(DEMO_MARK, if demo { "true" } else { "false" }).await?),
-        (Some(_), false) => Err(StartError::Demo(
-            "database.url: this is the database of a demo, in which anybody could log in. Please use another file",
-        )),
-        (Some(_), true) => Err(StartError::Demo(
-            "database.url: this is not the database of a demo. Please use another file, or start without --demo",
-        )),
-    }
 }

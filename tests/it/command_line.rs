@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hallpass::domain::id::TokenId;
 use hallpass::server::store::SoleServer;
 
-use crate::support::installation::{Installation, Token};
+use crate::support::installation::Installation;
 use crate::support::program::{CONFIG, Server, folder_with, run};
+use crate::support::tokens::Token;
 
 const ROUNDS: usize = 20;
 

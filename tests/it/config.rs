@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hallpass::server::config::load::{Problem, Sources};
-use hallpass::server::config::{self, Checked, Config};
+use hallpass::server::config::{self, Checked, Config, DatabasePlace};
 use secrecy::ExposeSecret as _;
 
 use crate::support::{days, minutes};
@@ -35,6 +35,14 @@ fn good(text: &str, env: &[(&str, &str)]) -> Config {
     let checked = check(text, env).unwrap_or_else(|problems| panic!("{problems:?}"));
     assert_eq!(checked.warnings, [""; 0]);
     checked.config
+}
+
+#[track_caller]
+fn sqlite_file(config: &Config) -> &Path {
+    match &config.database.place {
+        DatabasePlace::Sqlite(path) => path,
+        DatabasePlace::Postgres { .. } => panic!("this is PostgreSQL"),
+    }
 }
 
 /// The keys that are wrong, sorted.
@@ -129,7 +137,7 @@ fn what_is_not_said_has_the_documented_default() {
     assert_eq!(config.metrics_listen.unwrap().to_string(), "127.0.0.1:9464");
     assert!(config.grpc_listen.is_none());
     assert_eq!(config.secret_key_file, PathBuf::from("/etc/hallpass/data/secret.key"));
-    assert_eq!(config.database.path, PathBuf::from("/etc/hallpass/data/hallpass.db"));
+    assert_eq!(sqlite_file(&config), Path::new("/etc/hallpass/data/hallpass.db"));
     assert_eq!(config.database.max_connections, 10);
     assert!(config.trusted_proxies.is_empty() && config.demo_listen.is_none());
     let oidc = &config.oidc[0];
@@ -333,7 +341,7 @@ fn everything_can_come_from_the_environment() {
     ];
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let checked = config::check(&Sources { file: None, env, preset: None }, false).unwrap();
-    assert_eq!(checked.config.database.path, PathBuf::from("data/x.db"));
+    assert_eq!(sqlite_file(&checked.config), Path::new("data/x.db"));
     assert_eq!(checked.config.oidc.len(), 1);
 }
 
@@ -471,15 +479,14 @@ fn relative_paths_start_from_the_folder_of_the_file_and_those_of_the_environment
     let text = with("secret_key_file = \"keys/main\"\ndatabase.url = \"sqlite://db/main\"");
     let config = good(&text, &[]);
     assert_eq!(config.secret_key_file, PathBuf::from("/etc/hallpass/keys/main"));
-    assert_eq!(config.database.path, PathBuf::from("/etc/hallpass/db/main"));
+    assert_eq!(sqlite_file(&config), Path::new("/etc/hallpass/db/main"));
     let absolute = good(&text.replace("keys/main", "/run/key").replace("db/main", "/var/db"), &[]);
-    assert_eq!(
-        (absolute.secret_key_file, absolute.database.path),
-        (PathBuf::from("/run/key"), PathBuf::from("/var/db"))
-    );
+    assert_eq!(sqlite_file(&absolute), Path::new("/var/db"));
+    assert_eq!(absolute.secret_key_file, PathBuf::from("/run/key"));
     let env = [("HALLPASS_SECRET_KEY_FILE", "keys/env"), ("HALLPASS_DATABASE__URL", "sqlite://db/env")];
     let config = good(&text, &env);
-    assert_eq!((config.secret_key_file, config.database.path), (PathBuf::from("keys/env"), PathBuf::from("db/env")));
+    assert_eq!(sqlite_file(&config), Path::new("db/env"));
+    assert_eq!(config.secret_key_file, PathBuf::from("keys/env"));
 }
 
 #[test]
@@ -499,4 +506,28 @@ fn http_is_possible_for_loopback_hosts_only() {
         let text = MINIMAL.replace("https://id.example.org", url);
         assert_eq!(check(&text, &[]).is_ok(), possible, "{url}");
     }
+}
+
+#[test]
+fn a_url_of_postgresql_is_taken_as_it_is_and_never_printed() {
+    let url = "postgres://hallpass:s3cret@db.example.org/hallpass?sslmode=verify-full";
+    let config = good(&with(&format!("database.url = \"{url}\"\ndatabase.listen_url = \"{url}\"")), &[]);
+    assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+    let DatabasePlace::Postgres { url: read, listen_url } = config.database.place else { panic!("this is SQLite") };
+    assert_eq!(read.expose_secret(), url);
+    assert_eq!(listen_url.unwrap().expose_secret(), url);
+}
+
+#[test]
+fn a_database_of_another_kind_and_a_listener_without_postgresql_are_wrong() {
+    let problems = |text: &str| {
+        let problems = check(&with(text), &[]).unwrap_err();
+        problems.into_iter().map(|problem| problem.key).collect::<Vec<_>>()
+    };
+    for url in ["mysql://a:s3cret@db/x", "sqlite://", "data/hallpass.db", ""] {
+        assert_eq!(problems(&format!("database.url = \"{url}\"")), ["database.url"], "{url}");
+    }
+    assert_eq!(problems("database.listen_url = \"postgres://db/x\""), ["database.listen_url"]);
+    let both = "database.url = \"postgres://db/x\"\ndatabase.listen_url = \"sqlite://x\"";
+    assert_eq!(problems(both), ["database.listen_url"]);
 }

@@ -5,50 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use crate::support::connection::Connection;
 use crate::support::installation::Installation;
 
 const ROUNDS: usize = 200;
 const CONNECTIONS: usize = 4;
 /// Checks on each connection that are sent after the answer.
 const LATE: usize = 25;
-
-/// One connection that is kept open, and nothing between it and the server.
-struct Connection {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-}
-
-impl Connection {
-    async fn open(url: &str) -> Self {
-        let stream = TcpStream::connect(url.trim_start_matches("http://")).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
-    }
-
-    /// Sends a request and gives the status of its answer, whose body is read away.
-    async fn ask(&mut self, method: &str, path: &str, secret: &str) -> u16 {
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await.unwrap();
-        self.buffer.clear();
-        let end = loop {
-            assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was closed");
-            if let Some(at) = self.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                break at + 4;
-            }
-        };
-        let head = String::from_utf8(self.buffer[..end].to_vec()).unwrap();
-        let length =
-            head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |n| n.parse().unwrap());
-        while self.buffer.len() < end + length {
-            assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the connection was closed");
-        }
-        head[9..12].parse().unwrap()
-    }
-}
 
 /// Checks a token until some time after `ended`: how many passed, and how many of those were sent after it.
 async fn hammer(mut connection: Connection, secret: String, ended: Arc<AtomicBool>) -> (Connection, usize, usize) {

@@ -27,6 +27,7 @@ mod live;
 mod login;
 mod oauth;
 mod portal;
+mod replicas;
 mod secrets_leak;
 mod selftest;
 mod sessions;

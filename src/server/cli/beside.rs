@@ -1,6 +1,7 @@
 //! Changes from the command line beside a running server.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,14 @@ use std::time::Duration;
 use metrics::Counter;
 
 use super::{USAGE, complain};
-use crate::server::config::Config;
+use crate::server::config::{Config, DatabasePlace};
 use crate::server::credential::argon::Hasher;
 use crate::server::keys::Keys;
+use crate::server::open::Opening;
 use crate::server::service::signing::{Rotation, SigningError};
 use crate::server::service::tokens::Tokens;
 use crate::server::store::{Db, NoWatcher, SoleServer, StoreError};
-use crate::server::{Ambient, StartError, open, rotation, telemetry, tokens};
+use crate::server::{Ambient, StartError, rotation, telemetry, tokens};
 
 /// How long the server may take to say that it has noticed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -75,11 +77,12 @@ pub(super) struct Existing<'c> {
 
 impl<'c> Existing<'c> {
     pub async fn open(config: &'c Config, ambient: &Ambient) -> Result<Self, StartError> {
-        let path = &config.database.path;
-        if !path.exists() {
+        if let DatabasePlace::Sqlite(path) = &config.database.place
+            && !path.exists()
+        {
             return Err(StartError::NoDatabase(path.display().to_string()));
         }
-        let (db, keys) = open(config, false, ambient, Counter::noop(), Arc::new(NoWatcher)).await?;
+        let (db, keys) = Opening::beside(config, ambient).open(Counter::noop(), Arc::new(NoWatcher)).await?;
         Ok(Self { config, db, keys: Arc::new(keys) })
     }
 
@@ -93,9 +96,10 @@ impl<'c> Existing<'c> {
     }
 
     /// Returns when the server acts on everything that was written up to now, or when there is no server: the next one
-    /// begins with what is written.
+    /// begins with what is written. Replicas need not be asked: what they share answers only when all act on it.
     pub async fn confirmed(&self) -> Result<(), Failure> {
-        match self.noticed().await {
+        let DatabasePlace::Sqlite(path) = &self.config.database.place else { return Ok(()) };
+        match self.noticed(path).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::Unconfirmed),
             Err(error) => {
@@ -105,11 +109,11 @@ impl<'c> Existing<'c> {
         }
     }
 
-    async fn noticed(&self) -> Result<bool, StoreError> {
+    async fn noticed(&self, path: &Path) -> Result<bool, StoreError> {
         let notice = self.db.add_notice().await?;
         let started = telemetry::now();
         while !self.db.is_noticed(&notice).await? {
-            if !SoleServer::is_running(&self.config.database.path) {
+            if !SoleServer::is_running(path) {
                 break;
             }
             if started.elapsed() > PATIENCE {

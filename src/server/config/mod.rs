@@ -47,7 +47,7 @@ pub struct Config {
     pub secret_key_file: PathBuf,
     /// Proxies whose word about the client's address is taken.
     pub trusted_proxies: Vec<IpNet>,
-    /// The SQLite file.
+    /// Where the data is.
     pub database: DatabaseConfig,
     /// Login providers.
     pub oidc: Vec<OidcConfig>,
@@ -70,10 +70,24 @@ pub struct Config {
 /// Where the data is.
 #[derive(Clone, Debug)]
 pub struct DatabaseConfig {
-    /// The SQLite file.
-    pub path: PathBuf,
-    /// Most connections that read.
+    /// Which database.
+    pub place: DatabasePlace,
+    /// Most connections; with SQLite, those that read.
     pub max_connections: u32,
+}
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum DatabasePlace {
+    /// A SQLite file.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres {
+        /// Its URL, with the password.
+        url: SecretString,
+        /// The URL that leads to it directly, where the other one goes through a pooler.
+        listen_url: Option<SecretString>,
+    },
 }
 
 /// One login provider.

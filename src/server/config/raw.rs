@@ -70,15 +70,21 @@ impl Default for RawConfig {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawDatabase {
-    /// `sqlite://` and a path.
-    pub url: String,
-    /// Most connections that read at the same time.
+    /// `sqlite://` and a path, or `postgres://…`. By default `sqlite://data/hallpass.db`.
+    pub url: Option<String>,
+    /// A file that holds the URL, which may hold a password.
+    pub url_file: Option<String>,
+    /// PostgreSQL only: the URL that leads to the server itself, when `url` goes through a pooler.
+    pub listen_url: String,
+    /// A file that holds it.
+    pub listen_url_file: Option<String>,
+    /// Most connections at the same time; with SQLite, those that read.
     pub max_connections: u32,
 }
 
 impl Default for RawDatabase {
     fn default() -> Self {
-        Self { url: "sqlite://data/hallpass.db".to_owned(), max_connections: 10 }
+        Self { url: None, url_file: None, listen_url: String::new(), listen_url_file: None, max_connections: 10 }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What must hold of a configuration beyond its shape.
 
+mod database;
 mod introspection;
 mod oidc;
 
@@ -14,7 +15,7 @@ use ipnet::IpNet;
 use super::jwt::{self, JwtConfig};
 use super::load::{Loaded, Problem};
 use super::raw::{RawAdmin, RawScope, RawTokens};
-use super::{CheckConfig, Config, DEMO_PROVIDER, DatabaseConfig, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
+use super::{CheckConfig, Config, DEMO_PROVIDER, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
 use crate::domain::net::network;
 use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
@@ -136,19 +137,6 @@ impl Judge<'_> {
             networks.extend(self.keep(&key, parsed));
         }
         networks
-    }
-
-    fn database(&mut self) -> DatabaseConfig {
-        let raw = &self.loaded.raw.database;
-        let file = raw.url.strip_prefix("sqlite://").filter(|file| !file.is_empty());
-        if file.is_none() {
-            self.problem("database.url", "please give \"sqlite://\" and the path of a file");
-        }
-        if !(1..=1_000).contains(&raw.max_connections) {
-            self.problem("database.max_connections", "please give a number from 1 to 1000");
-        }
-        let path = self.path("database.url", file.unwrap_or_default());
-        DatabaseConfig { path, max_connections: raw.max_connections }
     }
 
     fn admin(&mut self, raw: &RawAdmin) -> AdminRule {

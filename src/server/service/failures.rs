@@ -11,8 +11,8 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::live;
 use crate::server::config::FailureLimit;
+use crate::server::telemetry;
 
 /// After so many failures, addresses that have been quiet for long enough are forgotten.
 const FORGET_EVERY: u64 = 1_024;
@@ -47,7 +47,7 @@ impl Failures {
     /// With a limit, or without any.
     #[must_use]
     pub fn new(limit: Option<FailureLimit>) -> Self {
-        let started = live::monotonic();
+        let started = telemetry::now();
         Self::with_clock(limit, Elapsed(Arc::new(move || started.elapsed())))
     }
 

@@ -41,7 +41,7 @@ impl Revocation {
             Ok(token) if self.may_become_good(&token.known) => {
                 self.tokens.revoke_itself(&token.known.grant, origin).await
             }
-            Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),
+            Ok(_) | Err(Unproven::Invalid(_)) => self.tokens.settled().await,
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
     }

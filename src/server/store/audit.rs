@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::commit::Change;
+use super::query::query;
 use super::{Db, StoreError, Touched, row};
 use crate::domain::audit::{Digest, Draft, Event, PersonalValue, Place};
 use crate::domain::entropy;
@@ -89,7 +90,7 @@ struct EventColumns {
 impl Db {
     /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork.
     pub(super) async fn append(&self, tx: &mut Change, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
-        let head: Option<(i64, Vec<u8>)> = sqlx::query_as(FIND_HEAD).fetch_optional(&mut **tx).await?;
+        let head: Option<(i64, Vec<u8>)> = query(FIND_HEAD).fetch_optional(&mut *tx).await?;
         let (seq, prev_hash) = match head {
             Some((seq, hash)) => (seq + 1, digest(&hash)?),
             None => (1, [0; 32]),
@@ -122,8 +123,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_history(&self, token: TokenId, limit: i64) -> Result<Vec<HistoryRow>, StoreError> {
-        let query = sqlx::query_as::<_, HistoryColumns>(LIST_HISTORY).bind(token.to_string()).bind(limit);
-        query.fetch_all(self.reader()).await?.into_iter().map(history_row).collect()
+        let asked = query(LIST_HISTORY).bind(token.to_string()).bind(limit);
+        asked.fetch_all(self.reader()).await?.into_iter().map(history_row).collect()
     }
 
     /// Events after a sequence number, oldest first.
@@ -131,14 +132,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_events(&self, after: i64, limit: i64) -> Result<Vec<PlacedEvent>, StoreError> {
-        let query = sqlx::query_as::<_, EventColumns>(LIST_EVENTS).bind(after).bind(limit);
-        query.fetch_all(self.reader()).await?.into_iter().map(placed_event).collect()
+        let asked = query(LIST_EVENTS).bind(after).bind(limit);
+        asked.fetch_all(self.reader()).await?.into_iter().map(placed_event).collect()
     }
 }
 
 async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {
     let personal: BTreeMap<_, _> = event.personal.iter().map(|(field, digest)| (field, hex(digest))).collect();
-    sqlx::query(ADD_EVENT)
+    query(ADD_EVENT)
         .bind(event.seq)
         .bind(event.id.as_uuid())
         .bind(event.time.as_micros())
@@ -157,7 +158,7 @@ async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {
         .bind(serde_json::to_string(&personal)?)
         .bind(event.prev_hash.as_slice())
         .bind(event.hash().as_slice())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
@@ -169,13 +170,13 @@ async fn add_personal_values(
     values: &[PersonalValue],
 ) -> Result<(), StoreError> {
     for value in values {
-        sqlx::query(ADD_PERSONAL)
+        query(ADD_PERSONAL)
             .bind(seq)
             .bind(&value.field)
             .bind(subject.map(UserId::as_uuid))
             .bind(value.salt.as_slice())
             .bind(&value.value)
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! How many tokens there are, for the metrics.
 
+use super::query::query;
 use super::{Db, StoreError};
 use crate::domain::time::Timestamp;
 
@@ -53,11 +54,12 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn count_tokens(&self, rules: CensusRules) -> Result<Census, StoreError> {
-        let query = sqlx::query_as::<_, (i64, i64, i64, i64, i64)>(COUNT_TOKENS)
+        let asked = query(COUNT_TOKENS)
             .bind(rules.now.as_micros())
             .bind(rules.soon.as_micros())
             .bind(rules.away_since.as_micros());
-        let (revoked, expired, suspended, active, expiring) = query.fetch_one(self.reader()).await?;
+        let (revoked, expired, suspended, active, expiring): (i64, i64, i64, i64, i64) =
+            asked.patiently().fetch_one(self.reader()).await?;
         Ok(Census { revoked, expired, suspended, active, expiring })
     }
 }

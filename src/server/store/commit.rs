@@ -1,13 +1,13 @@
 //! Transactions that change something, and who has to know of it.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::{Db, StoreError};
+use super::query::{ANSWER_TIMEOUT, Target, within};
+use super::{Db, Engine, StoreError, postgres};
 use crate::domain::id::{TokenId, UserId};
+use crate::domain::lease::Seq;
 
 /// Whose standing a change may have altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,41 +38,92 @@ impl Watcher for NoWatcher {
 }
 
 /// A transaction of the one writer. It can only be committed by [`Db::commit`], which asks what was touched.
-pub(super) struct Change(Transaction<'static, Sqlite>);
+pub(super) enum Change {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
 
-impl Deref for Change {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        &self.0
+impl<'c> From<&'c mut Change> for Target<'c> {
+    fn from(change: &'c mut Change) -> Self {
+        match change {
+            Change::Sqlite(transaction) => Target::Sqlite(transaction),
+            Change::Postgres(transaction) => Target::Postgres(transaction),
+        }
     }
 }
 
-impl DerefMut for Change {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.0
+impl Change {
+    async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Self::Postgres(transaction) => within(ANSWER_TIMEOUT, transaction.commit()).await,
+        }
     }
 }
 
 impl Db {
-    /// Takes the writer at once, so that nothing read in the transaction can change before it commits.
+    /// Begins a change. No other one begins before it ends, so that nothing read in the transaction can change before it
+    /// commits.
     pub(super) async fn begin(&self) -> Result<Change, StoreError> {
-        Ok(Change(self.writer().begin_with("BEGIN IMMEDIATE").await?))
+        self.queries.increment(1);
+        match &self.engine {
+            Engine::Sqlite(engine) => Ok(Change::Sqlite(engine.begin().await?)),
+            Engine::Postgres(engine) => Ok(Change::Postgres(engine.begin().await?)),
+        }
     }
 
-    /// Commits, and lets the watcher forget before it returns.
+    /// Begins writing what no verdict and no record depends on. Where changes can be told from it, none waits for it.
+    pub(super) async fn begin_notes(&self) -> Result<Change, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => self.begin().await,
+            Engine::Postgres(engine) => {
+                self.queries.increment(1);
+                Ok(Change::Postgres(engine.begin_notes().await?))
+            }
+        }
+    }
+
+    /// Commits, lets the watcher forget, and returns when the change holds on every replica.
     ///
     /// # Errors
     /// When the change was not written, or nobody knows.
     pub(super) async fn commit(&self, change: Change, touched: Touched) -> Result<(), StoreError> {
-        let watcher = Arc::clone(&self.watcher);
+        let db = self.clone();
         // A task of its own: whoever asked may go away in the middle, and a commit without its forgetting would leave the
         // old state in memory.
-        let committed = tokio::spawn(async move {
-            let committed = change.0.commit().await;
-            watcher.touched(touched);
-            committed
-        });
-        Ok(committed.await.map_err(StoreError::corrupt)??)
+        let committed = tokio::spawn(async move { db.commit_and_settle(change, touched).await });
+        committed.await.map_err(StoreError::corrupt)?
+    }
+
+    async fn commit_and_settle(&self, mut change: Change, touched: Touched) -> Result<(), StoreError> {
+        let number = match (&mut change, touched) {
+            (Change::Sqlite(_), _) | (_, Touched::Nothing) => None,
+            (Change::Postgres(transaction), _) => Some(postgres::head_within(transaction).await?),
+        };
+        let watcher = Arc::clone(&self.watcher);
+        let committed = change.commit().await;
+        watcher.touched(touched);
+        committed?;
+        self.settle(number).await;
+        Ok(())
+    }
+
+    /// Returns when every change that was committed up to now holds on every replica.
+    ///
+    /// # Errors
+    /// When the database does not say which changes there were.
+    pub async fn settled(&self) -> Result<(), StoreError> {
+        let head = match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.head().await?),
+        };
+        self.settle(head).await;
+        Ok(())
+    }
+
+    async fn settle(&self, number: Option<Seq>) {
+        if let (Engine::Postgres(engine), Some(number)) = (&self.engine, number) {
+            engine.settle(number).await;
+        }
     }
 }

@@ -8,6 +8,12 @@ use thiserror::Error;
 pub struct StoreError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl StoreError {
+    /// An answer that somebody else was waiting for, too, and that did not come.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self("the question was not answered".into())
+    }
+
     /// A row that does not read as what it should be.
     pub(super) fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(error.into())

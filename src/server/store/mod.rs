@@ -5,14 +5,18 @@
 
 mod audit;
 mod census;
+mod changes;
 mod commit;
 mod error;
 mod notices;
+mod postgres;
+mod query;
 mod row;
 mod sessions;
 mod settings;
 mod signing_keys;
 mod sole;
+mod sqlite;
 mod tokens;
 mod usage;
 mod users;
@@ -20,21 +24,25 @@ mod users;
 #[cfg(test)]
 mod conformance;
 
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::Counter;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::domain::entropy::Entropy;
 
+use postgres::Postgres;
+use query::{Target, query};
+use sqlite::Sqlite;
+
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
+pub use changes::{Announcements, Changes, Noted};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use notices::Notice;
+pub use postgres::PostgresPlace;
 pub use sessions::{NewSession, SessionRow};
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use sole::SoleServer;
@@ -46,30 +54,37 @@ pub use users::LoginRow;
 
 /// Longest wait for a connection: past that the store counts as gone.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Longest wait for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// What each connection holds of the file, as SQLite counts: this many KiB. What is read often is held as rows, and the
-/// system holds the file.
-const PAGE_CACHE: &str = "-256";
-
 /// The database of one installation.
 #[derive(Clone)]
 pub struct Db {
-    read: SqlitePool,
-    write: SqlitePool,
+    engine: Engine,
     queries: Counter,
     entropy: Arc<dyn Entropy>,
     replica: Arc<str>,
     watcher: Arc<dyn Watcher>,
 }
 
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Arc<Postgres>),
+}
+
+/// Where a database is.
+#[derive(Clone, Copy)]
+pub enum Place<'a> {
+    /// In a file that one server has to itself.
+    Sqlite(&'a Path),
+    /// On a server that several can share.
+    Postgres(&'a PostgresPlace),
+}
+
 /// What a database is opened with.
 pub struct DbOptions<'a> {
-    /// The SQLite file.
-    pub path: &'a Path,
-    /// Most connections that read.
-    pub readers: u32,
+    /// Where it is.
+    pub place: Place<'a>,
+    /// Most connections; with SQLite, those that read.
+    pub connections: u32,
     /// Salts and ids of audit events.
     pub entropy: Arc<dyn Entropy>,
     /// Names this process in audit events.
@@ -82,7 +97,7 @@ pub struct DbOptions<'a> {
 
 impl std::fmt::Debug for DbOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DbOptions").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("DbOptions").field("replica", &self.replica).finish_non_exhaustive()
     }
 }
 
@@ -93,25 +108,17 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
-    /// Opens a SQLite file that exists, or makes an empty one with mode 0600, and brings its schema up to date.
+    /// Opens a database and brings its schema up to date. A SQLite file that is not there is made, with mode 0600.
     ///
     /// # Errors
-    /// When the file cannot be opened or its schema is not ours.
+    /// When it cannot be opened or its schema is not ours.
     pub async fn open(options: DbOptions<'_>) -> Result<Self, StoreError> {
-        let DbOptions { path, readers, entropy, replica, queries, watcher } = options;
-        create_private(path).map_err(|error| StoreError::corrupt(format!("{}: {error}", path.display())))?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            // A committed revocation must survive a power cut.
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .pragma("cache_size", PAGE_CACHE)
-            .busy_timeout(BUSY_TIMEOUT);
-        let write = writer_pool(&watcher).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&write).await?;
-        let read = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(readers);
-        Ok(Self { read: read.connect_with(options).await?, write, queries, entropy, replica: replica.into(), watcher })
+        let DbOptions { place, connections, entropy, replica, queries, watcher } = options;
+        let engine = match place {
+            Place::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, connections, &watcher).await?),
+            Place::Postgres(place) => Engine::Postgres(Arc::new(Postgres::open(place, connections).await?)),
+        };
+        Ok(Self { engine, queries, entropy, replica: replica.into(), watcher })
     }
 
     /// Whether the database answers.
@@ -119,60 +126,42 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(PING).execute(self.reader()).await?;
+        query(PING).execute(self.reader()).await?;
         Ok(())
     }
 
-    /// Finishes what is under way and closes the file.
+    /// Whether other servers may use the same database.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self.engine, Engine::Postgres(_))
+    }
+
+    /// Finishes what is under way and closes the database.
     pub async fn close(&self) {
-        self.read.close().await;
-        self.write.close().await;
+        match &self.engine {
+            Engine::Sqlite(engine) => {
+                engine.read.close().await;
+                engine.write.close().await;
+            }
+            Engine::Postgres(engine) => engine.pool.close().await,
+        }
     }
 
-    fn reader(&self) -> &SqlitePool {
+    fn reader(&self) -> Target<'_> {
         self.queries.increment(1);
-        &self.read
+        match &self.engine {
+            Engine::Sqlite(engine) => Target::SqlitePool(&engine.read),
+            Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),
+        }
     }
 
-    fn writer(&self) -> &SqlitePool {
+    fn writer(&self) -> Target<'_> {
         self.queries.increment(1);
-        &self.write
-    }
-
-    /// A number that grows when anybody but our own writer commits. Only the writer's connection can tell: for every
-    /// other one our own commits are somebody else's.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn outside_version(&self) -> Result<i64, StoreError> {
-        Ok(sqlx::query_scalar(OUTSIDE_VERSION).fetch_one(&self.write).await?)
+        match &self.engine {
+            Engine::Sqlite(engine) => Target::SqlitePool(&engine.write),
+            Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),
+        }
     }
 }
 
-/// One writer: SQLite has no more, and waiting for the connection is fairer than for the lock. It is kept for as long as
-/// it works, because [`Db::outside_version`] compares only within one connection; with a new one nothing is known.
-fn writer_pool(watcher: &Arc<dyn Watcher>) -> SqlitePoolOptions {
-    let watcher = Arc::clone(watcher);
-    SqlitePoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .after_connect(move |_, _| {
-            watcher.touched(Touched::Everything);
-            Box::pin(std::future::ready(Ok(())))
-        })
-}
-
-const OUTSIDE_VERSION: &str = "PRAGMA data_version";
 const PING: &str = "SELECT 1 FROM settings LIMIT 1";
-
-fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}

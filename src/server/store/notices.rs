@@ -1,6 +1,7 @@
 //! How the command line learns that the running server has noticed what it changed: it puts a question behind its
 //! change, and the server takes the question away.
 
+use super::query::query;
 use super::{Db, StoreError};
 use crate::domain::entropy;
 
@@ -20,7 +21,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn add_notice(&self) -> Result<Notice, StoreError> {
         let id = entropy::bytes::<16>(&*self.entropy).to_vec();
-        sqlx::query(ADD_NOTICE).bind(&id).execute(self.writer()).await?;
+        query(ADD_NOTICE).bind(&id).execute(self.writer()).await?;
         Ok(Notice(id))
     }
 
@@ -29,7 +30,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn is_noticed(&self, notice: &Notice) -> Result<bool, StoreError> {
-        let count: i64 = sqlx::query_scalar(FIND_NOTICE).bind(&notice.0).fetch_one(self.reader()).await?;
+        let (count,): (i64,) = query(FIND_NOTICE).bind(&notice.0).fetch_one(self.reader()).await?;
         Ok(count == 0)
     }
 
@@ -38,8 +39,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_notices(&self) -> Result<Vec<Notice>, StoreError> {
-        let ids: Vec<Vec<u8>> = sqlx::query_scalar(LIST_NOTICES).fetch_all(self.reader()).await?;
-        Ok(ids.into_iter().map(Notice).collect())
+        let ids: Vec<(Vec<u8>,)> = query(LIST_NOTICES).fetch_all(self.reader()).await?;
+        Ok(ids.into_iter().map(|(id,)| Notice(id)).collect())
     }
 
     /// Answers questions.
@@ -48,7 +49,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn delete_notices(&self, notices: &[Notice]) -> Result<(), StoreError> {
         for notice in notices {
-            sqlx::query(DELETE_NOTICE).bind(&notice.0).execute(self.writer()).await?;
+            query(DELETE_NOTICE).bind(&notice.0).execute(self.writer()).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::commit::Change;
+use super::query::query;
 use super::{Db, LoginRow, StoreError, Touched, row};
 use crate::domain::audit::Draft;
 use crate::domain::id::{SessionId, UserId};
@@ -65,8 +66,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_session(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
-        let query = sqlx::query_as::<_, SessionColumns>(LOOKUP_SESSION).bind(id_hash.as_slice());
-        Ok(query.fetch_optional(self.reader()).await?.map(|columns| SessionRow {
+        let asked = query(LOOKUP_SESSION).bind(id_hash.as_slice());
+        Ok(asked.fetch_optional(self.reader()).await?.map(|columns: SessionColumns| SessionRow {
             id: columns.id.into(),
             user: columns.user_id.into(),
             provider: columns.provider,
@@ -81,7 +82,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn touch_session(&self, id_hash: &[u8; 32], now: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(TOUCH_SESSION).bind(id_hash.as_slice()).bind(now.as_micros()).execute(self.writer()).await?;
+        query(TOUCH_SESSION).bind(id_hash.as_slice()).bind(now.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 
@@ -91,8 +92,8 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn end_session(&self, id_hash: &[u8; 32], draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let query = sqlx::query(END_SESSION).bind(id_hash.as_slice()).bind(now.as_micros());
-        let ended = query.execute(&mut *tx).await?.rows_affected() > 0;
+        let asked = query(END_SESSION).bind(id_hash.as_slice()).bind(now.as_micros());
+        let ended = asked.execute(&mut tx).await? > 0;
         if ended {
             self.append(&mut tx, draft, now).await?;
         }
@@ -105,7 +106,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn delete_old_sessions(&self, horizon: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(DELETE_OLD_SESSIONS).bind(horizon.as_micros()).execute(self.writer()).await?;
+        query(DELETE_OLD_SESSIONS).bind(horizon.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 }
@@ -117,7 +118,7 @@ pub(super) async fn add_session(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let session = login.session;
-    sqlx::query(ADD_SESSION)
+    query(ADD_SESSION)
         .bind(session.id_hash.as_slice())
         .bind(session.id.as_uuid())
         .bind(user.as_uuid())
@@ -125,7 +126,7 @@ pub(super) async fn add_session(
         .bind(&session.provider_sid)
         .bind(session.auth_time.as_micros())
         .bind(now.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }

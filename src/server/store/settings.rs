@@ -1,9 +1,10 @@
 //! Facts about the installation itself.
 
+use super::query::query;
 use super::{Db, StoreError};
 
 pub(super) const LOOKUP_SETTING: &str = "SELECT value FROM settings WHERE name = $1";
-pub(super) const ADD_SETTING: &str = "INSERT INTO settings (name, value) VALUES ($1, $2)";
+pub(super) const ADD_SETTING: &str = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 impl Db {
     /// The value of a setting.
@@ -11,15 +12,18 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(LOOKUP_SETTING).bind(name).fetch_optional(self.reader()).await?)
+        let value = query(LOOKUP_SETTING).bind(name).fetch_optional::<(String,)>(self.reader()).await?;
+        Ok(value.map(|(value,)| value))
     }
 
-    /// Writes a setting that is not there yet.
+    /// The value that a setting has, which is this one if it had none. Of several servers that start together all get
+    /// the same.
     ///
     /// # Errors
-    /// When it is there, or the database cannot be asked.
-    pub async fn add_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        sqlx::query(ADD_SETTING).bind(name).bind(value).execute(self.writer()).await?;
-        Ok(())
+    /// When the database cannot be asked.
+    pub async fn agree_on(&self, name: &str, value: &str) -> Result<String, StoreError> {
+        query(ADD_SETTING).bind(name).bind(value).execute(self.writer()).await?;
+        let value = self.lookup_setting(name).await?;
+        value.ok_or_else(|| StoreError::corrupt("a setting that was written is not there"))
     }
 }

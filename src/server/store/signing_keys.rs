@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::query::query;
 use super::{Db, StoreError, Touched, row};
 use crate::domain::audit::Draft;
 use crate::domain::signing::{Algorithm, KeyFacts, Schedule};
@@ -56,8 +57,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_signing_keys(&self) -> Result<Vec<SigningKeyRow>, StoreError> {
-        let query = sqlx::query_as::<_, KeyColumns>(LIST_SIGNING_KEYS);
-        query.fetch_all(self.reader()).await?.into_iter().map(key_row).collect()
+        let asked = query(LIST_SIGNING_KEYS);
+        asked.fetch_all(self.reader()).await?.into_iter().map(key_row).collect()
     }
 
     /// Adds a key that signs from when `decide` says, looking at the keys as they are when it is added: of several
@@ -74,11 +75,11 @@ impl Db {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let columns = sqlx::query_as::<_, KeyColumns>(LIST_SIGNING_KEYS).fetch_all(&mut *tx).await?;
+        let columns = query(LIST_SIGNING_KEYS).fetch_all(&mut tx).await?;
         let rows = columns.into_iter().map(key_row).collect::<Result<Vec<_>, _>>()?;
         let schedule = Schedule::new(rows.into_iter().map(|row| row.facts).collect());
         let Some(signs_from) = decide(&schedule) else { return Ok(false) };
-        sqlx::query(ADD_SIGNING_KEY)
+        query(ADD_SIGNING_KEY)
             .bind(key.kid)
             .bind(key.algorithm.as_str())
             .bind(key.public_jwk)
@@ -86,7 +87,7 @@ impl Db {
             .bind(now.as_micros())
             .bind(signs_from.as_micros())
             .bind(micros(key.ttl))
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await?;
         if let Some(before) = schedule.last() {
             self.append(&mut tx, &draft(before), now).await?;
@@ -100,7 +101,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn raise_longest_ttl(&self, ttl: Duration) -> Result<(), StoreError> {
-        sqlx::query(RAISE_TTL).bind(micros(ttl)).execute(self.writer()).await?;
+        query(RAISE_TTL).bind(micros(ttl)).execute(self.writer()).await?;
         Ok(())
     }
 
@@ -110,8 +111,8 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn withdraw_signing_key(&self, kid: &str, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let withdrawal = sqlx::query(WITHDRAW_SIGNING_KEY).bind(kid).bind(now.as_micros());
-        if withdrawal.execute(&mut *tx).await?.rows_affected() == 0 {
+        let withdrawal = query(WITHDRAW_SIGNING_KEY).bind(kid).bind(now.as_micros());
+        if withdrawal.execute(&mut tx).await? == 0 {
             return Ok(());
         }
         self.append(&mut tx, draft, now).await?;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use uuid::Uuid;
 
 use super::commit::Change;
+use super::query::query;
 use super::{Db, StoreError, Touched};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{TokenId, UserId};
@@ -59,15 +60,15 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked; then nothing of the batch was written.
     pub async fn mark_used(&self, uses: &[Use]) -> Result<(), StoreError> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_notes().await?;
         for one in uses {
-            sqlx::query(MARK_TOKEN_USED)
+            query(MARK_TOKEN_USED)
                 .bind(one.token.as_uuid())
                 .bind(one.at.as_micros())
                 .bind(one.ip.map(|ip| ip.to_string()))
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await?;
-            sqlx::query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut *tx).await?;
+            query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut tx).await?;
         }
         self.commit(tx, Touched::Nothing).await
     }
@@ -77,7 +78,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn backfill_hmac(&self, backfill: &HmacBackfill) -> Result<(), StoreError> {
-        sqlx::query(BACKFILL_HMAC)
+        query(BACKFILL_HMAC)
             .bind(backfill.secret.as_str())
             .bind(backfill.hmac.as_slice())
             .bind(&backfill.key_id)
@@ -92,8 +93,8 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn latch_expiry(&self, secret: SecretId, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let latch = sqlx::query(LATCH_EXPIRY).bind(secret.as_str().to_owned()).bind(now.as_micros());
-        if latch.execute(&mut *tx).await?.rows_affected() == 0 {
+        let latch = query(LATCH_EXPIRY).bind(secret.as_str().to_owned()).bind(now.as_micros());
+        if latch.execute(&mut tx).await? == 0 {
             return Ok(());
         }
         let (token, draft) = expiry_event(&mut tx, secret).await?;
@@ -106,14 +107,14 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn find_overdue(&self, now: Timestamp, limit: u32) -> Result<Vec<SecretId>, StoreError> {
-        let query = sqlx::query_scalar::<_, String>(FIND_OVERDUE).bind(now.as_micros()).bind(limit);
-        query.fetch_all(self.reader()).await?.iter().map(|id| super::row::parse(id)).collect()
+        let asked = query(FIND_OVERDUE).bind(now.as_micros()).bind(limit);
+        asked.fetch_all::<(String,)>(self.reader()).await?.iter().map(|(id,)| super::row::parse(id)).collect()
     }
 }
 
 async fn expiry_event(tx: &mut Change, secret: SecretId) -> Result<(TokenId, Draft), StoreError> {
     let (token, owner, name): (Uuid, Uuid, String) =
-        sqlx::query_as(FIND_TOKEN_OF_SECRET).bind(secret.as_str().to_owned()).fetch_one(&mut **tx).await?;
+        query(FIND_TOKEN_OF_SECRET).bind(secret.as_str().to_owned()).fetch_one(&mut *tx).await?;
     let token = TokenId::from(token);
     let object = Party::token(token, &name);
     let draft = Draft::new(Action::TokenExpired, Party::SYSTEM, object, &Origin::default())

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::commit::Change;
+use super::query::query;
 use super::{Db, NewSession, StoreError, Touched, row};
 use crate::domain::audit::Draft;
 use crate::domain::id::{TokenId, UserId};
@@ -58,8 +59,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let query = sqlx::query_as::<_, UserColumns>(LOOKUP_USER).bind(id.as_uuid());
-        query.fetch_optional(self.reader()).await?.map(user).transpose()
+        let asked = query(LOOKUP_USER).bind(id.as_uuid());
+        asked.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 
     /// The owner of a token.
@@ -67,8 +68,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn find_owner(&self, token: TokenId) -> Result<Option<User>, StoreError> {
-        let query = sqlx::query_as::<_, UserColumns>(FIND_OWNER).bind(token.as_uuid());
-        query.fetch_optional(self.reader()).await?.map(user).transpose()
+        let asked = query(FIND_OWNER).bind(token.as_uuid());
+        asked.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 
     /// The user whom a provider knows under a name, if they were ever here.
@@ -76,9 +77,9 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn find_user(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
-        let query = sqlx::query_as::<_, UserColumns>(FIND_USER_BY_IDENTITY);
-        let query = query.bind(identity.issuer.clone()).bind(identity.subject.clone());
-        query.fetch_optional(self.reader()).await?.map(user).transpose()
+        let asked = query(FIND_USER_BY_IDENTITY);
+        let asked = asked.bind(identity.issuer.clone()).bind(identity.subject.clone());
+        asked.fetch_optional(self.reader()).await?.map(user).transpose()
     }
 
     /// Makes or refreshes the user, opens the session and writes the event that `draft` makes, all or nothing. A disabled
@@ -93,11 +94,8 @@ impl Db {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let known: Option<(Uuid, Option<i64>)> = sqlx::query_as(FIND_USER)
-            .bind(&login.identity.issuer)
-            .bind(&login.identity.subject)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let known: Option<(Uuid, Option<i64>)> =
+            query(FIND_USER).bind(&login.identity.issuer).bind(&login.identity.subject).fetch_optional(&mut tx).await?;
         let (id, admitted) = match known {
             Some((id, disabled_at)) => (UserId::from(id), disabled_at.is_none()),
             None => (add_user(&mut tx, login, now).await?, true),
@@ -114,7 +112,7 @@ impl Db {
 
 async fn add_user(tx: &mut Change, login: &LoginRow<'_>, now: Timestamp) -> Result<UserId, StoreError> {
     let profile = login.profile;
-    sqlx::query(ADD_USER)
+    query(ADD_USER)
         .bind(login.new_id.as_uuid())
         .bind(&login.identity.issuer)
         .bind(&login.identity.subject)
@@ -124,14 +122,14 @@ async fn add_user(tx: &mut Change, login: &LoginRow<'_>, now: Timestamp) -> Resu
         .bind(serde_json::to_string(&profile.roles)?)
         .bind(serde_json::to_string(&profile.attributes)?)
         .bind(now.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(login.new_id)
 }
 
 async fn refresh_user(tx: &mut Change, id: UserId, login: &LoginRow<'_>, now: Timestamp) -> Result<(), StoreError> {
     let profile = login.profile;
-    sqlx::query(REFRESH_USER)
+    query(REFRESH_USER)
         .bind(id.as_uuid())
         .bind(login.provider)
         .bind(&profile.username)
@@ -139,7 +137,7 @@ async fn refresh_user(tx: &mut Change, id: UserId, login: &LoginRow<'_>, now: Ti
         .bind(serde_json::to_string(&profile.roles)?)
         .bind(serde_json::to_string(&profile.attributes)?)
         .bind(now.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hallpass::domain::audit::Event;
+use hallpass::server::ambient::SystemSteadyClock;
 use hallpass::server::config::load::{Problem, Sources};
 use hallpass::server::config::{self, Checked};
 use hallpass::server::{Ambient, App, StartError, http};
@@ -54,7 +55,8 @@ impl TestApp {
         let public_url = settings.iter().find(|(key, _)| *key == "public_url").map_or(PUBLIC_URL, |(_, value)| value);
         let provider = OidcProvider::start(public_url, clock.clone(), entropy.clone()).await;
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let ambient = Ambient { clock: clock.clone(), entropy: entropy.clone(), patience };
+        let ambient =
+            Ambient { clock: clock.clone(), steady: Arc::new(SystemSteadyClock), entropy: entropy.clone(), patience };
         let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
         let router = http::router(&app.web);
         Self { clock, provider, app, router, folder, entropy, patience, settings }
@@ -65,7 +67,8 @@ impl TestApp {
         let Self { clock, provider, app, folder, entropy, patience, mut settings, .. } = self;
         app.close().await;
         settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let ambient = Ambient { clock: clock.clone(), entropy: entropy.clone(), patience };
+        let ambient =
+            Ambient { clock: clock.clone(), steady: Arc::new(SystemSteadyClock), entropy: entropy.clone(), patience };
         let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
         let router = http::router(&app.web);
         Self { clock, provider, app, router, folder, entropy, patience, settings }
@@ -73,7 +76,12 @@ impl TestApp {
 
     /// Starts another server on the same files.
     pub async fn second_server(&self) -> Result<App, StartError> {
-        let ambient = Ambient { clock: self.clock.clone(), entropy: self.entropy.clone(), patience: self.patience };
+        let ambient = Ambient {
+            clock: self.clock.clone(),
+            steady: Arc::new(SystemSteadyClock),
+            entropy: self.entropy.clone(),
+            patience: self.patience,
+        };
         start(self.folder.path(), &self.provider.issuer, &self.settings, ambient).await
     }
 

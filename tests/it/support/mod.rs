@@ -4,13 +4,17 @@ mod ambient;
 mod answer;
 mod app;
 mod browser;
+pub mod cluster;
+pub mod connection;
 mod database;
 mod forge;
 pub mod installation;
 mod oidc;
 pub mod program;
+pub mod replicas;
 mod request;
 mod signer;
+pub mod tokens;
 
 pub use ambient::{TestClock, TestEntropy, days, hours, minutes, seconds};
 pub use answer::Answer;

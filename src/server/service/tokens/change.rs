@@ -120,16 +120,22 @@ impl Tokens {
     async fn end(&self, revocation: Revocation<'_>) -> Result<(), TokenError> {
         let Revocation { owner, token, draft, version, reason } = revocation;
         if token.revoked_at.is_some() {
-            return Ok(());
+            return self.settled().await;
         }
         let draft = draft.about(owner).because(reason);
         let key = TokenKey { id: token.id, owner };
         match self.parts.db.revoke_token(key, reason, version, &draft, self.parts.clock.now()).await? {
             ChangeOutcome::Changed => Ok(()),
             // A revocation that came first is as good; any other change is not what the caller has seen.
-            ChangeOutcome::Stale if self.is_revoked(key).await? => Ok(()),
+            ChangeOutcome::Stale if self.is_revoked(key).await? => self.settled().await,
             ChangeOutcome::Stale => Err(TokenError::VersionMismatch),
         }
+    }
+
+    /// Returns when whatever was changed up to now holds on every replica. Whoever answers that something has ended says
+    /// so of all of them, also when somebody else has ended it.
+    pub(in crate::server::service) async fn settled(&self) -> Result<(), TokenError> {
+        Ok(self.parts.db.settled().await?)
     }
 
     async fn is_revoked(&self, key: TokenKey) -> Result<bool, TokenError> {

@@ -9,6 +9,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
 use crate::server::store::commit::Change;
+use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, Touched};
 
 /// A token to be made.
@@ -120,11 +121,11 @@ impl Db {
         if let Some(outcome) = obstacle(&mut tx, key, secret, now).await? {
             return Ok(outcome);
         }
-        let advance = sqlx::query(sql::ADVANCE_TOKEN).bind(key.id.as_uuid()).bind(key.owner.as_uuid()).bind(version);
-        if advance.execute(&mut *tx).await?.rows_affected() == 0 {
+        let advance = query(sql::ADVANCE_TOKEN).bind(key.id.as_uuid()).bind(key.owner.as_uuid()).bind(version);
+        if advance.execute(&mut tx).await? == 0 {
             return Ok(AddOutcome::Stale);
         }
-        sqlx::query(sql::END_SECRETS).bind(key.id.as_uuid()).bind(now.as_micros()).execute(&mut *tx).await?;
+        query(sql::END_SECRETS).bind(key.id.as_uuid()).bind(now.as_micros()).execute(&mut tx).await?;
         insert_secret(&mut tx, key, secret, now).await?;
         self.append(&mut tx, draft, now).await?;
         self.commit(tx, Touched::Token(key.id)).await?;
@@ -143,14 +144,14 @@ impl Db {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let mut tx = self.begin().await?;
-        let query = sqlx::query(sql::EDIT_TOKEN)
+        let asked = query(sql::EDIT_TOKEN)
             .bind(key.id.as_uuid())
             .bind(key.owner.as_uuid())
             .bind(edit.version)
             .bind(edit.name)
             .bind(edit.description)
             .bind(edit.scopes.to_string());
-        if query.execute(&mut *tx).await?.rows_affected() == 0 {
+        if asked.execute(&mut tx).await? == 0 {
             return Ok(ChangeOutcome::Stale);
         }
         self.append(&mut tx, draft, now).await?;
@@ -172,13 +173,13 @@ impl Db {
         now: Timestamp,
     ) -> Result<ChangeOutcome, StoreError> {
         let mut tx = self.begin().await?;
-        let query = sqlx::query(sql::REVOKE_TOKEN)
+        let asked = query(sql::REVOKE_TOKEN)
             .bind(key.id.as_uuid())
             .bind(key.owner.as_uuid())
             .bind(now.as_micros())
             .bind(reason)
             .bind(version);
-        if query.execute(&mut *tx).await?.rows_affected() == 0 {
+        if asked.execute(&mut tx).await? == 0 {
             return Ok(ChangeOutcome::Stale);
         }
         self.append(&mut tx, draft, now).await?;
@@ -191,8 +192,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn find_form(&self, owner: UserId, key_hash: [u8; 32]) -> Result<Option<TokenId>, StoreError> {
-        let query = sqlx::query_scalar::<_, Uuid>(sql::FIND_FORM_KEY).bind(key_hash.to_vec()).bind(owner.as_uuid());
-        Ok(query.fetch_optional(self.reader()).await?.map(TokenId::from))
+        let asked = query(sql::FIND_FORM_KEY).bind(key_hash.to_vec()).bind(owner.as_uuid());
+        Ok(asked.fetch_optional::<(Uuid,)>(self.reader()).await?.map(|(id,)| id.into()))
     }
 
     /// Forgets one-use keys that were used before `horizon`.
@@ -200,7 +201,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn delete_old_form_keys(&self, horizon: Timestamp) -> Result<(), StoreError> {
-        sqlx::query(sql::DELETE_OLD_FORM_KEYS).bind(horizon.as_micros()).execute(self.writer()).await?;
+        query(sql::DELETE_OLD_FORM_KEYS).bind(horizon.as_micros()).execute(self.writer()).await?;
         Ok(())
     }
 }
@@ -213,22 +214,22 @@ async fn obstacle(
     now: Timestamp,
 ) -> Result<Option<AddOutcome>, StoreError> {
     if let Some(form_key) = secret.form_key {
-        let query = sqlx::query_scalar::<_, Uuid>(sql::FIND_FORM_KEY).bind(form_key.to_vec()).bind(key.owner.as_uuid());
-        if let Some(made) = query.fetch_optional(&mut **tx).await? {
+        let asked = query(sql::FIND_FORM_KEY).bind(form_key.to_vec()).bind(key.owner.as_uuid());
+        if let Some((made,)) = asked.fetch_optional::<(Uuid,)>(&mut *tx).await? {
             return Ok(Some(AddOutcome::FormUsed(made.into())));
         }
     }
-    let count = sqlx::query_scalar::<_, i64>(sql::COUNT_ACTIVE)
+    let (count,): (i64,) = query(sql::COUNT_ACTIVE)
         .bind(key.owner.as_uuid())
         .bind(now.as_micros())
         .bind(key.id.as_uuid())
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await?;
     Ok((count >= i64::from(secret.limit)).then_some(AddOutcome::LimitReached))
 }
 
 async fn insert_token(tx: &mut Change, token: &NewToken<'_>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query(sql::ADD_TOKEN)
+    query(sql::ADD_TOKEN)
         .bind(token.key.id.as_uuid())
         .bind(token.key.owner.as_uuid())
         .bind(token.name)
@@ -236,13 +237,13 @@ async fn insert_token(tx: &mut Change, token: &NewToken<'_>, now: Timestamp) -> 
         .bind(token.scopes.to_string())
         .bind(serde_json::to_string(token.allowed_ips)?)
         .bind(now.as_micros())
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     Ok(())
 }
 
 async fn insert_secret(tx: &mut Change, key: TokenKey, secret: &NewSecret, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query(sql::ADD_SECRET)
+    query(sql::ADD_SECRET)
         .bind(secret.id.as_str())
         .bind(key.id.as_uuid())
         .bind(now.as_micros())
@@ -250,15 +251,15 @@ async fn insert_secret(tx: &mut Change, key: TokenKey, secret: &NewSecret, now: 
         .bind(&secret.phc)
         .bind(secret.hmac.as_slice())
         .bind(&secret.hmac_key_id)
-        .execute(&mut **tx)
+        .execute(&mut *tx)
         .await?;
     if let Some(form_key) = secret.form_key {
-        sqlx::query(sql::ADD_FORM_KEY)
+        query(sql::ADD_FORM_KEY)
             .bind(form_key.to_vec())
             .bind(key.owner.as_uuid())
             .bind(key.id.as_uuid())
             .bind(now.as_micros())
-            .execute(&mut **tx)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(())

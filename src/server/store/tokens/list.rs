@@ -6,6 +6,7 @@ use super::{SecretRow, TokenKey, TokenRow, sql};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::SecretFacts;
+use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, row};
 
 /// Which part of somebody's tokens.
@@ -54,7 +55,7 @@ impl Db {
             Some((created_at, id)) => (created_at.as_micros(), id.as_uuid()),
             None => (i64::MAX, Uuid::nil()),
         };
-        let rows = sqlx::query_as::<_, TokenColumns>(sql::LIST_TOKENS)
+        let rows = query(sql::LIST_TOKENS)
             .bind(page.owner.as_uuid())
             .bind(created_at)
             .bind(id)
@@ -70,8 +71,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_token(&self, key: TokenKey) -> Result<Option<TokenRow>, StoreError> {
-        let query = sqlx::query_as::<_, TokenColumns>(sql::LOOKUP_TOKEN);
-        let rows = query.bind(key.id.as_uuid()).bind(key.owner.as_uuid()).fetch_all(self.reader()).await?;
+        let asked = query(sql::LOOKUP_TOKEN);
+        let rows = asked.bind(key.id.as_uuid()).bind(key.owner.as_uuid()).fetch_all(self.reader()).await?;
         Ok(group(rows)?.pop())
     }
 }

@@ -1,5 +1,7 @@
 //! The read of a check.
 
+use std::collections::HashMap;
+
 use ipnet::IpNet;
 use uuid::Uuid;
 
@@ -7,10 +9,12 @@ use super::{CheckRow, sql};
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
+use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, row};
 
 #[derive(sqlx::FromRow)]
 struct CheckColumns {
+    id: String,
     token_id: Uuid,
     state: String,
     created_at: i64,
@@ -40,8 +44,28 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_check(&self, id: SecretId) -> Result<Option<CheckRow>, StoreError> {
-        let query = sqlx::query_as::<_, CheckColumns>(sql::LOOKUP_CHECK).bind(id.as_str().to_owned());
-        query.fetch_optional(self.reader()).await?.map(check_row).transpose()
+        let asked = query(sql::LOOKUP_CHECK).bind(id.as_str());
+        asked.fetch_optional(self.reader()).await?.map(check_row).transpose()
+    }
+
+    /// The same for several secrets, in one question where the engine is far away.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn lookup_checks(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
+        let mut rows = HashMap::with_capacity(ids.len());
+        if self.is_shared() {
+            let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+            let found: Vec<CheckColumns> = query(sql::LOOKUP_CHECKS).bind(names).fetch_all(self.reader()).await?;
+            for columns in found {
+                rows.insert(row::parse(&columns.id)?, check_row(columns)?);
+            }
+        } else {
+            for id in ids {
+                rows.extend(self.lookup_check(*id).await?.map(|row| (*id, row)));
+            }
+        }
+        Ok(rows)
     }
 }
 

@@ -1,14 +1,25 @@
 //! The statements on tokens and secrets.
 
 /// One row per check: secret, token and owner.
-pub const LOOKUP_CHECK: &str = "
-    SELECT s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
+macro_rules! lookup_check {
+    ($which:literal) => {
+        concat!(
+            "
+    SELECT s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
         t.scopes, t.allowed_ips, t.revoked_at, t.last_used_at,
         u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
     FROM secrets s
     JOIN tokens t ON t.id = s.token_id
     JOIN users u ON u.id = t.owner_id
-    WHERE s.id = $1";
+    WHERE s.id ",
+            $which
+        )
+    };
+}
+
+pub const LOOKUP_CHECK: &str = lookup_check!("= $1");
+/// Several at once, which only PostgreSQL needs.
+pub const LOOKUP_CHECKS: &str = lookup_check!("= ANY ($1)");
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "
@@ -68,4 +79,4 @@ pub const END_SECRETS: &str =
 /// A trigger ends the secrets with it.
 pub const REVOKE_TOKEN: &str = "
     UPDATE tokens SET revoked_at = $3, revoked_reason = $4, version = version + 1
-    WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL AND ($5 IS NULL OR version = $5)";
+    WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL AND version = coalesce($5, version)";

@@ -1,0 +1,1 @@
+-- One server has a SQLite file to itself and writes down nothing for others. On PostgreSQL this is where replicas meet.

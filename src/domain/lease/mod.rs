@@ -1,0 +1,302 @@
+//! When a replica may answer from memory, and when a change is known to hold on all of them.
+//!
+//! Several servers share one database. Each holds rows in memory under a short *lease*: a right that it takes for a
+//! span of its own clock, and renews by a write in which the database tells it the number of the last change; only who
+//! has applied that one is renewed. A server that made a change answers its caller only when every replica has said
+//! that it applied the change, or when no lease that could have been granted before it can still run.
+//!
+//! A single server of a SQLite file is the same with one replica: looking whether somebody else wrote is its renewal.
+//!
+//! Nothing here reads a clock, waits or sends. Clocks are never compared with each other: what is assumed of them is
+//! only that over the length of a lease they run at nearly the same rate ([`Terms::patience`]).
+
+#[cfg(test)]
+mod model;
+mod settlement;
+
+use std::time::Duration;
+
+pub use settlement::{Settlement, Standing};
+
+/// A moment on the clock of one process, in microseconds since some moment of its own. The clock has to go on while the
+/// machine sleeps, and nobody can set it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Moment(u64);
+
+/// Says which moment it is.
+pub trait SteadyClock: std::fmt::Debug + Send + Sync {
+    /// The present moment; never before an earlier one.
+    fn moment(&self) -> Moment;
+}
+
+impl Moment {
+    /// So many microseconds since the clock's own beginning.
+    #[must_use]
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the clock's own beginning.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// The moment that comes this much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
+    }
+
+    /// How much later this is than another moment; nothing if it is not.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The place of a change in the order in which changes were committed, without gaps. Zero is before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// From the number itself.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number itself.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The change after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// What all replicas agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Terms {
+    /// How long a lease is.
+    pub length: Duration,
+    /// How much faster one clock may run than another, in parts of a hundred.
+    pub drift_percent: u32,
+}
+
+impl Terms {
+    /// How long to wait, on one's own clock, until every lease that was granted before has run out on its holder's clock.
+    #[must_use]
+    pub fn patience(self) -> Duration {
+        self.length * (100 + self.drift_percent) / 100
+    }
+}
+
+/// Whether a replica that has applied so many changes may have its lease renewed when so many were made. The database
+/// reads `head` while the order of changes is locked, so that a renewal is either before a change or has seen it.
+#[must_use]
+pub fn is_renewable(applied: Seq, head: Seq) -> bool {
+    applied >= head
+}
+
+/// The first moment that a lease does not cover.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Deadline(Moment);
+
+impl Deadline {
+    /// The first moment that is not covered.
+    #[must_use]
+    pub const fn at(moment: Moment) -> Self {
+        Self(moment)
+    }
+
+    /// The first moment that is not covered.
+    #[must_use]
+    pub const fn moment(self) -> Moment {
+        self.0
+    }
+
+    /// Whether memory may be believed by a check that has come at `now`. To be asked for each check: a flag that a timer
+    /// clears would still be set in a process that was stopped and goes on.
+    #[must_use]
+    pub fn covers(self, now: Moment) -> bool {
+        now < self.0
+    }
+}
+
+/// A wish to renew, made at a moment of the holder's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Renewal {
+    asked: Moment,
+    /// What had been applied by then.
+    pub applied: Seq,
+}
+
+/// The state of memory at the moment before a row is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(u64);
+
+/// There are changes between the last one that was applied and this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap;
+
+/// One replica's right to answer from memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Holder {
+    terms: Terms,
+    deadline: Deadline,
+    applied: Seq,
+    generation: u64,
+}
+
+impl Holder {
+    /// Without a lease, and with an empty memory.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self { terms, deadline: Deadline::default(), applied: Seq::default(), generation: 0 }
+    }
+
+    /// Up to where changes were applied.
+    #[must_use]
+    pub const fn applied(&self) -> Seq {
+        self.applied
+    }
+
+    /// Until when memory may be believed.
+    #[must_use]
+    pub const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// A wish to renew, to be sent after `now`.
+    #[must_use]
+    pub const fn ask(&self, now: Moment) -> Renewal {
+        Renewal { asked: now, applied: self.applied }
+    }
+
+    /// The database has written down the wish, when `head` was the last change. Whether the lease is renewed: it counts
+    /// from before the wish was sent, because nobody knows when it was written.
+    pub fn written(&mut self, renewal: Renewal, head: Seq) -> bool {
+        let renewed = is_renewable(renewal.applied, head);
+        if renewed {
+            self.deadline = self.deadline.max(Deadline(renewal.asked.after(self.terms.length)));
+        }
+        renewed
+    }
+
+    /// Gives the lease up at once: something is in doubt.
+    pub fn give_up(&mut self) {
+        self.deadline = Deadline::default();
+    }
+
+    /// To be called after memory has forgotten something, for whatever reason.
+    pub const fn forgot(&mut self) {
+        self.generation += 1;
+    }
+
+    /// To be called with each change, after memory has forgotten what it touches. Those that were applied before are
+    /// none.
+    ///
+    /// # Errors
+    /// When there is a gap before it: then all of memory has to be forgotten, see [`Holder::forgot_all`].
+    pub fn apply(&mut self, change: Seq) -> Result<(), Gap> {
+        if change > self.applied.next() {
+            return Err(Gap);
+        }
+        if change == self.applied.next() {
+            self.applied = change;
+            self.forgot();
+        }
+        Ok(())
+    }
+
+    /// To be called after all of memory was forgotten, with a head that had been read before that.
+    pub fn forgot_all(&mut self, head: Seq) {
+        self.applied = self.applied.max(head);
+        self.forgot();
+    }
+
+    /// To be taken before a row is read.
+    #[must_use]
+    pub const fn ticket(&self) -> Ticket {
+        Ticket(self.generation)
+    }
+
+    /// Whether a row that was read under a ticket may be kept: only if nothing was forgotten since, and only under a
+    /// lease, because nobody waits for a replica that has none.
+    #[must_use]
+    pub fn may_keep(&self, ticket: Ticket, now: Moment) -> bool {
+        ticket.0 == self.generation && self.deadline.covers(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms { length: Duration::from_micros(100), drift_percent: 10 };
+
+    fn at(micros: u64) -> Moment {
+        Moment::from_micros(micros)
+    }
+
+    #[test]
+    fn a_lease_counts_from_before_it_was_asked_for_and_never_shrinks() {
+        let mut holder = Holder::new(TERMS);
+        assert!(!holder.deadline().covers(at(0)));
+        let (early, late) = (holder.ask(at(10)), holder.ask(at(50)));
+        assert!(holder.written(late, Seq::new(0)));
+        assert!(holder.written(early, Seq::new(0)));
+        assert!(holder.deadline().covers(at(149)));
+        assert!(!holder.deadline().covers(at(150)));
+        holder.give_up();
+        assert!(!holder.deadline().covers(at(51)));
+    }
+
+    #[test]
+    fn whoever_is_behind_is_not_renewed() {
+        let mut holder = Holder::new(TERMS);
+        let renewal = holder.ask(at(0));
+        assert!(!holder.written(renewal, Seq::new(1)));
+        assert!(!holder.deadline().covers(at(0)));
+        // It catches up, but the wish was from before.
+        assert_eq!(holder.apply(Seq::new(1)), Ok(()));
+        assert!(!holder.written(renewal, Seq::new(1)));
+        assert!(holder.written(holder.ask(at(0)), Seq::new(1)));
+    }
+
+    #[test]
+    fn changes_are_applied_in_order_without_gaps() {
+        let mut holder = Holder::new(TERMS);
+        assert_eq!(holder.apply(Seq::new(2)), Err(Gap));
+        assert_eq!(holder.applied(), Seq::new(0));
+        for change in [1, 2, 1] {
+            assert_eq!(holder.apply(Seq::new(change)), Ok(()));
+        }
+        assert_eq!(holder.applied(), Seq::new(2));
+        holder.forgot_all(Seq::new(7));
+        holder.forgot_all(Seq::new(5));
+        assert_eq!(holder.applied(), Seq::new(7));
+    }
+
+    #[test]
+    fn a_row_is_kept_only_under_a_lease_and_if_nothing_was_forgotten_since_it_was_read() {
+        let mut holder = Holder::new(TERMS);
+        assert!(!holder.may_keep(holder.ticket(), at(0)), "without a lease");
+        holder.written(holder.ask(at(0)), Seq::new(0));
+        let ticket = holder.ticket();
+        assert!(holder.may_keep(ticket, at(99)));
+        assert!(!holder.may_keep(ticket, at(100)), "after the lease");
+        holder.apply(Seq::new(1)).unwrap();
+        assert!(!holder.may_keep(ticket, at(1)), "after a change");
+        let ticket = holder.ticket();
+        holder.apply(Seq::new(1)).unwrap();
+        assert!(holder.may_keep(ticket, at(1)), "after a change that was known");
+        holder.forgot();
+        assert!(!holder.may_keep(ticket, at(1)), "after something was forgotten");
+    }
+}

@@ -1,0 +1,105 @@
+//! Waiting for a change to hold everywhere.
+
+use std::collections::BTreeMap;
+
+use super::{Moment, Seq, Terms};
+
+/// What the database knows of a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Standing {
+    /// Up to where it has applied changes.
+    pub applied: Seq,
+    /// Grows with every sign of life.
+    pub heard: u64,
+}
+
+/// Waiting for a change to hold everywhere, by the one who made it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settlement<Id: Ord> {
+    terms: Terms,
+    change: Seq,
+    over: Moment,
+    behind: Option<Behind<Id>>,
+}
+
+/// Who has not said yet that it applied the change, and how often each had been heard of when they were first looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Behind<Id: Ord> {
+    since: Moment,
+    replicas: BTreeMap<Id, u64>,
+}
+
+impl<Id: Ord + Clone> Settlement<Id> {
+    /// For a change that was committed before `now` on the clock of whoever waits. A lease that was granted before the
+    /// change was asked for before it, too; so none can still run when this wait is over.
+    #[must_use]
+    pub fn begin(terms: Terms, change: Seq, now: Moment) -> Self {
+        Self { terms, change, over: now.after(terms.patience()), behind: None }
+    }
+
+    /// Takes in what the database says at `now` of all replicas. Who is not among them has no lease from before the
+    /// change: it gave it up, it was silent for too long, or it came later and began with the change.
+    pub fn hear(&mut self, standings: &BTreeMap<Id, Standing>, now: Moment) {
+        let is_behind = |id: &Id| standings.get(id).is_some_and(|standing| standing.applied < self.change);
+        if let Some(behind) = &mut self.behind {
+            behind.replicas.retain(|id, _| is_behind(id));
+            return;
+        }
+        let replicas = standings.iter().filter(|(id, _)| is_behind(id));
+        let replicas = replicas.map(|(id, standing)| (id.clone(), standing.heard)).collect();
+        self.behind = Some(Behind { since: now, replicas });
+    }
+
+    /// Whether the change holds everywhere, so that it may be answered.
+    #[must_use]
+    pub fn is_settled(&self, now: Moment) -> bool {
+        now >= self.over || self.behind.as_ref().is_some_and(|behind| behind.replicas.is_empty())
+    }
+
+    /// Replicas whose lease has run out if they were not heard of since: nobody has to wait for them again.
+    pub fn silent(&self, now: Moment) -> impl Iterator<Item = (&Id, u64)> {
+        let long_enough = |behind: &&Behind<Id>| now >= behind.since.after(self.terms.patience());
+        let behind = self.behind.as_ref().filter(long_enough);
+        behind.into_iter().flat_map(|behind| behind.replicas.iter().map(|(id, heard)| (id, *heard)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const TERMS: Terms = Terms { length: Duration::from_micros(100), drift_percent: 10 };
+
+    fn at(micros: u64) -> Moment {
+        Moment::from_micros(micros)
+    }
+
+    fn standings<const N: usize>(applied: [(&'static str, u64); N]) -> BTreeMap<&'static str, Standing> {
+        applied.into_iter().map(|(id, applied)| (id, Standing { applied: Seq::new(applied), heard: 5 })).collect()
+    }
+
+    #[test]
+    fn a_change_is_settled_when_everybody_has_applied_it_or_is_gone() {
+        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(1_000));
+        assert!(!settlement.is_settled(at(1_000)), "nobody was asked yet");
+        settlement.hear(&standings([("a", 2), ("b", 3), ("c", 0)]), at(1_001));
+        assert!(!settlement.is_settled(at(1_001)));
+        settlement.hear(&standings([("a", 3), ("b", 3), ("c", 2)]), at(1_002));
+        assert!(!settlement.is_settled(at(1_002)));
+        settlement.hear(&standings([("a", 3), ("b", 3), ("d", 3)]), at(1_003));
+        assert!(settlement.is_settled(at(1_003)));
+    }
+
+    #[test]
+    fn nobody_is_waited_for_longer_than_a_lease_can_run() {
+        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(1_000));
+        assert!(!settlement.is_settled(at(1_109)));
+        assert!(settlement.is_settled(at(1_110)), "even if the database says nothing");
+        settlement.hear(&standings([("a", 2), ("b", 4)]), at(1_050));
+        assert!(settlement.is_settled(at(1_110)));
+        assert_eq!(settlement.silent(at(1_110)).count(), 0, "it may have been heard of just before it was looked at");
+        assert_eq!(settlement.silent(at(1_160)).collect::<Vec<_>>(), [(&"a", 5)]);
+    }
+}

@@ -1,0 +1,117 @@
+//! Reading rows for many checks at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::domain::secret::SecretId;
+use crate::server::store::{CheckRow, Db, StoreError};
+
+/// Most rows in one question.
+const BATCH: usize = 256;
+
+type Answer = Result<Option<CheckRow>, StoreError>;
+
+/// Reads rows of tokens. Where the store is far away, checks that come while one question is under way share the next
+/// one: it begins after all of them have come, so each is answered by the state that it found or a later one.
+#[derive(Clone)]
+pub(super) struct Readings {
+    db: Db,
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>,
+    /// Whether somebody asks for those who wait.
+    is_served: bool,
+}
+
+impl Readings {
+    pub(super) fn new(db: Db) -> Self {
+        Self { db, queue: Arc::default() }
+    }
+
+    /// The row of a secret, as it is after this was called.
+    pub(super) async fn read(&self, id: SecretId) -> Answer {
+        if !self.db.is_shared() {
+            return self.db.lookup_check(id).await;
+        }
+        let (sender, answer) = oneshot::channel();
+        if self.join(id, sender) {
+            // A task of its own: whoever asked first may go away while others wait.
+            tokio::spawn(Service(self.clone()).run());
+        }
+        answer.await.unwrap_or_else(|_| Err(StoreError::interrupted()))
+    }
+
+    /// Waits for the next question. Whether somebody has to ask it.
+    fn join(&self, id: SecretId, sender: oneshot::Sender<Answer>) -> bool {
+        let mut queue = self.queue();
+        queue.waiting.entry(id).or_default().push(sender);
+        !std::mem::replace(&mut queue.is_served, true)
+    }
+
+    /// Those for whom to ask next.
+    fn take(&self) -> HashMap<SecretId, Vec<oneshot::Sender<Answer>>> {
+        let mut queue = self.queue();
+        if queue.waiting.len() <= BATCH {
+            return std::mem::take(&mut queue.waiting);
+        }
+        let ids: Vec<_> = queue.waiting.keys().take(BATCH).copied().collect();
+        ids.into_iter().filter_map(|id| queue.waiting.remove_entry(&id)).collect()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks for those who wait until nobody does.
+struct Service(Readings);
+
+impl Service {
+    async fn run(self) {
+        loop {
+            let waiting = self.0.take();
+            if !waiting.is_empty() {
+                self.serve(waiting).await;
+            } else if self.rest() {
+                return;
+            }
+        }
+    }
+
+    async fn serve(&self, waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>) {
+        let ids: Vec<_> = waiting.keys().copied().collect();
+        let rows = self.0.db.lookup_checks(&ids).await;
+        if let Err(error) = &rows {
+            tracing::warn!(%error, checks = waiting.len(), "rows of tokens cannot be read");
+        }
+        for (id, senders) in waiting {
+            let row = rows.as_ref().map(|rows| rows.get(&id).cloned());
+            for sender in senders {
+                // Whoever went away needs no answer.
+                let _ = sender.send(row.clone().map_err(|_| StoreError::interrupted()));
+            }
+        }
+    }
+
+    /// Whether nobody came meanwhile.
+    fn rest(&self) -> bool {
+        let mut queue = self.0.queue();
+        queue.is_served = !queue.waiting.is_empty();
+        !queue.is_served
+    }
+}
+
+impl Drop for Service {
+    /// However this ended: who waits must not wait for ever, and the next one to come must be served.
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        if queue.is_served && std::thread::panicking() {
+            *queue = Queue::default();
+        }
+    }
+}

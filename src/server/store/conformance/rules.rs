@@ -1,0 +1,180 @@
+//! The rules.
+
+use super::*;
+use crate::domain::token::SecretState;
+use crate::server::store::query::query;
+
+pub async fn the_same_person_is_the_same_user_at_every_login_with_the_roles_of_the_last(store: Store) {
+    let first = store.log_in("alice", &["staff"]).await;
+    let second = store.log_in("alice", &["boss"]).await;
+    let other = store.log_in("bob", &[]).await;
+    assert_eq!(first, second);
+    assert_ne!(first, other);
+    let user = store.db.lookup_user(first).await.unwrap().unwrap();
+    assert_eq!(user.profile.roles.into_iter().collect::<Vec<_>>(), ["boss"]);
+}
+
+pub async fn a_check_finds_secret_token_and_owner_in_one_row(store: Store) {
+    let (key, secret) = store.token().await;
+    let row = store.db.lookup_check(secret).await.unwrap().unwrap();
+    assert_eq!((row.token_id, row.owner.id), (key.id, key.owner));
+    assert_eq!((row.secret.state, row.secret.expires_at), (SecretState::Active, Some(LATER)));
+    assert_eq!(row.scopes.to_string(), "a b");
+    assert_eq!(store.db.lookup_check("0000000000000000".parse().unwrap()).await.unwrap().map(|row| row.token_id), None);
+}
+
+pub async fn the_limit_counts_what_could_be_used_now(store: Store) {
+    let owner = store.log_in("alice", &[]).await;
+    let (_, first) = store.add(owner, "expires at once", &store.new_secret(Some(LATER), 1)).await;
+    let (_, second) = store.add(owner, "one too many", &store.new_secret(Some(LATER), 1)).await;
+    assert_eq!((first, second), (AddOutcome::Added, AddOutcome::LimitReached));
+    assert_eq!(store.actions().await, ["user.logged_in", "token.created"]);
+}
+
+pub async fn a_used_form_leads_to_what_it_made(store: Store) {
+    let owner = store.log_in("alice", &[]).await;
+    let form = |secret| NewSecret { form_key: Some([7; 32]), ..secret };
+    let (key, first) = store.add(owner, "one", &form(store.new_secret(None, 9))).await;
+    let (_, second) = store.add(owner, "two", &form(store.new_secret(None, 9))).await;
+    assert_eq!((first, second), (AddOutcome::Added, AddOutcome::FormUsed(key.id)));
+}
+
+pub async fn a_new_secret_ends_the_old_one_and_only_one_change_of_a_version_wins(store: Store) {
+    let (key, old) = store.token().await;
+    let event = event(Action::TokenRegenerated);
+    let regenerate = async |secret: &NewSecret| store.db.regenerate_token(key, 1, secret, &event, NOW).await.unwrap();
+    let new = store.new_secret(None, 10);
+    assert_eq!(regenerate(&new).await, AddOutcome::Added);
+    assert_eq!(regenerate(&store.new_secret(None, 10)).await, AddOutcome::Stale);
+    let state = async |id| store.db.lookup_check(id).await.unwrap().unwrap().secret.state;
+    assert_eq!(state(old).await, SecretState::Ended);
+    assert_eq!(state(new.id).await, SecretState::Active);
+    assert_eq!(store.db.lookup_token(key).await.unwrap().unwrap().secrets.len(), 2);
+}
+
+pub async fn an_edit_is_decided_on_the_version_that_was_read(store: Store) {
+    let (key, _) = store.token().await;
+    let scopes = ScopeSet::parse("a").unwrap();
+    let edit = |version| Edit { version, name: "renamed", description: "why", scopes: &scopes };
+    let event = event(Action::TokenEdited);
+    let outcome = async |version| store.db.edit_token(key, &edit(version), &event, NOW).await.unwrap();
+    assert_eq!(outcome(1).await, ChangeOutcome::Changed);
+    assert_eq!(outcome(1).await, ChangeOutcome::Stale);
+    let row = store.db.lookup_token(key).await.unwrap().unwrap();
+    assert_eq!((row.name.as_str(), row.version, row.scopes), ("renamed", 2, scopes.clone()));
+}
+
+pub async fn a_revocation_ends_every_secret_and_happens_once(store: Store) {
+    let (key, secret) = store.token().await;
+    let event = event(Action::TokenRevoked);
+    let other_version = store.db.revoke_token(key, None, Some(7), &event, NOW).await.unwrap();
+    assert_eq!(other_version, ChangeOutcome::Stale);
+    let revoke = async || store.db.revoke_token(key, Some("lost"), None, &event, NOW).await.unwrap();
+    assert_eq!((revoke().await, revoke().await), (ChangeOutcome::Changed, ChangeOutcome::Stale));
+    let row = store.db.lookup_check(secret).await.unwrap().unwrap();
+    assert_eq!((row.token.revoked_at, row.secret.state), (Some(NOW), SecretState::Ended));
+    assert_eq!(store.actions().await, ["user.logged_in", "token.created", "token.revoked"]);
+    let again = store.db.regenerate_token(key, 2, &store.new_secret(None, 10), &event, NOW).await.unwrap();
+    assert_eq!(again, AddOutcome::Stale);
+}
+
+pub async fn somebody_elses_token_is_not_there(store: Store) {
+    let (key, _) = store.token().await;
+    let stranger = TokenKey { owner: store.log_in("eve", &[]).await, ..key };
+    assert_eq!(store.db.lookup_token(stranger).await.unwrap(), None);
+    let outcome = store.db.revoke_token(stranger, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    assert_eq!(outcome, ChangeOutcome::Stale);
+}
+
+pub async fn a_list_goes_on_where_it_stopped_and_finds_text_as_it_is_typed(store: Store) {
+    let owner = store.log_in("alice", &[]).await;
+    for name in ["Nightly 100%", "weekly_report", "other"] {
+        store.add(owner, name, &store.new_secret(None, 10)).await;
+    }
+    let page = |search, after, limit| TokenPage { owner, search, after, limit };
+    let first = store.db.list_tokens(&page("", None, 2)).await.unwrap();
+    let last = first.last().unwrap();
+    let rest = store.db.list_tokens(&page("", Some((last.created_at, last.id)), 2)).await.unwrap();
+    assert_eq!((first.len(), rest.len()), (2, 1));
+    assert!(first.iter().all(|row| row.id != rest[0].id));
+    for (search, found) in [("NIGHTLY", 1), ("100%", 1), ("%", 1), ("_", 1), ("y_r", 1), ("none", 0), ("", 3)] {
+        assert_eq!(store.db.list_tokens(&page(search, None, 9)).await.unwrap().len(), found, "{search}");
+    }
+}
+
+pub async fn uses_only_move_forward(store: Store) {
+    let (key, secret) = store.token().await;
+    let at = |at, ip: &str| Use { token: key.id, secret, at, ip: Some(ip.parse().unwrap()) };
+    store.db.mark_used(&[at(LATER, "192.0.2.2")]).await.unwrap();
+    store.db.mark_used(&[at(NOW, "192.0.2.1")]).await.unwrap();
+    let row = store.db.lookup_token(key).await.unwrap().unwrap();
+    assert_eq!((row.last_used_at, row.last_used_ip.as_deref()), (Some(LATER), Some("192.0.2.2")));
+    assert_eq!(row.secrets[0].last_used_at, Some(LATER));
+}
+
+pub async fn an_expiry_is_noticed_once_and_for_ever(store: Store) {
+    let (_, secret) = store.token().await;
+    assert_eq!(store.db.find_overdue(NOW, 10).await.unwrap(), []);
+    assert_eq!(store.db.find_overdue(LATER, 10).await.unwrap(), [secret]);
+    store.db.latch_expiry(secret, LATER).await.unwrap();
+    store.db.latch_expiry(secret, LATER).await.unwrap();
+    assert_eq!(store.db.find_overdue(LATER, 10).await.unwrap(), []);
+    assert_eq!(store.actions().await.last().unwrap(), "token.expired");
+    assert_eq!(store.actions().await.len(), 3);
+}
+
+pub async fn a_session_that_was_ended_stays_ended(store: Store) {
+    store.log_in("alice", &[]).await;
+    let (hash,): (Vec<u8>,) = query("SELECT id_hash FROM sessions").fetch_one(store.db.reader()).await.unwrap();
+    let hash: [u8; 32] = hash.try_into().unwrap();
+    assert!(store.db.lookup_session(&hash).await.unwrap().is_some());
+    let event = event(Action::UserLoggedOut);
+    assert!(store.db.end_session(&hash, &event, LATER).await.unwrap());
+    assert!(!store.db.end_session(&hash, &event, LATER).await.unwrap());
+    store.db.touch_session(&hash, LATER).await.unwrap();
+    assert_eq!(store.db.lookup_session(&hash).await.unwrap(), None);
+    store.db.delete_old_sessions(LATER).await.unwrap();
+    assert_eq!(store.actions().await, ["user.logged_in", "user.logged_out"]);
+}
+
+pub async fn history_that_is_final_cannot_be_rewritten_by_hand(store: Store) {
+    let (key, secret) = store.token().await;
+    store.db.latch_expiry(secret, LATER).await.unwrap();
+    store.db.revoke_token(key, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    let forbidden = [
+        "DELETE FROM tokens",
+        "DELETE FROM secrets",
+        "DELETE FROM audit_events",
+        "UPDATE tokens SET revoked_at = NULL",
+        "UPDATE tokens SET revoked_at = revoked_at + 1",
+        "UPDATE secrets SET state = 'active', ended_at = NULL",
+        "UPDATE secrets SET expired_at = NULL",
+        "UPDATE secrets SET expires_at = NULL",
+        "UPDATE audit_events SET action = 'nothing'",
+        "UPDATE audit_personal SET value = 'nobody'",
+    ];
+    for statement in forbidden {
+        assert!(query(statement).execute(store.db.writer()).await.is_err(), "{statement}");
+    }
+}
+
+pub async fn a_token_never_has_two_current_secrets(store: Store) {
+    store.token().await;
+    let copy = "INSERT INTO secrets (id, token_id, state, created_at, phc)
+        SELECT 'BBBBBBBBBBBBBBBB', token_id, $1, created_at, phc FROM secrets LIMIT 1";
+    assert!(query(copy).bind("active").execute(store.db.writer()).await.is_err());
+    assert!(query(copy).bind("superseded").execute(store.db.writer()).await.is_ok());
+}
+
+pub async fn the_census_counts_each_token_once(store: Store) {
+    let (revoked, _) = store.token().await;
+    store.add(revoked.owner, "good", &store.new_secret(None, 10)).await;
+    store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
+    store.db.revoke_token(revoked, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
+    let count =
+        async |now, away_since| store.db.count_tokens(CensusRules { now, soon: LATER, away_since }).await.unwrap();
+    let before = Timestamp::from_seconds(0);
+    assert_eq!(count(NOW, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
+    assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });
+    assert_eq!(count(NOW, LATER).await, Census { revoked: 1, suspended: 2, ..Census::default() });
+}

@@ -1,0 +1,91 @@
+//! Every statement is understood by the engines that it is for.
+
+use sqlx::{Executor as _, SqlStr};
+
+use super::*;
+use crate::server::store::tokens::sql;
+use crate::server::store::{audit, census, changes, notices, sessions, settings, signing_keys, usage, users};
+
+const OF_BOTH: &[&str] = &[
+    PING,
+    settings::LOOKUP_SETTING,
+    settings::ADD_SETTING,
+    signing_keys::LIST_SIGNING_KEYS,
+    signing_keys::ADD_SIGNING_KEY,
+    signing_keys::RAISE_TTL,
+    signing_keys::WITHDRAW_SIGNING_KEY,
+    users::LOOKUP_USER,
+    users::FIND_USER,
+    users::FIND_USER_BY_IDENTITY,
+    users::ADD_USER,
+    users::REFRESH_USER,
+    sessions::ADD_SESSION,
+    sessions::LOOKUP_SESSION,
+    sessions::TOUCH_SESSION,
+    sessions::END_SESSION,
+    sessions::DELETE_OLD_SESSIONS,
+    audit::FIND_HEAD,
+    audit::ADD_EVENT,
+    audit::ADD_PERSONAL,
+    audit::LIST_HISTORY,
+    audit::LIST_EVENTS,
+    notices::ADD_NOTICE,
+    notices::FIND_NOTICE,
+    notices::LIST_NOTICES,
+    notices::DELETE_NOTICE,
+    usage::MARK_TOKEN_USED,
+    users::FIND_OWNER,
+    usage::MARK_SECRET_USED,
+    usage::BACKFILL_HMAC,
+    usage::LATCH_EXPIRY,
+    usage::FIND_TOKEN_OF_SECRET,
+    usage::FIND_OVERDUE,
+    sql::LOOKUP_CHECK,
+    sql::LIST_TOKENS,
+    sql::LOOKUP_TOKEN,
+    sql::COUNT_ACTIVE,
+    sql::ADD_TOKEN,
+    sql::ADD_SECRET,
+    sql::FIND_FORM_KEY,
+    sql::ADD_FORM_KEY,
+    sql::DELETE_OLD_FORM_KEYS,
+    sql::EDIT_TOKEN,
+    sql::ADVANCE_TOKEN,
+    sql::END_SECRETS,
+    sql::REVOKE_TOKEN,
+    census::COUNT_TOKENS,
+];
+
+const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
+
+const OF_POSTGRES: &[&str] = &[
+    sql::LOOKUP_CHECKS,
+    postgres::IS_WRITABLE,
+    postgres::FIND_CHANGE_HEAD,
+    postgres::LIST_STANDINGS,
+    postgres::FORGET_REPLICA,
+    changes::LIST_CHANGES,
+    changes::RENEW,
+    changes::LEAVE,
+    changes::DELETE_OLD_CHANGES,
+];
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_on_sqlite() {
+    let store = Store::on_sqlite().await;
+    let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
+    for statement in OF_BOTH.iter().chain(OF_SQLITE) {
+        let prepared = (&engine.write).prepare(SqlStr::from_static(statement)).await;
+        assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+    }
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_on_postgres() {
+    let store = Store::on_postgres().await;
+    let Engine::Postgres(engine) = &store.db.engine else { unreachable!() };
+    for statement in OF_BOTH.iter().chain(OF_POSTGRES) {
+        let prepared = (&engine.pool).prepare(SqlStr::from_static(statement)).await;
+        assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+    }
+}

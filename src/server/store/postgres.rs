@@ -1,0 +1,174 @@
+//! The engine for several servers: one PostgreSQL database, its primary.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
+use sqlx::{ConnectOptions as _, Connection as _, Transaction};
+use uuid::Uuid;
+
+use super::query::{ANSWER_TIMEOUT, within};
+use super::{ACQUIRE_TIMEOUT, StoreError};
+use crate::domain::lease::{Seq, Settlement, Standing, SteadyClock, Terms};
+
+/// As it stands in `pg_stat_activity`.
+const APPLICATION: &str = "hallpass";
+/// The channel on which changes are announced.
+const CHANNEL: &str = "hallpass_changes";
+
+/// Begins a change: whoever makes one holds the head to the end, so changes take turns, as they do with SQLite. A server
+/// that stops in the middle must not keep the others waiting, so the database gives up on it. In one message, so that
+/// nobody stops halfway.
+const BEGIN_CHANGE: &str = "
+    BEGIN;
+    SET LOCAL lock_timeout = '800ms';
+    SET LOCAL statement_timeout = '2s';
+    SET LOCAL idle_in_transaction_session_timeout = '500ms';
+    SELECT seq FROM change_head FOR UPDATE";
+/// Begins writing what no verdict depends on.
+const BEGIN_NOTES: &str = "
+    BEGIN;
+    SET LOCAL lock_timeout = '800ms';
+    SET LOCAL statement_timeout = '2s';
+    SET LOCAL idle_in_transaction_session_timeout = '500ms'";
+
+pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
+pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq FROM change_head";
+pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
+pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
+
+/// Between two looks at how far the replicas are, while somebody waits for them.
+const ASK_REPLICAS_EVERY: Duration = Duration::from_millis(4);
+
+/// Where a PostgreSQL database is.
+#[derive(Clone, Debug)]
+pub struct PostgresPlace {
+    /// The URL, with the password. May lead through a pooler.
+    pub url: SecretString,
+    /// A URL that leads to the server itself; the other one if absent.
+    pub direct_url: Option<SecretString>,
+    /// How long replicas may answer from memory.
+    pub terms: Terms,
+    /// Counts that time.
+    pub clock: Arc<dyn SteadyClock>,
+}
+
+/// Connections to the primary.
+pub(super) struct Postgres {
+    pub pool: PgPool,
+    direct: PgConnectOptions,
+    terms: Terms,
+    clock: Arc<dyn SteadyClock>,
+}
+
+impl Postgres {
+    /// Connects, and brings the schema up to date. Of several servers that start together one does it and the others
+    /// wait.
+    pub async fn open(place: &PostgresPlace, connections: u32) -> Result<Self, StoreError> {
+        let options = connect_options(&place.url)?;
+        let direct = place.direct_url.as_ref().map_or_else(|| Ok(options.clone()), connect_options)?;
+        let mut connection = direct.connect().await?;
+        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        connection.close().await?;
+        let pool = PgPoolOptions::new()
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .max_connections(connections)
+            // It is tested by what is asked of it.
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(is_writable(connection)))
+            .after_release(|connection, _| Box::pin(answers(connection)));
+        Ok(Self { pool: pool.connect_lazy_with(options), direct, terms: place.terms, clock: place.clock.clone() })
+    }
+
+    /// Begins a change, after all those that others have begun.
+    pub async fn begin(&self) -> Result<Transaction<'static, Driver>, StoreError> {
+        within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await
+    }
+
+    /// Begins writing what no verdict depends on; nobody waits for it.
+    pub async fn begin_notes(&self) -> Result<Transaction<'static, Driver>, StoreError> {
+        within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_NOTES))).await
+    }
+
+    /// The last change.
+    pub async fn head(&self) -> Result<Seq, StoreError> {
+        seq(within(ANSWER_TIMEOUT, sqlx::query_scalar(FIND_CHANGE_HEAD).fetch_one(&self.pool)).await?)
+    }
+
+    /// Waits until a change that was committed holds on every replica. Needs no luck: if the database cannot say how far
+    /// they are, it takes as long as a lease may still run.
+    pub async fn settle(&self, change: Seq) {
+        let mut settlement = Settlement::begin(self.terms, change, self.clock.moment());
+        loop {
+            let heard = tokio::time::timeout(self.terms.length, self.standings()).await;
+            let now = self.clock.moment();
+            match heard {
+                Ok(Ok(standings)) => settlement.hear(&standings, now),
+                Ok(Err(error)) => tracing::warn!(%error, "the database does not say how far the replicas are"),
+                Err(_) => tracing::warn!("the database takes long to say how far the replicas are"),
+            }
+            if settlement.is_settled(now) {
+                break;
+            }
+            tokio::time::sleep(ASK_REPLICAS_EVERY).await;
+        }
+        self.forget_silent(&settlement).await;
+    }
+
+    /// Nobody has to wait again for a replica that is gone.
+    async fn forget_silent(&self, settlement: &Settlement<Uuid>) {
+        for (id, heard) in settlement.silent(self.clock.moment()) {
+            tracing::warn!(replica = %id, "a replica did not say that it applied a change; its lease has run out");
+            let heard = i64::try_from(heard).unwrap_or(i64::MAX);
+            let forgotten = sqlx::query(FORGET_REPLICA).bind(id).bind(heard).execute(&self.pool).await;
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "the next change will wait for it again");
+            }
+        }
+    }
+
+    async fn standings(&self) -> Result<BTreeMap<Uuid, Standing>, StoreError> {
+        let rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(LIST_STANDINGS).fetch_all(&self.pool).await?;
+        let standing =
+            |(id, applied, heard)| Ok((id, Standing { applied: seq(applied)?, heard: seq(heard)?.number() }));
+        rows.into_iter().map(standing).collect()
+    }
+
+    /// Listens for announcements of changes, on a connection of its own.
+    pub async fn listen(&self) -> Result<PgListener, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
+        let mut listener = PgListener::connect_with(&pool.connect_with(self.direct.clone()).await?).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+}
+
+/// The last change, as seen within a transaction that makes one.
+pub(super) async fn head_within(connection: &mut PgConnection) -> Result<Seq, StoreError> {
+    seq(within(ANSWER_TIMEOUT, sqlx::query_scalar(FIND_CHANGE_HEAD).fetch_one(connection)).await?)
+}
+
+/// A column of sequence numbers.
+pub(super) fn seq(number: i64) -> Result<Seq, StoreError> {
+    u64::try_from(number).map(Seq::new).map_err(StoreError::corrupt)
+}
+
+fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
+    // The parser's own message repeats the text, which holds the password.
+    let options: Result<PgConnectOptions, _> = url.expose_secret().parse();
+    let options = options.map_err(|_| StoreError::corrupt("database.url: this is no URL of a PostgreSQL database"))?;
+    Ok(options.application_name(APPLICATION))
+}
+
+/// A connection to a server that was the primary and is no more must not be used again.
+async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(IS_WRITABLE).fetch_one(connection).await
+}
+
+/// A connection on which nothing comes any more must not be waited for, or soon there is no other.
+async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let answered = tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await;
+    answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+}

@@ -1,0 +1,195 @@
+//! One text of SQL for both engines: a statement with its values, and where it runs.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{Arguments, Encode, FromRow, Type};
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::domain::time::Timestamp;
+
+/// A statement with `$1`, `$2` … for its values.
+pub(super) const fn query(sql: &'static str) -> Query {
+    Query { sql, values: Vec::new(), patience: ANSWER_TIMEOUT }
+}
+
+/// A statement and its values.
+pub(super) struct Query {
+    sql: &'static str,
+    values: Vec<Value>,
+    patience: Duration,
+}
+
+/// A value of one of the types that columns have. An absent one keeps its type: PostgreSQL wants to know it.
+pub(super) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Bytes(Option<Vec<u8>>),
+    Id(Option<Uuid>),
+    /// A list; only PostgreSQL has such values.
+    Texts(Vec<String>),
+}
+
+/// A row as a type, whichever engine it comes from.
+pub(super) trait Columns: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+impl<T> Columns for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+
+/// Longest wait for an answer over the network.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
+/// The same where nobody waits and there is much to count.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Gives up on an answer that does not come.
+pub(super) async fn within<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(patience, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(elapsed) => Err(StoreError::corrupt(elapsed)),
+    }
+}
+
+/// Where a statement runs: on any connection of a pool, or on the one of a transaction.
+pub(super) enum Target<'c> {
+    SqlitePool(&'c SqlitePool),
+    Sqlite(&'c mut SqliteConnection),
+    PostgresPool(&'c PgPool),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs the same on each engine, with the values in its own form. In boxes: there are four ways, and a caller is waiting
+/// in one of them.
+macro_rules! run {
+    ($query:expr, $target:expr, $prepare:ident, $run:ident $(, $then:ident)?) => {{
+        let Query { sql, values, patience } = $query;
+        match $target.into() {
+            Target::SqlitePool(pool) => {
+                Box::pin(sqlx::$prepare(sql, arguments::<SqliteArguments>(values)?).$run(pool)).await?$(.$then())?
+            }
+            Target::Sqlite(one) => {
+                Box::pin(sqlx::$prepare(sql, arguments::<SqliteArguments>(values)?).$run(one)).await?$(.$then())?
+            }
+            Target::PostgresPool(pool) => {
+                let asked = Box::pin(sqlx::$prepare(sql, arguments::<PgArguments>(values)?).$run(pool));
+                within(patience, asked).await?$(.$then())?
+            }
+            Target::Postgres(one) => {
+                let asked = Box::pin(sqlx::$prepare(sql, arguments::<PgArguments>(values)?).$run(one));
+                within(patience, asked).await?$(.$then())?
+            }
+        }
+    }};
+}
+
+impl Query {
+    /// With the next value.
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Waits long for the answer.
+    pub const fn patiently(mut self) -> Self {
+        self.patience = PATIENCE;
+        self
+    }
+
+    /// Runs it. How many rows it changed.
+    pub async fn execute(self, target: impl Into<Target<'_>>) -> Result<u64, StoreError> {
+        Ok(run!(self, target, query_with, execute, rows_affected))
+    }
+
+    /// The one row that there must be.
+    pub async fn fetch_one<T: Columns>(self, target: impl Into<Target<'_>>) -> Result<T, StoreError> {
+        Ok(run!(self, target, query_as_with, fetch_one))
+    }
+
+    /// The row, if there is one.
+    pub async fn fetch_optional<T: Columns>(self, target: impl Into<Target<'_>>) -> Result<Option<T>, StoreError> {
+        Ok(run!(self, target, query_as_with, fetch_optional))
+    }
+
+    /// All rows.
+    pub async fn fetch_all<T: Columns>(self, target: impl Into<Target<'_>>) -> Result<Vec<T>, StoreError> {
+        Ok(run!(self, target, query_as_with, fetch_all))
+    }
+}
+
+/// The values as an engine takes them.
+fn arguments<A>(values: Vec<Value>) -> Result<A, StoreError>
+where
+    A: Arguments,
+    Option<i64>: Encode<'static, A::Database> + Type<A::Database>,
+    Option<String>: Encode<'static, A::Database> + Type<A::Database>,
+    Option<Vec<u8>>: Encode<'static, A::Database> + Type<A::Database>,
+    Option<Uuid>: Encode<'static, A::Database> + Type<A::Database>,
+    A: Lists,
+{
+    let mut arguments = A::default();
+    for value in values {
+        let added = match value {
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+            Value::Id(value) => arguments.add(value),
+            Value::Texts(values) => arguments.add_texts(values),
+        };
+        added.map_err(StoreError::corrupt)?;
+    }
+    Ok(arguments)
+}
+
+/// Whether an engine has lists.
+trait Lists {
+    fn add_texts(&mut self, values: Vec<String>) -> Result<(), BoxDynError>;
+}
+
+impl Lists for PgArguments {
+    fn add_texts(&mut self, values: Vec<String>) -> Result<(), BoxDynError> {
+        self.add(values)
+    }
+}
+
+impl Lists for SqliteArguments {
+    fn add_texts(&mut self, _: Vec<String>) -> Result<(), BoxDynError> {
+        Err("SQLite has no lists".into())
+    }
+}
+
+/// What may be bound, and the column type that it becomes.
+macro_rules! value_from {
+    ($($type:ty => $variant:ident, $value:ident => $convert:expr;)+) => {$(
+        impl From<$type> for Value {
+            fn from($value: $type) -> Self {
+                Self::$variant($convert)
+            }
+        }
+    )+};
+}
+
+value_from! {
+    i64 => Int, value => Some(value);
+    u32 => Int, value => Some(value.into());
+    Option<i64> => Int, value => value;
+    Timestamp => Int, value => Some(value.as_micros());
+    Option<Timestamp> => Int, value => value.map(Timestamp::as_micros);
+    &str => Text, value => Some(value.to_owned());
+    &String => Text, value => Some(value.clone());
+    String => Text, value => Some(value);
+    Option<&str> => Text, value => value.map(str::to_owned);
+    Option<String> => Text, value => value;
+    &Option<String> => Text, value => value.clone();
+    &[u8] => Bytes, value => Some(value.to_vec());
+    &[u8; 32] => Bytes, value => Some(value.to_vec());
+    Vec<u8> => Bytes, value => Some(value);
+    &Vec<u8> => Bytes, value => Some(value.clone());
+    Uuid => Id, value => Some(value);
+    Option<Uuid> => Id, value => value;
+    Vec<String> => Texts, value => value;
+}
