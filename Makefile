@@ -47,6 +47,9 @@ setup-browser:
 setup-proxies:
 	@scripts/setup-proxies
 
+setup-postgres:
+	@scripts/setup-postgres
+
 site: $(SITE)
 
 $(SITE): $(SITE_INPUTS) | setup

@@ -1,5 +1,6 @@
 //! The promise of a revocation with several replicas on one PostgreSQL, put to the programs themselves: no check that is
 //! sent to any replica after the answer passes.
 
+mod faults;
 mod plain;
 mod trial;

@@ -15,6 +15,7 @@ pub mod replicas;
 mod request;
 mod signer;
 pub mod tokens;
+pub mod wire;
 
 pub use ambient::{TestClock, TestEntropy, days, hours, minutes, seconds};
 pub use answer::Answer;
