@@ -28,6 +28,16 @@ CREATE TABLE replicas (
     heard   BIGINT NOT NULL DEFAULT 0
 );
 
+-- What replicas know of changes that the database has forgotten, because it was put back to an earlier state.
+CREATE TABLE rewinds (
+    replica UUID PRIMARY KEY,
+    name    TEXT COLLATE "C" NOT NULL,
+    -- The last change that it had applied.
+    applied BIGINT NOT NULL,
+    -- Ids of tokens that forgotten changes had touched, as far as it remembers.
+    lost    TEXT COLLATE "C" NOT NULL CHECK (lost::JSON IS NOT NULL)
+);
+
 -- Gives the present transaction its number, once, and writes down what it touches. The number is remembered in a setting
 -- that ends with the transaction.
 CREATE FUNCTION note_change(kind TEXT, id UUID) RETURNS VOID LANGUAGE plpgsql AS $$

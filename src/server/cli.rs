@@ -3,6 +3,7 @@
 mod beside;
 mod hash_secret;
 mod keys;
+mod restore_ack;
 mod selftest;
 mod token;
 
@@ -13,14 +14,12 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use metrics::Counter;
-
 use beside::Failure;
 
 use super::config::load::Problem;
 use super::config::{self, Checked, Config, raw};
 use super::open::Opening;
-use super::store::NoWatcher;
+use super::store::{Meters, NoWatcher};
 use super::{Ambient, StartError, telemetry};
 
 /// Exit status of a usage or configuration error.
@@ -49,6 +48,8 @@ enum Command {
     /// End tokens without a browser
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// After a restore of the database: say what replicas know to be lost, and let them answer again
+    RestoreAck(ConfigArgs),
     /// Read a secret from standard input and print its argon2id PHC string for the configuration
     HashSecret {
         /// Taken for the sake of uniformity; nothing is read from it
@@ -107,6 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
         Command::Token(command) => token::run(command),
+        Command::RestoreAck(args) => restore_ack::run(&args),
         Command::HashSecret { .. } => hash_secret::run(),
         Command::Selftest(args) => selftest::run(&args),
     }
@@ -129,7 +131,7 @@ fn migrate(file: Option<&Path>) -> ExitCode {
     };
     in_runtime(async move {
         let ambient = Ambient::system();
-        let (db, _) = Opening::beside(&config, &ambient).open(Counter::noop(), Arc::new(NoWatcher)).await?;
+        let (db, _) = Opening::beside(&config, &ambient).open(Meters::none(), Arc::new(NoWatcher)).await?;
         db.close().await;
         Ok::<_, StartError>(())
     })

@@ -54,7 +54,7 @@ use service::sessions::Sessions;
 use service::signing::{Rotation, Signer, SignerParts, SigningError};
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
-use store::{Db, SoleServer, StoreError};
+use store::{Db, Meters, SoleServer, StoreError};
 use telemetry::{Lines, Metrics};
 
 pub use start::serve;
@@ -181,14 +181,16 @@ impl App {
         let memory = Arc::new(Memory::new(terms(&config.database.place), ambient.steady.clone()));
         let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
         let opening = Opening { config, demo, ambient: &ambient, replica };
-        let (db, keys) = opening.open(metrics.store_queries.clone(), memory.clone()).await?;
+        let meters = Meters { queries: metrics.store_queries.clone(), propagation: metrics.propagation.clone() };
+        let (db, keys) = opening.open(meters, memory.clone()).await?;
         let keys = Arc::new(keys);
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
         let prefixes = config.tokens.accepted.clone().into();
         let policy = config.tokens.policy;
-        let live = Live::new(replica, memory, db.clone(), keys.clone(), catalogue.clone(), policy);
+        let strict = config.check.strict;
+        let live = Live::new(replica, memory, db.clone(), keys.clone(), catalogue.clone(), policy, strict);
         live.look().await?;
         let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
         let signer = Signer::start(SignerParts {
@@ -228,12 +230,12 @@ impl App {
             providers,
             keys,
             signer: signer.clone(),
-            readiness: Readiness::new(db.clone()),
+            readiness: Readiness::new(db.clone(), live.clone(), ambient.clock.clone()),
             metrics: metrics.clone(),
             clock: ambient.clock.clone(),
             entropy: ambient.entropy,
         });
-        let replica = Replica { live: live.clone(), signer: signer.clone(), db: db.clone() };
+        let replica = Replica { live: live.clone(), signer: signer.clone(), db: db.clone(), metrics: metrics.clone() };
         let background = vec![
             tokio::spawn(ask_providers(web.clone())),
             tokio::spawn(keep_up(metrics.clone())),

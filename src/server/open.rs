@@ -4,16 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::Counter;
-use secrecy::SecretString;
-
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::ReplicaId;
-use crate::domain::lease::Terms;
+use crate::domain::lease::{Flaw, Terms};
 
 use super::config::{Config, DatabasePlace};
 use super::keys::{self, KeyError, Keys, SecretKey};
-use super::store::{Db, DbOptions, Place, PostgresPlace, SoleServer, Watcher};
+use super::store::{Db, DbOptions, Meters, Place, PostgresPlace, SoleServer, Watcher};
 use super::{Ambient, StartError};
 
 /// The setting that remembers which secret key the installation has.
@@ -25,17 +22,25 @@ const DEMO_MARK: &str = "demo";
 const CLAIMS: u32 = 25;
 const CLAIM_AGAIN: Duration = Duration::from_millis(20);
 
+/// Names the mistake to be made, in a program that was built to make some.
+const FLAW: &str = "HALLPASS_FLAW";
+
 /// A look at a file is good for this long.
-const ALONE: Terms = Terms { length: Duration::from_millis(250), drift_percent: 0 };
+const ALONE: Terms = Terms::new(Duration::from_millis(250), 0);
 /// Replicas hold leases of this length. Oscillators differ by less than a thousandth, and clocks that are being slewed
 /// by as much again; so there is room to spare.
-const TOGETHER: Terms = Terms { length: Duration::from_secs(1), drift_percent: 10 };
+const TOGETHER: Terms = Terms::new(Duration::from_secs(1), 10);
 
 /// How long memory may be believed.
-pub(super) const fn terms(place: &DatabasePlace) -> Terms {
-    match place {
+pub(super) fn terms(place: &DatabasePlace) -> Terms {
+    let terms = match place {
         DatabasePlace::Sqlite(_) => ALONE,
         DatabasePlace::Postgres { .. } => TOGETHER,
+    };
+    let named = if Flaw::CAN_BE_MADE { std::env::var(FLAW).ok() } else { None };
+    match named.as_deref().and_then(Flaw::named) {
+        Some(flaw) => terms.flawed(flaw),
+        None => terms,
     }
 }
 
@@ -68,7 +73,7 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens the database with its key. A new SQLite file gets a new key; everything else must have its own.
-    pub async fn open(self, queries: Counter, watcher: Arc<dyn Watcher>) -> Result<(Db, Keys), StartError> {
+    pub async fn open(self, meters: Meters, watcher: Arc<dyn Watcher>) -> Result<(Db, Keys), StartError> {
         let Opening { config, demo, ambient, replica } = self;
         let key = match &config.database.place {
             DatabasePlace::Sqlite(path) => {
@@ -82,23 +87,24 @@ impl<'a> Opening<'a> {
         let postgres;
         let place = match &config.database.place {
             DatabasePlace::Sqlite(path) => Place::Sqlite(path),
-            DatabasePlace::Postgres { url, listen_url } => {
-                postgres = postgres_place(url, listen_url.as_ref(), ambient);
+            DatabasePlace::Postgres { url, listen_url, require_sync } => {
+                postgres = PostgresPlace {
+                    url: url.clone(),
+                    direct_url: listen_url.clone(),
+                    require_sync: *require_sync,
+                    terms: TOGETHER,
+                    clock: ambient.steady.clone(),
+                };
                 Place::Postgres(&postgres)
             }
         };
         let connections = config.database.max_connections;
         let entropy = ambient.entropy.clone();
-        let db = Db::open(DbOptions { place, connections, entropy, replica: &name, queries, watcher }).await?;
+        let db = Db::open(DbOptions { place, connections, entropy, replica: &name, meters, watcher }).await?;
         require_key(&db, &keys).await?;
         require_kind(&db, demo).await?;
         Ok((db, keys))
     }
-}
-
-fn postgres_place(url: &SecretString, listen_url: Option<&SecretString>, ambient: &Ambient) -> PostgresPlace {
-    let clock = ambient.steady.clone();
-    PostgresPlace { url: url.clone(), direct_url: listen_url.cloned(), terms: TOGETHER, clock }
 }
 
 async fn require_key(db: &Db, keys: &Keys) -> Result<(), StartError> {

@@ -33,6 +33,9 @@ const METHODS: [&str; 3] = ["none", "pat", "oidc"];
 /// States of tokens, as they are named in metrics.
 pub const STATES: [&str; 4] = ["active", "expired", "revoked", "suspended"];
 
+const CHECK_DURATION: &str = "hallpass_check_duration_seconds";
+const PROPAGATION: &str = "hallpass_revocation_propagation_seconds";
+
 static METADATA: Metadata<'static> = Metadata::new("hallpass", Level::INFO, None);
 
 /// The metrics of one server. Handles are made once, so that counting costs no look-up.
@@ -48,6 +51,10 @@ pub struct Metrics {
     pub usage_dropped: Counter,
     /// What was asked of the database.
     pub store_queries: Counter,
+    /// Seconds from the commit of a change until it held on every replica.
+    pub propagation: Histogram,
+    lease: Gauge,
+    lag: Gauge,
     tokens: Arc<[Gauge; STATES.len()]>,
     expiring: Gauge,
     recorder: Arc<PrometheusRecorder>,
@@ -76,12 +83,14 @@ impl Metrics {
         Self {
             handle: recorder.handle(),
             checks: Arc::new(checks),
-            check_duration: recorder
-                .register_histogram(&Key::from_static_name("hallpass_check_duration_seconds"), &METADATA),
+            check_duration: recorder.register_histogram(&Key::from_static_name(CHECK_DURATION), &METADATA),
             requests: Arc::new(requests),
             argon2: counter(&recorder, "hallpass_argon2_total", &[]),
             usage_dropped: counter(&recorder, "hallpass_usage_dropped_total", &[]),
             store_queries: counter(&recorder, "hallpass_store_queries_total", &[]),
+            propagation: recorder.register_histogram(&Key::from_static_name(PROPAGATION), &METADATA),
+            lease: gauge(&recorder, "hallpass_lease", &[]),
+            lag: gauge(&recorder, "hallpass_replica_lag", &[]),
             tokens: Arc::new(STATES.map(|state| gauge(&recorder, "hallpass_tokens", &[("state", state)]))),
             expiring: gauge(&recorder, "hallpass_tokens_expiring", &[("within", "7d")]),
             recorder: Arc::new(recorder),
@@ -104,6 +113,16 @@ impl Metrics {
             gauge.set(approximate(count));
         }
         self.expiring.set(approximate(expiring));
+    }
+
+    /// Notes whether memory may be believed.
+    pub fn note_lease(&self, is_believed: bool) {
+        self.lease.set(if is_believed { 1.0 } else { 0.0 });
+    }
+
+    /// Notes how many changes were found that others had made.
+    pub fn note_lag(&self, changes: u64) {
+        self.lag.set(approximate(i64::try_from(changes).unwrap_or(i64::MAX)));
     }
 
     /// Counts one answer of the web server.
@@ -139,9 +158,12 @@ pub fn now() -> Instant {
 }
 
 fn recorder() -> PrometheusRecorder {
-    let matcher = Matcher::Full("hallpass_check_duration_seconds".to_owned());
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(matcher, &BUCKETS);
-    builder.unwrap_or_else(|_| PrometheusBuilder::new()).build_recorder()
+    let with_buckets = |builder: PrometheusBuilder, name: &str| {
+        let builder = builder.set_buckets_for_metric(Matcher::Full(name.to_owned()), &BUCKETS);
+        builder.unwrap_or_else(|_| PrometheusBuilder::new())
+    };
+    let builder = with_buckets(PrometheusBuilder::new(), CHECK_DURATION);
+    with_buckets(builder, PROPAGATION).build_recorder()
 }
 
 fn counter(recorder: &PrometheusRecorder, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
@@ -177,8 +199,13 @@ fn describe(recorder: &PrometheusRecorder) {
     };
     gauge("hallpass_tokens", "Tokens by state, counted once a minute");
     gauge("hallpass_tokens_expiring", "Active tokens that expire within the time, counted once a minute");
-    let duration = KeyName::from_const_str("hallpass_check_duration_seconds");
-    recorder.describe_histogram(duration, Some(Unit::Seconds), "Time to decide about a credential".into());
+    gauge("hallpass_lease", "Whether this replica may answer from memory: 1 or 0");
+    gauge("hallpass_replica_lag", "Changes by others that were found at the last look");
+    let histogram = |name: &'static str, text: &'static str| {
+        recorder.describe_histogram(KeyName::from_const_str(name), Some(Unit::Seconds), text.into());
+    };
+    histogram(CHECK_DURATION, "Time to decide about a credential");
+    histogram(PROPAGATION, "Time from the commit of a change until it held on every replica");
 }
 
 /// Lines of one kind that a client can cause to be logged. Past a rate they are only counted: a flood must not fill a

@@ -216,7 +216,9 @@ fn the_rules_ask_for_no_time_no_chance_and_no_files() {
 #[test]
 fn conditional_compilation_stays_at_the_root() {
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|source| source.file != "src/lib.rs") {
+    // Whether mistakes can be made is a question of the build, too.
+    let exceptions = ["src/lib.rs", "src/domain/lease/flaw.rs"];
+    for source in sources().iter().filter(|source| !exceptions.contains(&source.file.as_str())) {
         let code = source.text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let conditional = code.filter(|line| ["#[cfg", "#![cfg", "cfg!("].iter().any(|cfg| line.contains(cfg)));
         wrong.extend(

@@ -513,7 +513,9 @@ fn a_url_of_postgresql_is_taken_as_it_is_and_never_printed() {
     let url = "postgres://hallpass:s3cret@db.example.org/hallpass?sslmode=verify-full";
     let config = good(&with(&format!("database.url = \"{url}\"\ndatabase.listen_url = \"{url}\"")), &[]);
     assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
-    let DatabasePlace::Postgres { url: read, listen_url } = config.database.place else { panic!("this is SQLite") };
+    let DatabasePlace::Postgres { url: read, listen_url, require_sync: false } = config.database.place else {
+        panic!("this is SQLite")
+    };
     assert_eq!(read.expose_secret(), url);
     assert_eq!(listen_url.unwrap().expose_secret(), url);
 }

@@ -42,6 +42,8 @@ pub enum Action {
     KeyRotated,
     /// A key that signed JWTs is no longer needed, and its private half was removed.
     KeyWithdrawn,
+    /// A database that had gone back to an earlier state was taken for the true one.
+    RestoreAcknowledged,
 }
 
 impl Action {
@@ -60,6 +62,7 @@ impl Action {
             Self::SessionEnded => "session.ended",
             Self::KeyRotated => "key.rotated",
             Self::KeyWithdrawn => "key.withdrawn",
+            Self::RestoreAcknowledged => "restore.acknowledged",
         }
     }
 }

@@ -10,12 +10,14 @@
 //! Nothing here reads a clock, waits or sends. Clocks are never compared with each other: what is assumed of them is
 //! only that over the length of a lease they run at nearly the same rate ([`Terms::patience`]).
 
+mod flaw;
 #[cfg(test)]
 mod model;
 mod settlement;
 
 use std::time::Duration;
 
+pub use flaw::Flaw;
 pub use settlement::{Settlement, Standing};
 
 /// A moment on the clock of one process, in microseconds since some moment of its own. The clock has to go on while the
@@ -82,13 +84,24 @@ impl Seq {
 /// What all replicas agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
-    /// How long a lease is.
-    pub length: Duration,
-    /// How much faster one clock may run than another, in parts of a hundred.
-    pub drift_percent: u32,
+    length: Duration,
+    drift_percent: u32,
+    flaw: Option<Flaw>,
 }
 
 impl Terms {
+    /// How long a lease is, and how much faster one clock may run than another, in parts of a hundred.
+    #[must_use]
+    pub const fn new(length: Duration, drift_percent: u32) -> Self {
+        Self { length, drift_percent, flaw: None }
+    }
+
+    /// How long a lease is.
+    #[must_use]
+    pub const fn length(self) -> Duration {
+        self.length
+    }
+
     /// How long to wait, on one's own clock, until every lease that was granted before has run out on its holder's clock.
     #[must_use]
     pub fn patience(self) -> Duration {
@@ -174,7 +187,10 @@ impl Holder {
 
     /// A wish to renew, to be sent after `now`.
     #[must_use]
-    pub const fn ask(&self, now: Moment) -> Renewal {
+    pub fn ask(&self, now: Moment) -> Renewal {
+        if self.terms.has(Flaw::AcknowledgesEarly) {
+            return Renewal { asked: now, applied: flaw::EVERYTHING };
+        }
         Renewal { asked: now, applied: self.applied }
     }
 
@@ -182,6 +198,9 @@ impl Holder {
     /// from before the wish was sent, because nobody knows when it was written.
     pub fn written(&mut self, renewal: Renewal, head: Seq) -> bool {
         let renewed = is_renewable(renewal.applied, head);
+        if renewed && self.terms.has(Flaw::NeverEnds) {
+            self.deadline = Deadline(flaw::NEVER);
+        }
         if renewed {
             self.deadline = self.deadline.max(Deadline(renewal.asked.after(self.terms.length)));
         }
@@ -230,6 +249,9 @@ impl Holder {
     /// lease, because nobody waits for a replica that has none.
     #[must_use]
     pub fn may_keep(&self, ticket: Ticket, now: Moment) -> bool {
+        if self.terms.has(Flaw::KeepsWhatItRead) {
+            return true;
+        }
         ticket.0 == self.generation && self.deadline.covers(now)
     }
 }
@@ -238,7 +260,7 @@ impl Holder {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { length: Duration::from_micros(100), drift_percent: 10 };
+    const TERMS: Terms = Terms::new(Duration::from_micros(100), 10);
 
     fn at(micros: u64) -> Moment {
         Moment::from_micros(micros)

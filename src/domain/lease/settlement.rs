@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    const TERMS: Terms = Terms { length: Duration::from_micros(100), drift_percent: 10 };
+    const TERMS: Terms = Terms::new(Duration::from_micros(100), 10);
 
     fn at(micros: u64) -> Moment {
         Moment::from_micros(micros)

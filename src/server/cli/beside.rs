@@ -15,7 +15,7 @@ use crate::server::keys::Keys;
 use crate::server::open::Opening;
 use crate::server::service::signing::{Rotation, SigningError};
 use crate::server::service::tokens::Tokens;
-use crate::server::store::{Db, NoWatcher, SoleServer, StoreError};
+use crate::server::store::{Db, Meters, NoWatcher, SoleServer, StoreError};
 use crate::server::{Ambient, StartError, rotation, telemetry, tokens};
 
 /// How long the server may take to say that it has noticed.
@@ -82,8 +82,12 @@ impl<'c> Existing<'c> {
         {
             return Err(StartError::NoDatabase(path.display().to_string()));
         }
-        let (db, keys) = Opening::beside(config, ambient).open(Counter::noop(), Arc::new(NoWatcher)).await?;
+        let (db, keys) = Opening::beside(config, ambient).open(Meters::none(), Arc::new(NoWatcher)).await?;
         Ok(Self { config, db, keys: Arc::new(keys) })
+    }
+
+    pub const fn db(&self) -> &Db {
+        &self.db
     }
 
     pub fn tokens(&self, ambient: &Ambient) -> Tokens {

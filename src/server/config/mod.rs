@@ -87,6 +87,8 @@ pub enum DatabasePlace {
         url: SecretString,
         /// The URL that leads to it directly, where the other one goes through a pooler.
         listen_url: Option<SecretString>,
+        /// Whether commits have to wait for a standby.
+        require_sync: bool,
     },
 }
 
@@ -166,6 +168,8 @@ pub struct CheckConfig {
     pub basic_username: bool,
     /// How many refused credentials one address may send.
     pub failure_limit: Option<FailureLimit>,
+    /// Whether the database is asked for each check, whatever memory could prove.
+    pub strict: bool,
 }
 
 /// So many in a window, with the whole of them at once if need be.

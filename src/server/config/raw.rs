@@ -78,13 +78,22 @@ pub struct RawDatabase {
     pub listen_url: String,
     /// A file that holds it.
     pub listen_url_file: Option<String>,
+    /// PostgreSQL only: change nothing and be not ready unless commits wait for a standby (`synchronous_standby_names`).
+    pub require_sync: bool,
     /// Most connections at the same time; with SQLite, those that read.
     pub max_connections: u32,
 }
 
 impl Default for RawDatabase {
     fn default() -> Self {
-        Self { url: None, url_file: None, listen_url: String::new(), listen_url_file: None, max_connections: 10 }
+        Self {
+            url: None,
+            url_file: None,
+            listen_url: String::new(),
+            listen_url_file: None,
+            require_sync: false,
+            max_connections: 10,
+        }
     }
 }
 
@@ -230,11 +239,19 @@ pub struct RawCheck {
     pub basic_username: bool,
     /// Refused credentials per client address, such as `120/m`; `off` for no limit. Good credentials always pass.
     pub failure_limit: String,
+    /// `memory`: answer from memory while it can be proved that it is what the database says; `strict`: ask the database
+    /// for each check, whatever can be proved.
+    pub mode: String,
 }
 
 impl Default for RawCheck {
     fn default() -> Self {
-        Self { identity_header: String::new(), basic_username: false, failure_limit: "120/m".to_owned() }
+        Self {
+            identity_header: String::new(),
+            basic_username: false,
+            failure_limit: "120/m".to_owned(),
+            mode: "memory".to_owned(),
+        }
     }
 }
 

@@ -227,7 +227,14 @@ impl Judge<'_> {
         let identity_header = header.and_then(|header| self.keep("check.identity_header", header));
         let limit = FailureLimit::parse(&raw.failure_limit);
         let failure_limit = self.keep("check.failure_limit", limit).flatten();
-        CheckConfig { identity_header, basic_username: raw.basic_username, failure_limit }
+        let mode = match raw.mode.as_str() {
+            "memory" => Ok(false),
+            "strict" => Ok(true),
+            _ => Err("please give \"memory\" or \"strict\""),
+        };
+        let basic_username = raw.basic_username;
+        let strict = self.keep("check.mode", mode).unwrap_or_default();
+        CheckConfig { identity_header, basic_username, failure_limit, strict }
     }
 
     fn jwt(&mut self) -> JwtConfig {

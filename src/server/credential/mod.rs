@@ -98,7 +98,7 @@ pub enum Unproven {
 
 impl From<StoreError> for Unproven {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "a credential could not be looked up");
+        tracing::debug!(%error, "a credential could not be looked up");
         Self::Unavailable
     }
 }

@@ -11,13 +11,12 @@ pub(super) async fn alive() -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-store")], "ok\n")
 }
 
-/// The store answers.
+/// The store answers, and this replica is up to date.
 pub(super) async fn ready(State(web): State<Web>) -> impl IntoResponse {
     let no_store = [(header::CACHE_CONTROL, "no-store")];
-    if web.readiness.is_ready().await {
-        (StatusCode::OK, no_store, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, no_store, "the database does not answer\n")
+    match web.readiness.examine().await {
+        Ok(()) => (StatusCode::OK, no_store, "ready\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, no_store, format!("{reason}\n")),
     }
 }
 

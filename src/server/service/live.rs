@@ -11,12 +11,14 @@
 //!    is believed only under a [lease](crate::domain::lease), which is renewed by seeing that there are none that were
 //!    not applied; else every check reads its row.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::domain::id::ReplicaId;
+use crate::domain::id::{ReplicaId, TokenId};
 use crate::domain::lease::Seq;
 use crate::domain::scope::Catalogue;
 use crate::domain::secret::SecretId;
@@ -25,13 +27,15 @@ use crate::domain::token::TokenPolicy;
 use crate::domain::verdict::{Grant, Method};
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
-use crate::server::store::{CheckRow, Db, StoreError};
+use crate::server::store::{Changes, CheckRow, Db, Noted, Renewed, StoreError, Touched, Watcher as _};
 
 use super::memory::Memory;
 use super::readings::Readings;
 
 /// How often a renewal is tried when others keep changing something.
 const TRIES: u32 = 5;
+/// Changes that are remembered.
+const RECENT: usize = 1_000;
 
 /// Rows of tokens, from memory where it may be believed and else from the store.
 #[derive(Clone)]
@@ -43,8 +47,36 @@ struct Parts {
     db: Db,
     readings: Readings,
     facts: Facts,
+    /// Memory is never believed, whatever could be proved.
+    strict: bool,
+    /// The database has gone back, and nobody has looked at it yet.
+    stopped: AtomicBool,
     /// One look at a time: a second one must not be believed before the first has made forget.
-    turn: tokio::sync::Mutex<()>,
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+/// What was seen of the database.
+#[derive(Default)]
+struct Seen {
+    history: Option<String>,
+    recent: VecDeque<Noted>,
+}
+
+impl Seen {
+    /// Remembers the latest changes, so that they can be named if the database forgets them.
+    fn note(&mut self, changes: &Changes) {
+        self.recent.extend(&changes.noted);
+        let surplus = self.recent.len().saturating_sub(RECENT);
+        self.recent.drain(..surplus);
+    }
+
+    fn touched_after(&self, head: Seq) -> Vec<TokenId> {
+        let token = |noted: &Noted| match noted.touched {
+            Touched::Token(id) if noted.seq > head => Some(id),
+            _ => None,
+        };
+        self.recent.iter().filter_map(token).collect::<BTreeSet<_>>().into_iter().collect()
+    }
 }
 
 /// What turns the words of the store into what a check needs.
@@ -89,43 +121,88 @@ impl Live {
         keys: Arc<Keys>,
         catalogue: Arc<Catalogue>,
         policy: TokenPolicy,
+        strict: bool,
     ) -> Self {
         let readings = Readings::new(db.clone());
         let facts = Facts { keys, catalogue, policy };
-        Self(Arc::new(Parts { replica, memory, db, readings, facts, turn: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Parts {
+            replica,
+            memory,
+            db,
+            readings,
+            facts,
+            strict,
+            stopped: AtomicBool::new(false),
+            seen: tokio::sync::Mutex::default(),
+        }))
     }
 
-    /// Notices what others have changed, and believes memory again for a while. Whether there was something.
+    /// Notices what others have changed, and believes memory again for a while. How many changes there were.
     ///
     /// # Errors
     /// When that cannot be found out; then memory is believed no longer than before.
-    pub async fn look(&self) -> Result<bool, LookError> {
-        let _turn = self.0.turn.lock().await;
-        let mut changed = false;
+    pub async fn look(&self) -> Result<u64, LookError> {
+        if self.0.strict {
+            return Ok(0);
+        }
+        let mut seen = self.0.seen.lock().await;
+        let mut found = 0;
         for _ in 0..TRIES {
-            changed |= self.catch_up().await?;
-            if self.renew().await? {
-                return Ok(changed);
+            found += self.catch_up(&mut seen).await?;
+            if self.renew(&mut seen).await? {
+                return Ok(found);
             }
         }
         Err(LookError::Behind)
     }
 
-    /// Forgets what was changed since the last look. Whether there was something.
-    async fn catch_up(&self) -> Result<bool, LookError> {
-        let applied = self.0.memory.applied();
-        let changes = self.0.db.list_changes(applied).await?;
+    /// Forgets what was changed since the last look. How many changes there were.
+    async fn catch_up(&self, seen: &mut Seen) -> Result<u64, LookError> {
+        let Parts { memory, db, .. } = &*self.0;
+        let applied = memory.applied();
+        let changes = db.list_changes(applied).await?;
         if changes.head < applied {
-            self.0.memory.give_up();
-            return Err(LookError::Rewound { head: changes.head, applied });
+            return Err(self.stop(seen, changes.head, applied).await);
         }
-        self.0.memory.apply(&changes);
-        Ok(changes.head > applied)
+        memory.apply(&changes);
+        seen.note(&changes);
+        self.go_on();
+        Ok(changes.head.number() - applied.number())
     }
 
-    async fn renew(&self) -> Result<bool, StoreError> {
+    /// The database has gone back. Nobody knows what it has forgotten, so nothing is answered until somebody has looked
+    /// at it.
+    async fn stop(&self, seen: &Seen, head: Seq, applied: Seq) -> LookError {
+        let Parts { replica, memory, db, stopped, .. } = &*self.0;
+        memory.give_up();
+        if !stopped.swap(true, Ordering::AcqRel) {
+            let lost = seen.touched_after(head);
+            tracing::error!(?lost, "the database has forgotten changes of these tokens, and maybe of others");
+            if let Err(error) = db.note_rewind(*replica, applied, &lost).await {
+                tracing::error!(%error, "that could not be written down for `hallpass restore-ack`");
+                stopped.store(false, Ordering::Release);
+            }
+        }
+        LookError::Rewound { head, applied }
+    }
+
+    /// Somebody has looked at it.
+    fn go_on(&self) {
+        if self.0.stopped.swap(false, Ordering::AcqRel) {
+            self.0.memory.touched(Touched::Everything);
+        }
+    }
+
+    async fn renew(&self, seen: &mut Seen) -> Result<bool, StoreError> {
         let wish = self.0.memory.ask();
-        let head = self.0.db.renew(self.0.replica, wish.applied).await?;
+        let Renewed { head, history } = self.0.db.renew(self.0.replica, wish.applied).await?;
+        let before = seen.history.replace(history.clone());
+        if before.is_some_and(|before| before != history) {
+            tracing::warn!(%history, "the database goes on in another history; memory begins anew");
+            self.0.memory.give_up();
+            self.0.memory.touched(Touched::Everything);
+            return Ok(false);
+        }
         Ok(self.0.memory.written(wish, head))
     }
 
@@ -134,7 +211,7 @@ impl Live {
     /// # Errors
     /// When they cannot be told; then they find out when the lease has run out.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        let _turn = self.0.turn.lock().await;
+        let _seen = self.0.seen.lock().await;
         self.0.memory.give_up();
         self.0.db.leave(self.0.replica).await
     }
@@ -143,6 +220,12 @@ impl Live {
     #[must_use]
     pub fn is_believed(&self) -> bool {
         self.0.memory.is_believed()
+    }
+
+    /// Whether checks are answered by what the database says: from memory under a lease, or by asking it each time.
+    #[must_use]
+    pub fn is_up_to_date(&self) -> bool {
+        self.0.strict || self.0.memory.is_believed()
     }
 
     /// Lets go of passports that have to be renewed anyway.
@@ -172,8 +255,15 @@ impl Rows for Live {
     }
 
     async fn read(&self, id: SecretId) -> Result<Option<Arc<KnownToken>>, StoreError> {
-        let ticket = self.0.memory.ticket();
+        if self.0.stopped.load(Ordering::Acquire) {
+            return Err(StoreError::interrupted());
+        }
+        let (ticket, applied) = (self.0.memory.ticket(), self.0.memory.applied());
         let row = self.0.readings.read(id).await?;
+        if row.as_ref().and_then(|row| row.head).is_some_and(|head| head < applied) {
+            // The database has gone back, and the next look will say so.
+            return Err(StoreError::interrupted());
+        }
         let token = row.map(|row| Arc::new(self.known(id, row)));
         self.0.memory.keep(ticket, id, token.as_ref());
         Ok(token)

@@ -170,7 +170,7 @@ mod tests {
     use crate::domain::verdict::{Grant, Method};
     use crate::server::store::Noted;
 
-    const TERMS: Terms = Terms { length: Duration::from_micros(250), drift_percent: 0 };
+    const TERMS: Terms = Terms::new(Duration::from_micros(250), 0);
 
     /// A clock that is set by hand.
     #[derive(Debug, Default)]

@@ -1,15 +1,20 @@
 //! Reading rows for many checks at once.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use crate::domain::secret::SecretId;
 use crate::server::store::{CheckRow, Db, StoreError};
+use crate::server::telemetry::Lines;
 
 /// Most rows in one question.
 const BATCH: usize = 256;
+
+/// Most complaints in a second that rows cannot be read.
+const COMPLAINTS: NonZeroU32 = NonZeroU32::MIN;
 
 type Answer = Result<Option<CheckRow>, StoreError>;
 
@@ -19,6 +24,7 @@ type Answer = Result<Option<CheckRow>, StoreError>;
 pub(super) struct Readings {
     db: Db,
     queue: Arc<Mutex<Queue>>,
+    complaints: Arc<Lines>,
 }
 
 #[derive(Default)]
@@ -30,13 +36,13 @@ struct Queue {
 
 impl Readings {
     pub(super) fn new(db: Db) -> Self {
-        Self { db, queue: Arc::default() }
+        Self { db, queue: Arc::default(), complaints: Arc::new(Lines::per_second(COMPLAINTS)) }
     }
 
     /// The row of a secret, as it is after this was called.
     pub(super) async fn read(&self, id: SecretId) -> Answer {
         if !self.db.is_shared() {
-            return self.db.lookup_check(id).await;
+            return self.db.lookup_check(id).await.inspect_err(|error| self.complain(error));
         }
         let (sender, answer) = oneshot::channel();
         if self.join(id, sender) {
@@ -44,6 +50,13 @@ impl Readings {
             tokio::spawn(Service(self.clone()).run());
         }
         answer.await.unwrap_or_else(|_| Err(StoreError::interrupted()))
+    }
+
+    /// Not for each check: there may be thousands.
+    fn complain(&self, error: &StoreError) {
+        if let Some(unsaid) = self.complaints.admit() {
+            tracing::error!(%error, unsaid, "tokens cannot be read: their checks are answered by 503");
+        }
     }
 
     /// Waits for the next question. Whether somebody has to ask it.
@@ -87,7 +100,7 @@ impl Service {
         let ids: Vec<_> = waiting.keys().copied().collect();
         let rows = self.0.db.lookup_checks(&ids).await;
         if let Err(error) = &rows {
-            tracing::warn!(%error, checks = waiting.len(), "rows of tokens cannot be read");
+            self.0.complain(error);
         }
         for (id, senders) in waiting {
             let row = rows.as_ref().map(|rows| rows.get(&id).cloned());

@@ -1,5 +1,6 @@
 //! Keeping up with what others do to the database: other replicas, an operator's shell, our own command line.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::live::{Live, LookError};
 use super::signing::{Signer, SigningError};
 use crate::server::store::{Db, StoreError};
+use crate::server::telemetry::{Lines, Metrics};
 
 /// Pause between two looks at a file: nobody says when there is something to see.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -27,6 +29,8 @@ pub struct Replica {
     pub signer: Signer,
     /// The store.
     pub db: Db,
+    /// Takes how well it keeps up.
+    pub metrics: Metrics,
 }
 
 /// Why nothing was answered.
@@ -71,6 +75,7 @@ impl Replica {
         let period = if self.db.is_shared() { RENEW_EVERY } else { LOOK_EVERY };
         let mut tick = tokio::time::interval(period);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let complaints = Lines::per_second(NonZeroU32::MIN);
         // Somebody may have asked while no server was there.
         let mut asked = true;
         loop {
@@ -78,10 +83,17 @@ impl Replica {
                 _ = tick.tick() => {}
                 () = announced.notified() => {}
             }
-            match self.live.look().await {
-                Ok(changed) => asked |= changed,
+            let looked = self.live.look().await;
+            self.metrics.note_lease(self.live.is_believed());
+            match looked {
+                Ok(found) => {
+                    self.metrics.note_lag(found);
+                    asked |= found > 0;
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "memory is not renewed; when it runs out, every check asks the database");
+                    if let Some(unsaid) = complaints.admit() {
+                        tracing::warn!(%error, unsaid, "memory is not renewed; when it runs out, every check asks the database");
+                    }
                     continue;
                 }
             }

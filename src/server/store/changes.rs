@@ -13,7 +13,8 @@ pub(super) const LIST_CHANGES: &str = "
     SELECT h.seq AS head, c.seq, c.kind, c.id
     FROM change_head h LEFT JOIN changes c ON c.seq > $1 AND c.seq <= h.seq
     ORDER BY c.seq LIMIT $2";
-/// Writes down a sign of life and says which change was the last. The head is locked until that is committed, so each
+/// Writes down a sign of life and says which change was the last, in which history: of which installation of the database,
+/// on which of its timelines. The head is locked until that is committed, so each
 /// change either comes after it, or was seen by it.
 pub(super) const RENEW: &str = "
     WITH head AS MATERIALIZED (SELECT seq FROM change_head FOR SHARE), written AS (
@@ -21,7 +22,9 @@ pub(super) const RENEW: &str = "
         ON CONFLICT (id) DO UPDATE
         SET applied = greatest(replicas.applied, excluded.applied), heard = replicas.heard + 1
     )
-    SELECT seq FROM head";
+    SELECT seq, (SELECT system_identifier FROM pg_control_system())::TEXT || '/' ||
+        left(pg_walfile_name(pg_current_wal_lsn()), 8) AS history
+    FROM head";
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
 
@@ -46,6 +49,15 @@ pub struct Changes {
     pub head: Seq,
     /// What came since, in order. Nothing where there is too much to tell.
     pub noted: Vec<Noted>,
+}
+
+/// What the database said when a replica renewed its lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The last change.
+    pub head: Seq,
+    /// What names the history that the numbers of changes belong to: another one begins with a failover or a restore.
+    pub history: String,
 }
 
 /// Hears of changes sooner than by asking. Only a hint: it may miss any number of them.
@@ -105,18 +117,18 @@ impl Db {
         Ok(Changes { head, noted })
     }
 
-    /// Writes down that a replica is alive and has applied so many changes. Which change was the last when that was
-    /// written.
+    /// Writes down that a replica is alive and has applied so many changes. What the database said
+    /// when that was written.
     ///
     /// # Errors
     /// When the database cannot be asked; it may have been written all the same.
-    pub async fn renew(&self, replica: ReplicaId, applied: Seq) -> Result<Seq, StoreError> {
+    pub async fn renew(&self, replica: ReplicaId, applied: Seq) -> Result<Renewed, StoreError> {
         match &self.engine {
-            Engine::Sqlite(engine) => engine.head().await,
+            Engine::Sqlite(engine) => Ok(Renewed { head: engine.head().await?, history: String::new() }),
             Engine::Postgres(_) => {
                 let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica).bind(number(applied));
-                let (head,) = asked.fetch_one::<(i64,)>(self.writer()).await?;
-                postgres::seq(head)
+                let (head, history) = asked.fetch_one::<(i64, String)>(self.writer()).await?;
+                Ok(Renewed { head: postgres::seq(head)?, history })
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::query::{ANSWER_TIMEOUT, Target, within};
-use super::{Db, Engine, StoreError, postgres};
+use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::lease::Seq;
 
@@ -65,21 +65,10 @@ impl Db {
     /// Begins a change. No other one begins before it ends, so that nothing read in the transaction can change before it
     /// commits.
     pub(super) async fn begin(&self) -> Result<Change, StoreError> {
-        self.queries.increment(1);
+        self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Ok(Change::Sqlite(engine.begin().await?)),
             Engine::Postgres(engine) => Ok(Change::Postgres(engine.begin().await?)),
-        }
-    }
-
-    /// Begins writing what no verdict and no record depends on. Where changes can be told from it, none waits for it.
-    pub(super) async fn begin_notes(&self) -> Result<Change, StoreError> {
-        match &self.engine {
-            Engine::Sqlite(_) => self.begin().await,
-            Engine::Postgres(engine) => {
-                self.queries.increment(1);
-                Ok(Change::Postgres(engine.begin_notes().await?))
-            }
         }
     }
 
@@ -96,15 +85,17 @@ impl Db {
     }
 
     async fn commit_and_settle(&self, mut change: Change, touched: Touched) -> Result<(), StoreError> {
-        let number = match (&mut change, touched) {
-            (Change::Sqlite(_), _) | (_, Touched::Nothing) => None,
-            (Change::Postgres(transaction), _) => Some(postgres::head_within(transaction).await?),
+        let number = match (&mut change, &self.engine) {
+            (Change::Postgres(transaction), Engine::Postgres(engine)) => Some(engine.number_of(transaction).await?),
+            _ => None,
         };
         let watcher = Arc::clone(&self.watcher);
         let committed = change.commit().await;
         watcher.touched(touched);
         committed?;
-        self.settle(number).await;
+        if touched != Touched::Nothing {
+            self.settle(number).await;
+        }
         Ok(())
     }
 
@@ -123,7 +114,7 @@ impl Db {
 
     async fn settle(&self, number: Option<Seq>) {
         if let (Engine::Postgres(engine), Some(number)) = (&self.engine, number) {
-            engine.settle(number).await;
+            self.meters.propagation.record(engine.settle(number).await);
         }
     }
 }

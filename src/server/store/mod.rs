@@ -11,7 +11,9 @@ mod error;
 mod notices;
 mod postgres;
 mod query;
+mod rewinds;
 mod row;
+mod schema;
 mod sessions;
 mod settings;
 mod signing_keys;
@@ -28,9 +30,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::Counter;
+use metrics::{Counter, Histogram};
 
 use crate::domain::entropy::Entropy;
+use crate::domain::time::Timestamp;
 
 use postgres::Postgres;
 use query::{Target, query};
@@ -38,11 +41,12 @@ use sqlite::Sqlite;
 
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
-pub use changes::{Announcements, Changes, Noted};
+pub use changes::{Announcements, Changes, Noted, Renewed};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use notices::Notice;
 pub use postgres::PostgresPlace;
+pub use rewinds::Rewind;
 pub use sessions::{NewSession, SessionRow};
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use sole::SoleServer;
@@ -58,7 +62,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Db {
     engine: Engine,
-    queries: Counter,
+    meters: Meters,
     entropy: Arc<dyn Entropy>,
     replica: Arc<str>,
     watcher: Arc<dyn Watcher>,
@@ -68,6 +72,23 @@ pub struct Db {
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Arc<Postgres>),
+}
+
+/// What is counted and measured.
+#[derive(Clone)]
+pub struct Meters {
+    /// Statements and transactions asked of the database.
+    pub queries: Counter,
+    /// Seconds from the commit of a change until it held on every replica.
+    pub propagation: Histogram,
+}
+
+impl Meters {
+    /// Nobody looks.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { queries: Counter::noop(), propagation: Histogram::noop() }
+    }
 }
 
 /// Where a database is.
@@ -89,8 +110,8 @@ pub struct DbOptions<'a> {
     pub entropy: Arc<dyn Entropy>,
     /// Names this process in audit events.
     pub replica: &'a str,
-    /// Counts what is asked.
-    pub queries: Counter,
+    /// Counts and measures.
+    pub meters: Meters,
     /// Who has to know of changes.
     pub watcher: Arc<dyn Watcher>,
 }
@@ -113,12 +134,12 @@ impl Db {
     /// # Errors
     /// When it cannot be opened or its schema is not ours.
     pub async fn open(options: DbOptions<'_>) -> Result<Self, StoreError> {
-        let DbOptions { place, connections, entropy, replica, queries, watcher } = options;
+        let DbOptions { place, connections, entropy, replica, meters, watcher } = options;
         let engine = match place {
             Place::Sqlite(path) => Engine::Sqlite(Sqlite::open(path, connections, &watcher).await?),
             Place::Postgres(place) => Engine::Postgres(Arc::new(Postgres::open(place, connections).await?)),
         };
-        Ok(Self { engine, queries, entropy, replica: replica.into(), watcher })
+        Ok(Self { engine, meters, entropy, replica: replica.into(), watcher })
     }
 
     /// Whether the database answers.
@@ -128,6 +149,20 @@ impl Db {
     pub async fn ping(&self) -> Result<(), StoreError> {
         query(PING).execute(self.reader()).await?;
         Ok(())
+    }
+
+    /// What time it is for the database, where it has a clock of its own.
+    ///
+    /// # Errors
+    /// When it does not answer, or must not be used for changes.
+    pub async fn examine(&self) -> Result<Option<Timestamp>, StoreError> {
+        match &self.engine {
+            Engine::Sqlite(_) => self.ping().await.map(|()| None),
+            Engine::Postgres(engine) => {
+                self.meters.queries.increment(1);
+                engine.examine().await.map(Some)
+            }
+        }
     }
 
     /// Whether other servers may use the same database.
@@ -148,7 +183,7 @@ impl Db {
     }
 
     fn reader(&self) -> Target<'_> {
-        self.queries.increment(1);
+        self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Target::SqlitePool(&engine.read),
             Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),
@@ -156,7 +191,7 @@ impl Db {
     }
 
     fn writer(&self) -> Target<'_> {
-        self.queries.increment(1);
+        self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Target::SqlitePool(&engine.write),
             Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),

@@ -10,8 +10,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Transaction};
 use uuid::Uuid;
 
 use super::query::{ANSWER_TIMEOUT, within};
-use super::{ACQUIRE_TIMEOUT, StoreError};
+use super::{ACQUIRE_TIMEOUT, StoreError, schema};
 use crate::domain::lease::{Seq, Settlement, Standing, SteadyClock, Terms};
+use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
 const APPLICATION: &str = "hallpass";
@@ -27,15 +28,22 @@ const BEGIN_CHANGE: &str = "
     SET LOCAL statement_timeout = '2s';
     SET LOCAL idle_in_transaction_session_timeout = '500ms';
     SELECT seq FROM change_head FOR UPDATE";
-/// Begins writing what no verdict depends on.
-const BEGIN_NOTES: &str = "
-    BEGIN;
-    SET LOCAL lock_timeout = '800ms';
-    SET LOCAL statement_timeout = '2s';
-    SET LOCAL idle_in_transaction_session_timeout = '500ms'";
 
 pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
 pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq FROM change_head";
+/// With whether commits wait for a standby.
+macro_rules! with_sync {
+    ($what:literal) => {
+        concat!(
+            "SELECT ",
+            $what,
+            ", current_setting('synchronous_commit') NOT IN ('off', 'local')
+                AND current_setting('synchronous_standby_names') <> ''"
+        )
+    };
+}
+pub(super) const NUMBER_CHANGE: &str = with_sync!("(SELECT seq FROM change_head)");
+pub(super) const EXAMINE: &str = with_sync!("(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT");
 pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
 
@@ -49,6 +57,8 @@ pub struct PostgresPlace {
     pub url: SecretString,
     /// A URL that leads to the server itself; the other one if absent.
     pub direct_url: Option<SecretString>,
+    /// Whether nothing may be changed unless commits wait for a standby.
+    pub require_sync: bool,
     /// How long replicas may answer from memory.
     pub terms: Terms,
     /// Counts that time.
@@ -59,6 +69,7 @@ pub struct PostgresPlace {
 pub(super) struct Postgres {
     pub pool: PgPool,
     direct: PgConnectOptions,
+    require_sync: bool,
     terms: Terms,
     clock: Arc<dyn SteadyClock>,
 }
@@ -70,7 +81,11 @@ impl Postgres {
         let options = connect_options(&place.url)?;
         let direct = place.direct_url.as_ref().map_or_else(|| Ok(options.clone()), connect_options)?;
         let mut connection = direct.connect().await?;
-        sqlx::migrate!("migrations/postgres").run(&mut connection).await?;
+        // That everything is there already is no news.
+        sqlx::query("SET client_min_messages = warning").execute(&mut connection).await?;
+        let migrator = schema::tolerant(sqlx::migrate!("migrations/postgres"));
+        migrator.run(&mut connection).await?;
+        schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
         connection.close().await?;
         let pool = PgPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -79,7 +94,13 @@ impl Postgres {
             .test_before_acquire(false)
             .before_acquire(|connection, _| Box::pin(is_writable(connection)))
             .after_release(|connection, _| Box::pin(answers(connection)));
-        Ok(Self { pool: pool.connect_lazy_with(options), direct, terms: place.terms, clock: place.clock.clone() })
+        Ok(Self {
+            pool: pool.connect_lazy_with(options),
+            direct,
+            require_sync: place.require_sync,
+            terms: place.terms,
+            clock: place.clock.clone(),
+        })
     }
 
     /// Begins a change, after all those that others have begun.
@@ -87,9 +108,29 @@ impl Postgres {
         within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await
     }
 
-    /// Begins writing what no verdict depends on; nobody waits for it.
-    pub async fn begin_notes(&self) -> Result<Transaction<'static, Driver>, StoreError> {
-        within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_NOTES))).await
+    /// The number of a change, asked within its transaction when all is written.
+    pub async fn number_of(&self, connection: &mut PgConnection) -> Result<Seq, StoreError> {
+        let asked = sqlx::query_as(NUMBER_CHANGE).fetch_one(connection);
+        let (number, is_sync): (i64, bool) = within(ANSWER_TIMEOUT, asked).await?;
+        self.admit(is_sync)?;
+        seq(number)
+    }
+
+    /// Whether changes may be made here.
+    fn admit(&self, is_sync: bool) -> Result<(), StoreError> {
+        if self.require_sync && !is_sync {
+            let reason = "commits do not wait for a standby, which database.require_sync demands";
+            return Err(StoreError::corrupt(reason));
+        }
+        Ok(())
+    }
+
+    /// What readiness depends on.
+    pub async fn examine(&self) -> Result<Timestamp, StoreError> {
+        let (micros, is_sync): (i64, bool) =
+            within(ANSWER_TIMEOUT, sqlx::query_as(EXAMINE).fetch_one(&self.pool)).await?;
+        self.admit(is_sync)?;
+        Ok(Timestamp::from_micros(micros))
     }
 
     /// The last change.
@@ -98,11 +139,12 @@ impl Postgres {
     }
 
     /// Waits until a change that was committed holds on every replica. Needs no luck: if the database cannot say how far
-    /// they are, it takes as long as a lease may still run.
-    pub async fn settle(&self, change: Seq) {
-        let mut settlement = Settlement::begin(self.terms, change, self.clock.moment());
+    /// they are, it takes as long as a lease may still run. How long it took.
+    pub async fn settle(&self, change: Seq) -> Duration {
+        let began = self.clock.moment();
+        let mut settlement = Settlement::begin(self.terms, change, began);
         loop {
-            let heard = tokio::time::timeout(self.terms.length, self.standings()).await;
+            let heard = tokio::time::timeout(self.terms.length(), self.standings()).await;
             let now = self.clock.moment();
             match heard {
                 Ok(Ok(standings)) => settlement.hear(&standings, now),
@@ -115,6 +157,7 @@ impl Postgres {
             tokio::time::sleep(ASK_REPLICAS_EVERY).await;
         }
         self.forget_silent(&settlement).await;
+        self.clock.moment().since(began)
     }
 
     /// Nobody has to wait again for a replica that is gone.
@@ -143,11 +186,6 @@ impl Postgres {
         listener.listen(CHANNEL).await?;
         Ok(listener)
     }
-}
-
-/// The last change, as seen within a transaction that makes one.
-pub(super) async fn head_within(connection: &mut PgConnection) -> Result<Seq, StoreError> {
-    seq(within(ANSWER_TIMEOUT, sqlx::query_scalar(FIND_CHANGE_HEAD).fetch_one(connection)).await?)
 }
 
 /// A column of sequence numbers.

@@ -31,7 +31,14 @@ pub(super) enum Value {
     Bytes(Option<Vec<u8>>),
     Id(Option<Uuid>),
     /// A list; only PostgreSQL has such values.
-    Texts(Vec<String>),
+    List(List),
+}
+
+/// A list of values of one type.
+pub(super) enum List {
+    Ints(Vec<i64>),
+    Texts(Vec<Option<String>>),
+    Ids(Vec<Uuid>),
 }
 
 /// A row as a type, whichever engine it comes from.
@@ -138,7 +145,7 @@ where
             Value::Text(value) => arguments.add(value),
             Value::Bytes(value) => arguments.add(value),
             Value::Id(value) => arguments.add(value),
-            Value::Texts(values) => arguments.add_texts(values),
+            Value::List(list) => arguments.add_list(list),
         };
         added.map_err(StoreError::corrupt)?;
     }
@@ -147,17 +154,21 @@ where
 
 /// Whether an engine has lists.
 trait Lists {
-    fn add_texts(&mut self, values: Vec<String>) -> Result<(), BoxDynError>;
+    fn add_list(&mut self, list: List) -> Result<(), BoxDynError>;
 }
 
 impl Lists for PgArguments {
-    fn add_texts(&mut self, values: Vec<String>) -> Result<(), BoxDynError> {
-        self.add(values)
+    fn add_list(&mut self, list: List) -> Result<(), BoxDynError> {
+        match list {
+            List::Ints(values) => self.add(values),
+            List::Texts(values) => self.add(values),
+            List::Ids(values) => self.add(values),
+        }
     }
 }
 
 impl Lists for SqliteArguments {
-    fn add_texts(&mut self, _: Vec<String>) -> Result<(), BoxDynError> {
+    fn add_list(&mut self, _: List) -> Result<(), BoxDynError> {
         Err("SQLite has no lists".into())
     }
 }
@@ -191,5 +202,8 @@ value_from! {
     &Vec<u8> => Bytes, value => Some(value.clone());
     Uuid => Id, value => Some(value);
     Option<Uuid> => Id, value => value;
-    Vec<String> => Texts, value => value;
+    Vec<i64> => List, value => List::Ints(value);
+    Vec<String> => List, value => List::Texts(value.into_iter().map(Some).collect());
+    Vec<Option<String>> => List, value => List::Texts(value);
+    Vec<Uuid> => List, value => List::Ids(value);
 }

@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use tokio::sync::Mutex;
 
 use super::changes::{Changes, Noted};
-use super::{ACQUIRE_TIMEOUT, StoreError, Touched, Watcher};
+use super::{ACQUIRE_TIMEOUT, StoreError, Touched, Watcher, schema};
 use crate::domain::lease::Seq;
 
 /// Longest wait for another process that writes.
@@ -52,7 +52,9 @@ impl Sqlite {
             .pragma("cache_size", PAGE_CACHE)
             .busy_timeout(BUSY_TIMEOUT);
         let write = writer_pool(watcher).connect_with(options.clone()).await?;
-        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        let migrator = schema::tolerant(sqlx::migrate!("migrations/sqlite"));
+        migrator.run(&write).await?;
+        schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&write).await?)?;
         let read = SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(readers);
         Ok(Self { read: read.connect_with(options).await?, write, outside: Arc::default() })
     }

@@ -19,6 +19,24 @@ pub(super) const MARK_TOKEN_USED: &str = "
 pub(super) const MARK_SECRET_USED: &str = "
     UPDATE secrets SET last_used_at = $2
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+/// The same for many at once, where each statement is a way through the network. A row that somebody is changing is left
+/// out: a use that is not noted now is noted with the next one, and nobody waits.
+pub(super) const MARK_TOKENS_USED: &str = "
+    UPDATE tokens t SET last_used_at = u.at, last_used_ip = u.ip
+    FROM (
+        SELECT t.id, u.at, u.ip
+        FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[]) AS u (id, at, ip) JOIN tokens t ON t.id = u.id
+        WHERE t.last_used_at IS NULL OR t.last_used_at < u.at
+        ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+    ) u WHERE t.id = u.id";
+pub(super) const MARK_SECRETS_USED: &str = "
+    UPDATE secrets s SET last_used_at = u.at
+    FROM (
+        SELECT s.id, u.at
+        FROM unnest($1::TEXT[], $2::BIGINT[]) AS u (id, at) JOIN secrets s ON s.id = u.id
+        WHERE s.last_used_at IS NULL OR s.last_used_at < u.at
+        ORDER BY s.id FOR UPDATE OF s SKIP LOCKED
+    ) u WHERE s.id = u.id";
 pub(super) const BACKFILL_HMAC: &str = "UPDATE secrets SET hmac = $2, hmac_key_id = $3 WHERE id = $1";
 pub(super) const LATCH_EXPIRY: &str = "
     UPDATE secrets SET expired_at = $2
@@ -60,7 +78,10 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked; then nothing of the batch was written.
     pub async fn mark_used(&self, uses: &[Use]) -> Result<(), StoreError> {
-        let mut tx = self.begin_notes().await?;
+        if self.is_shared() {
+            return self.mark_used_at_once(uses).await;
+        }
+        let mut tx = self.begin().await?;
         for one in uses {
             query(MARK_TOKEN_USED)
                 .bind(one.token.as_uuid())
@@ -71,6 +92,26 @@ impl Db {
             query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut tx).await?;
         }
         self.commit(tx, Touched::Nothing).await
+    }
+
+    async fn mark_used_at_once(&self, uses: &[Use]) -> Result<(), StoreError> {
+        let times: Vec<_> = uses.iter().map(|one| one.at.as_micros()).collect();
+        // One for each token: of several secrets of one token, the last that was used.
+        let mut latest = uses.to_vec();
+        latest.sort_unstable_by_key(|one| (one.token, std::cmp::Reverse(one.at)));
+        latest.dedup_by_key(|one| one.token);
+        query(MARK_TOKENS_USED)
+            .bind(latest.iter().map(|one| one.token.as_uuid()).collect::<Vec<_>>())
+            .bind(latest.iter().map(|one| one.at.as_micros()).collect::<Vec<_>>())
+            .bind(latest.iter().map(|one| one.ip.map(|ip| ip.to_string())).collect::<Vec<_>>())
+            .execute(self.writer())
+            .await?;
+        query(MARK_SECRETS_USED)
+            .bind(uses.iter().map(|one| one.secret.to_string()).collect::<Vec<_>>())
+            .bind(times)
+            .execute(self.writer())
+            .await?;
+        Ok(())
     }
 
     /// Keeps a fast proof that was made again.

@@ -1,6 +1,9 @@
 //! The promise of a revocation with several replicas on one PostgreSQL, put to the programs themselves: no check that is
 //! sent to any replica after the answer passes.
 
+mod duties;
 mod faults;
+mod flaws;
 mod plain;
+mod stage;
 mod trial;

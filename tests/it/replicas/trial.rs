@@ -89,8 +89,14 @@ impl Verdict {
         self.recoveries.push(recovery);
     }
 
+    /// Whether a check passed that must not.
+    pub fn is_betrayed(&self) -> bool {
+        self.betrayed > 0
+    }
+
     /// Says what was found, and insists that there was something to find and no betrayal.
     #[track_caller]
+    #[expect(clippy::print_stdout, reason = "what was counted is worth seeing")]
     pub fn insist(&mut self, what: &str, rounds: usize, answer_within: Duration) {
         self.answers.sort_unstable();
         self.recoveries.sort_unstable();
@@ -98,11 +104,12 @@ impl Verdict {
         let worst = *self.answers.last().unwrap();
         let recovery = self.recoveries.last().copied().unwrap_or_default();
         let Self { rounds: done, checks, passed_before, late, betrayed, of_good, unavailable, .. } = self;
-        println!(
+        let found = format!(
             "{what}: {done} rounds, {checks} checks of revoked tokens ({passed_before} passed before the answer, \
              {late} sent after it, {betrayed} of those passed), {of_good} of a good one ({unavailable} × 503); \
              answers {median:?} median, {worst:?} worst; recovery {recovery:?} worst"
         );
+        println!("{found}");
         assert_eq!((*betrayed, self.strange.as_slice()), (0, [].as_slice()));
         assert!(*done >= rounds && *late >= rounds * LATE && *passed_before > rounds, "too little was tried");
         assert!(worst <= answer_within, "a revocation took {worst:?}");
@@ -224,17 +231,21 @@ impl Hammer {
 /// Revokes a token with itself, asking again until it is answered that it is revoked.
 pub async fn revoke(url: &str, token: &Token) {
     loop {
-        if let Some(mut connection) = Connection::try_open(url).await {
-            let asked = connection.try_ask("DELETE", "/api/v1/self", token.secret.reveal());
-            match tokio::time::timeout(PATIENCE, asked).await.ok().flatten() {
-                Some(204) => return,
-                // An answer got lost: it was revoked all the same, and whoever asks is told only when that holds.
-                Some(401) if is_confirmed(url, token).await => return,
-                _ => {}
-            }
+        match revoke_once(url, token).await {
+            Some(204) => return,
+            // An answer got lost: it was revoked all the same, and whoever asks is told only when that holds.
+            Some(401) if is_confirmed(url, token).await => return,
+            _ => {}
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Asks once to revoke a token with itself, and gives the status of the answer.
+pub async fn revoke_once(url: &str, token: &Token) -> Option<u16> {
+    let mut connection = Connection::try_open(url).await?;
+    let asked = connection.try_ask("DELETE", "/api/v1/self", token.secret.reveal());
+    tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
 }
 
 /// Whether revocation (RFC 7009), which answers alike for good and bad tokens, confirms that a token has ended.

@@ -6,12 +6,67 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 /// The URL of an empty database of its own.
 pub async fn new_database() -> String {
+    new_database_of("shared").await
+}
+
+/// The same on a server that only they use who give this name.
+pub async fn new_database_of(name: &str) -> String {
+    let url = format!("{}/{}", run(&["--of", name]), new_name());
+    execute(&url, &format!("CREATE DATABASE {}", name_of(&url))).await;
+    url
+}
+
+/// A copy of a database, as a backup would have it.
+#[allow(dead_code, reason = "not every test has backups")]
+pub async fn copy_of(url: &str) -> String {
+    let backup = new_name();
+    disconnect(url).await;
+    execute(url, &format!("CREATE DATABASE {backup} TEMPLATE {}", name_of(url))).await;
+    execute(url, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", name_of(url))).await;
+    backup
+}
+
+/// Puts a database back to what a copy of it says.
+#[allow(dead_code, reason = "not every test has backups")]
+pub async fn put_back(url: &str, backup: &str) {
+    let name = name_of(url);
+    disconnect(url).await;
+    execute(url, &format!("DROP DATABASE {name}")).await;
+    execute(url, &format!("ALTER DATABASE {backup} RENAME TO {name}")).await;
+}
+
+/// Ends that server as a crash does, and starts it again.
+#[allow(dead_code, reason = "not every test that starts one breaks it")]
+pub fn crash(name: &str) {
+    run(&["--of", name, "--restart"]);
+}
+
+/// Ends all connections to a database and lets no new ones in.
+async fn disconnect(url: &str) {
+    let name = name_of(url);
+    execute(url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+    execute(url, &format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"))
+        .await;
+}
+
+fn new_name() -> String {
+    format!("test_{}", uuid::Uuid::from_u128(rand::random()).simple())
+}
+
+fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap()
+}
+
+/// Runs a statement beside the database that the URL names.
+async fn execute(url: &str, sql: &str) {
+    let beside = url.replace(name_of(url), "postgres");
+    let mut connection = PgConnection::connect(&beside).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+fn run(arguments: &[&str]) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
-    let output = Command::new(script).output().unwrap();
+    let output = Command::new(script).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let url = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-    let name = format!("test_{}", uuid::Uuid::from_u128(rand::random()).simple());
-    let mut connection = PgConnection::connect(&format!("{url}/postgres")).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut connection).await.unwrap();
-    format!("{url}/{name}")
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

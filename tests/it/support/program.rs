@@ -28,7 +28,11 @@ name = "read:users"
 "#;
 
 pub fn command(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hallpass"));
+    command_of(env!("CARGO_BIN_EXE_hallpass"), folder, arguments, env)
+}
+
+fn command_of(program: &str, folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(env.iter().copied()).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -87,7 +91,11 @@ pub struct Server {
 
 impl Server {
     pub fn start(folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, arguments, env).spawn().unwrap();
+        Self::spawn(command(folder, arguments, env))
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let port = line.trim().rsplit(':').next().unwrap_or_default().to_owned();
@@ -99,6 +107,11 @@ impl Server {
         assert!(line.starts_with("Hallpass is ready at http://localhost:"), "{line}");
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { child, url: format!("http://127.0.0.1:{port}"), client }
+    }
+
+    /// The same by another build of the program.
+    pub fn start_other(program: &str, folder: &Path, arguments: &[&str], env: &[(&str, &str)]) -> Self {
+        Self::spawn(command_of(program, folder, arguments, env))
     }
 
     /// What the configuration in the folder says, on a port that is free now.

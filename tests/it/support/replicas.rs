@@ -6,7 +6,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 
 use super::cluster;
-use super::program::{CONFIG, Server, folder_with, free_address};
+use super::connection::Connection;
+use super::program::{CONFIG, Server, folder_with, free_address, run_with};
 use super::tokens::{self, Token};
 
 /// Replicas of one installation.
@@ -15,6 +16,14 @@ pub struct Replicas {
     /// The database, without anything in between.
     pub database: String,
     pub servers: Vec<Server>,
+    flaw: Option<Flaw>,
+}
+
+/// A mistake that the servers make, and the program that was built with it.
+#[derive(Clone, Copy)]
+pub struct Flaw {
+    pub name: &'static str,
+    pub program: &'static str,
 }
 
 impl Replicas {
@@ -27,25 +36,46 @@ impl Replicas {
 
     /// One for each URL through which to reach the database.
     pub fn start_through(database: String, ways: &[String]) -> Self {
+        Self::start_with(None, database, ways)
+    }
+
+    /// The same with a mistake.
+    pub fn start_with(flaw: Option<Flaw>, database: String, ways: &[String]) -> Self {
         let folder = folder_with(&format!("check.failure_limit = \"off\"\n{CONFIG}"));
         std::fs::create_dir(folder.path().join("data")).unwrap();
         SecretKey::create(&folder.path().join("data/secret.key"), &SystemEntropy).unwrap();
-        let mut replicas = Self { folder, database, servers: Vec::new() };
-        replicas.servers = ways.iter().map(|way| replicas.start_one(way)).collect();
+        let mut replicas = Self { folder, database, servers: Vec::new(), flaw };
+        replicas.servers = ways.iter().map(|way| replicas.start_one(way, &[])).collect();
         replicas
     }
 
     /// One more server.
-    pub fn start_one(&self, way: &str) -> Server {
+    pub fn add(&mut self, way: &str) {
+        self.add_with(way, &[]);
+    }
+
+    /// The same with more of the environment.
+    pub fn add_with(&mut self, way: &str, env: &[(&str, &str)]) {
+        let server = self.start_one(way, env);
+        self.servers.push(server);
+    }
+
+    fn start_one(&self, way: &str, more: &[(&str, &str)]) -> Server {
         let listen = free_address();
         let url = listen.replace("127.0.0.1", "http://localhost");
         let env = [
             ("HALLPASS_LISTEN", listen.as_str()),
             ("HALLPASS_PUBLIC_URL", &url),
             ("HALLPASS_DATABASE__URL", way),
-            ("RUST_LOG", "error"),
+            // Nobody reads what it logs, and a full pipe would stop it.
+            ("RUST_LOG", "off"),
+            ("HALLPASS_FLAW", self.flaw.map_or("", |flaw| flaw.name)),
         ];
-        Server::start(self.folder.path(), &["serve"], &env)
+        let env = [&env, more].concat();
+        match self.flaw {
+            None => Server::start(self.folder.path(), &["serve"], &env),
+            Some(flaw) => Server::start_other(flaw.program, self.folder.path(), &["serve"], &env),
+        }
     }
 
     /// A connection beside the servers' own.
@@ -57,6 +87,31 @@ impl Replicas {
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         sqlx::raw_sql(sql).execute(&mut self.connection().await).await.unwrap();
+    }
+
+    /// Runs statements one by one on one connection, that must all work.
+    pub async fn execute_each(&self, statements: &[&str]) {
+        let mut connection = self.connection().await;
+        for statement in statements {
+            sqlx::raw_sql(AssertSqlSafe((*statement).to_owned())).execute(&mut connection).await.unwrap();
+        }
+    }
+
+    /// The first column of what a query gives.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        rows.fetch_all(&mut self.connection().await).await.unwrap()
+    }
+
+    /// Runs a command beside the servers.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        run_with(self.folder.path(), arguments, &[("HALLPASS_DATABASE__URL", &self.database)])
+    }
+
+    /// The status of one check at one of the servers.
+    pub async fn check(&self, server: usize, token: &Token) -> u16 {
+        let mut connection = Connection::open(&self.servers[server].url).await;
+        connection.ask("GET", "/check", token.secret.reveal()).await
     }
 
     /// Tokens of one owner, with proofs as the servers make them.

@@ -8,6 +8,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// Longer than what a replica is told of a change, shorter than what it reads of a token.
+const LONG: usize = 250;
+
 /// What happens to what is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -15,6 +18,10 @@ pub enum Mode {
     Whole,
     /// It arrives late.
     Slow(Duration),
+    /// It arrives late, each time by another span up to this one.
+    Uneven(Duration),
+    /// What is long arrives late: rows of tokens, but not news of changes.
+    SlowRows(Duration),
     /// It is lost, and nobody says so. When the way is whole again it is sent anew, as TCP does.
     BlackHole,
     /// Connections are reset, also each new one.
@@ -110,8 +117,11 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch:
             }
         }
         let present = *mode.borrow();
-        if let Mode::Slow(delay) = present {
-            tokio::time::sleep(delay).await;
+        match present {
+            Mode::Slow(delay) => tokio::time::sleep(delay).await,
+            Mode::SlowRows(delay) if count > LONG => tokio::time::sleep(delay).await,
+            Mode::Uneven(most) => tokio::time::sleep(most.mul_f64(rand::random())).await,
+            _ => {}
         }
         if to.write_all(&buffer[..count]).await.is_err() {
             return;

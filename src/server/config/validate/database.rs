@@ -19,18 +19,21 @@ impl Judge<'_> {
         let url = url.unwrap_or_else(|| SecretString::from(DEFAULT_URL));
         let given = Some(raw.listen_url.as_str()).filter(|url| !url.is_empty());
         let listen_url = self.secret("database.listen_url", given, raw.listen_url_file.as_deref());
-        DatabaseConfig { place: self.place(url, listen_url), max_connections: raw.max_connections }
+        DatabaseConfig { place: self.place(url, listen_url, raw.require_sync), max_connections: raw.max_connections }
     }
 
-    fn place(&mut self, url: SecretString, listen_url: Option<SecretString>) -> DatabasePlace {
+    fn place(&mut self, url: SecretString, listen_url: Option<SecretString>, require_sync: bool) -> DatabasePlace {
         if is_postgres(&url) {
             if listen_url.as_ref().is_some_and(|url| !is_postgres(url)) {
                 self.problem("database.listen_url", "please give a URL that begins with \"postgres://\"");
             }
-            return DatabasePlace::Postgres { url, listen_url };
+            return DatabasePlace::Postgres { url, listen_url, require_sync };
         }
         if listen_url.is_some() {
             self.problem("database.listen_url", "only PostgreSQL has listeners; please remove this");
+        }
+        if require_sync {
+            self.problem("database.require_sync", "only PostgreSQL has standbys; please remove this");
         }
         let file = url.expose_secret().strip_prefix("sqlite://").filter(|file| !file.is_empty());
         if file.is_none() {

@@ -113,6 +113,7 @@ mod tests {
             identity_header: Some("x-api-key".parse().unwrap()),
             basic_username: false,
             failure_limit: None,
+            strict: false,
         };
         let table: [(&[(&'static str, &str)], &str); 14] = [
             (&[], "nothing"),
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_user_name_counts_only_where_it_is_switched_on() {
-        let config = CheckConfig { identity_header: None, basic_username: true, failure_limit: None };
+        let config = CheckConfig { identity_header: None, basic_username: true, failure_limit: None, strict: false };
         for (text, expected) in
             [("t_1:", "t_1"), ("t_1:x-oauth-basic", "t_1"), ("me:t_1", "t_1"), ("t_1:t_2", "several")]
         {

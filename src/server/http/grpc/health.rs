@@ -23,7 +23,7 @@ impl pb::health_server::Health for Health {
         if !matches!(request.get_ref().service.as_str(), "" | AUTHORIZATION) {
             return Err(Status::not_found("no such service"));
         }
-        let status = if self.0.is_ready().await { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if self.0.examine().await.is_ok() { ServingStatus::Serving } else { ServingStatus::NotServing };
         Ok(Response::new(HealthCheckResponse { status: pb::health_check_response::ServingStatus::from(status).into() }))
     }
 

@@ -49,37 +49,55 @@ impl SteadyClock for Ticking {
 struct Store {
     db: Db,
     entropy: Arc<Seeded>,
-    _folder: Option<tempfile::TempDir>,
+    home: Home,
+}
+
+/// Where a database of a test lives.
+enum Home {
+    Folder(tempfile::TempDir),
+    Server(PostgresPlace),
+}
+
+impl Home {
+    async fn open(&self, entropy: Arc<Seeded>) -> Result<Db, StoreError> {
+        let path;
+        let place = match self {
+            Self::Folder(folder) => {
+                path = folder.path().join("test.db");
+                Place::Sqlite(&path)
+            }
+            Self::Server(place) => Place::Postgres(place),
+        };
+        let (meters, watcher) = (Meters::none(), Arc::new(NoWatcher));
+        Db::open(DbOptions { place, connections: 4, entropy, replica: "test", meters, watcher }).await
+    }
 }
 
 impl Store {
     async fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("test.db");
-        Self::open(Place::Sqlite(&path), Some(folder)).await
+        Self::open(Home::Folder(folder)).await
     }
 
     async fn on_postgres() -> Self {
-        let place = PostgresPlace {
+        Self::open(Home::Server(PostgresPlace {
             url: cluster::new_database().await.into(),
             direct_url: None,
-            terms: Terms { length: Duration::from_millis(100), drift_percent: 10 },
+            require_sync: false,
+            terms: Terms::new(Duration::from_millis(100), 10),
             clock: Arc::new(Ticking(Instant::now())),
-        };
-        Self::open(Place::Postgres(&place), None).await
+        }))
+        .await
     }
 
-    async fn open(place: Place<'_>, folder: Option<tempfile::TempDir>) -> Self {
+    async fn open(home: Home) -> Self {
         let entropy = Arc::new(Seeded(AtomicU64::new(0)));
-        let options = DbOptions {
-            place,
-            connections: 4,
-            entropy: entropy.clone(),
-            replica: "test",
-            queries: Counter::noop(),
-            watcher: Arc::new(NoWatcher),
-        };
-        Self { db: Db::open(options).await.unwrap(), entropy, _folder: folder }
+        Self { db: home.open(entropy.clone()).await.unwrap(), entropy, home }
+    }
+
+    /// Opens the same database once more.
+    async fn open_again(&self) -> Result<Db, StoreError> {
+        self.home.open(self.entropy.clone()).await
     }
 
     async fn log_in(&self, subject: &str, roles: &[&str]) -> UserId {
@@ -185,4 +203,6 @@ on_both_engines! {
     history_that_is_final_cannot_be_rewritten_by_hand
     a_token_never_has_two_current_secrets
     the_census_counts_each_token_once
+    a_schema_that_is_one_ahead_is_borne_with_and_a_later_one_is_not
+    uses_of_several_secrets_of_one_token_are_noted_with_the_last
 }

@@ -178,3 +178,29 @@ pub async fn the_census_counts_each_token_once(store: Store) {
     assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });
     assert_eq!(count(NOW, LATER).await, Census { revoked: 1, suspended: 2, ..Census::default() });
 }
+
+pub async fn a_schema_that_is_one_ahead_is_borne_with_and_a_later_one_is_not(store: Store) {
+    let ahead = async |version: i64| {
+        let applied = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES ($1, 'later', TRUE, $2, 0)";
+        query(applied).bind(version).bind(vec![0_u8]).execute(store.db.writer()).await.unwrap();
+    };
+    let (last,): (i64,) = query(schema::FIND_SCHEMA).fetch_one(store.db.reader()).await.unwrap();
+    ahead(last + 1).await;
+    assert!(store.open_again().await.is_ok());
+    ahead(last + 2).await;
+    let refusal = store.open_again().await.unwrap_err().to_string();
+    assert!(refusal.contains("newer version of Hallpass"), "{refusal}");
+}
+
+pub async fn uses_of_several_secrets_of_one_token_are_noted_with_the_last(store: Store) {
+    let (key, secret) = store.token().await;
+    let new = store.new_secret(None, 10);
+    store.db.regenerate_token(key, 1, &new, &event(Action::TokenRegenerated), NOW).await.unwrap();
+    let at = |secret, at| Use { token: key.id, secret, at, ip: None };
+    store.db.mark_used(&[at(new.id, LATER), at(secret, NOW)]).await.unwrap();
+    let row = store.db.lookup_token(key).await.unwrap().unwrap();
+    assert_eq!(row.last_used_at, Some(LATER));
+    let used = row.secrets.iter().map(|secret| secret.last_used_at).collect::<Vec<_>>();
+    assert!(used.contains(&Some(LATER)) && used.contains(&Some(NOW)), "{used:?}");
+}

@@ -4,7 +4,7 @@ use sqlx::{Executor as _, SqlStr};
 
 use super::*;
 use crate::server::store::tokens::sql;
-use crate::server::store::{audit, census, changes, notices, sessions, settings, signing_keys, usage, users};
+use crate::server::store::{audit, census, changes, notices, rewinds, sessions, settings, signing_keys, usage, users};
 
 const OF_BOTH: &[&str] = &[
     PING,
@@ -60,14 +60,22 @@ const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
 
 const OF_POSTGRES: &[&str] = &[
     sql::LOOKUP_CHECKS,
+    usage::MARK_TOKENS_USED,
+    usage::MARK_SECRETS_USED,
     postgres::IS_WRITABLE,
     postgres::FIND_CHANGE_HEAD,
+    postgres::NUMBER_CHANGE,
+    postgres::EXAMINE,
     postgres::LIST_STANDINGS,
     postgres::FORGET_REPLICA,
     changes::LIST_CHANGES,
     changes::RENEW,
     changes::LEAVE,
     changes::DELETE_OLD_CHANGES,
+    rewinds::NOTE_REWIND,
+    rewinds::LIST_REWINDS,
+    rewinds::PASS_REWINDS,
+    rewinds::DELETE_REWINDS,
 ];
 
 #[tokio::test]

@@ -10,10 +10,11 @@ use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
 use crate::server::store::query::query;
-use crate::server::store::{Db, StoreError, row};
+use crate::server::store::{Db, StoreError, postgres, row};
 
 #[derive(sqlx::FromRow)]
 struct CheckColumns {
+    head: Option<i64>,
     id: String,
     token_id: Uuid,
     state: String,
@@ -71,6 +72,7 @@ impl Db {
 
 fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
     Ok(CheckRow {
+        head: columns.head.map(postgres::seq).transpose()?,
         token_id: columns.token_id.into(),
         token: TokenFacts {
             revoked_at: row::time_or_none(columns.revoked_at),

@@ -2,10 +2,12 @@
 
 /// One row per check: secret, token and owner.
 macro_rules! lookup_check {
-    ($which:literal) => {
+    ($head:literal, $which:literal) => {
         concat!(
             "
-    SELECT s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
+    SELECT ",
+            $head,
+            " AS head, s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
         t.scopes, t.allowed_ips, t.revoked_at, t.last_used_at,
         u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
     FROM secrets s
@@ -17,9 +19,9 @@ macro_rules! lookup_check {
     };
 }
 
-pub const LOOKUP_CHECK: &str = lookup_check!("= $1");
-/// Several at once, which only PostgreSQL needs.
-pub const LOOKUP_CHECKS: &str = lookup_check!("= ANY ($1)");
+pub const LOOKUP_CHECK: &str = lookup_check!("NULL", "= $1");
+/// Several at once, and the last change at that moment; only PostgreSQL needs this.
+pub const LOOKUP_CHECKS: &str = lookup_check!("(SELECT seq FROM change_head)", "= ANY ($1)");
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "

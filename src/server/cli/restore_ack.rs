@@ -1,0 +1,49 @@
+//! `hallpass restore-ack`: the way on after a database went back to an earlier state.
+
+use std::process::ExitCode;
+
+use super::beside::{Existing, Failure};
+use super::{ConfigArgs, in_runtime, print, read};
+use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::server::config::Config;
+use crate::server::store::{Rewind, StoreError};
+use crate::server::{Ambient, StartError, telemetry};
+
+pub(super) fn run(args: &ConfigArgs) -> ExitCode {
+    let _ = telemetry::init_logs(false);
+    match read(args.config.as_deref(), false) {
+        Ok(config) => in_runtime(async move { acknowledge(&config).await }),
+        Err(status) => status,
+    }
+}
+
+async fn acknowledge(config: &Config) -> Result<(), Failure> {
+    let ambient = Ambient::system();
+    let existing = Existing::open(config, &ambient).await?;
+    let rewinds = existing.db().list_rewinds().await.map_err(failure)?;
+    if rewinds.is_empty() {
+        print("No replica has noticed that the database went back. There is nothing to acknowledge.");
+        return Ok(());
+    }
+    rewinds.iter().for_each(describe);
+    let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());
+    existing.db().pass_rewinds(&draft, ambient.clock.now()).await.map_err(failure)?;
+    print("The present state of the database is acknowledged. Replicas answer again.");
+    existing.close().await;
+    Ok(())
+}
+
+fn describe(rewind: &Rewind) {
+    let Rewind { replica, applied, lost } = rewind;
+    print(&format!(
+        "Replica {replica} had applied change number {}, which the database has forgotten.",
+        applied.number()
+    ));
+    for token in lost {
+        print(&format!("  A change of token {token} is gone. If it was revoked: hallpass token revoke {token}"));
+    }
+}
+
+fn failure(error: StoreError) -> Failure {
+    Failure::Start(StartError::Store(error))
+}

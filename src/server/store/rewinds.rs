@@ -1,0 +1,73 @@
+//! A database that went back to an earlier state: what replicas still know of what it has forgotten.
+
+use uuid::Uuid;
+
+use super::query::query;
+use super::{Db, StoreError, Touched, postgres};
+use crate::domain::audit::Draft;
+use crate::domain::id::{ReplicaId, TokenId};
+use crate::domain::lease::Seq;
+use crate::domain::time::Timestamp;
+
+pub(super) const NOTE_REWIND: &str = "
+    INSERT INTO rewinds (replica, name, applied, lost) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (replica) DO UPDATE SET applied = excluded.applied, lost = excluded.lost";
+pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds ORDER BY applied DESC, name";
+/// Past everything that anybody has seen.
+pub(super) const PASS_REWINDS: &str = "
+    UPDATE change_head SET seq = greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1";
+pub(super) const DELETE_REWINDS: &str = "DELETE FROM rewinds";
+
+/// What a replica knows of changes that the database has forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewind {
+    /// The replica, as the audit log names it.
+    pub replica: String,
+    /// The last change that it had applied.
+    pub applied: Seq,
+    /// Tokens that were touched by changes which are gone. Some may have been revoked.
+    pub lost: Vec<TokenId>,
+}
+
+impl Db {
+    /// Writes down what a replica knows of changes that are gone.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn note_rewind(&self, replica: ReplicaId, applied: Seq, lost: &[TokenId]) -> Result<(), StoreError> {
+        let applied = i64::try_from(applied.number()).unwrap_or(i64::MAX);
+        let asked = query(NOTE_REWIND).bind(replica.as_uuid()).bind(&*self.replica).bind(applied);
+        asked.bind(serde_json::to_string(lost)?).execute(self.writer()).await?;
+        Ok(())
+    }
+
+    /// What replicas know of changes that are gone.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_rewinds(&self) -> Result<Vec<Rewind>, StoreError> {
+        if !self.is_shared() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(String, i64, String)> = query(LIST_REWINDS).fetch_all(self.reader()).await?;
+        let rewind = |(replica, applied, lost): (String, i64, String)| {
+            let lost: Vec<Uuid> = super::row::json(&lost)?;
+            let lost = lost.into_iter().map(TokenId::from).collect();
+            Ok(Rewind { replica, applied: postgres::seq(applied)?, lost })
+        };
+        rows.into_iter().map(rewind).collect()
+    }
+
+    /// Takes the present state for the true one: changes go on from a number that no replica has seen, so each forgets
+    /// everything and begins anew.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn pass_rewinds(&self, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        query(PASS_REWINDS).execute(&mut tx).await?;
+        query(DELETE_REWINDS).execute(&mut tx).await?;
+        self.append(&mut tx, draft, now).await?;
+        self.commit(tx, Touched::Everything).await
+    }
+}

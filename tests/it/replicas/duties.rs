@@ -1,0 +1,143 @@
+//! What replicas owe besides: readiness, strictness, a way back after a restore.
+
+use std::time::Duration;
+
+use super::stage::with_a_wire;
+use super::trial::revoke_once;
+use crate::support::cluster;
+use crate::support::program::run_with;
+use crate::support::replicas::Replicas;
+use crate::support::wire::Mode;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until a server says what is expected of its readiness.
+async fn readiness(replicas: &Replicas, index: usize, expected: u16) -> String {
+    let told = async {
+        loop {
+            let answer = replicas.servers[index].get("/readyz").await;
+            if answer.status().as_u16() == expected {
+                return answer.text().await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("readiness does not become what is expected")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_cut_off_is_not_ready_and_says_why() {
+    let (stage, wire) = with_a_wire(None).await;
+    readiness(&stage.replicas, 2, 200).await;
+    wire.set(Mode::Reset);
+    assert_eq!(readiness(&stage.replicas, 2, 503).await, "the database cannot be used\n");
+    assert_eq!(readiness(&stage.replicas, 0, 200).await, "ready\n");
+    wire.set(Mode::Whole);
+    readiness(&stage.replicas, 2, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_standby_nothing_is_changed_where_one_is_required() {
+    let mut replicas = Replicas::start(1).await;
+    let tokens = replicas.tokens(1).await;
+    let way = replicas.database.clone();
+    replicas.add_with(&way, &[("HALLPASS_DATABASE__REQUIRE_SYNC", "true")]);
+    readiness(&replicas, 1, 503).await;
+    assert_eq!(revoke_once(&replicas.servers[1].url, &tokens[0]).await, Some(503));
+    assert_eq!(replicas.check(0, &tokens[0]).await, 200, "it was refused, so nothing may have changed");
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_strict_server_asks_the_database_for_each_check_and_keeps_nobody_waiting() {
+    let mut replicas = Replicas::start(0).await;
+    let way = replicas.database.clone();
+    replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict")]);
+    let tokens = replicas.tokens(2).await;
+    readiness(&replicas, 0, 200).await;
+    assert_eq!(replicas.check(0, &tokens[0]).await, 200);
+    // By hand, so that nobody tells the server.
+    let sql = "UPDATE tokens SET revoked_at = 1800000000000000 WHERE id = ";
+    replicas.execute(&format!("{sql} '{}'", tokens[0].id)).await;
+    assert_eq!(replicas.check(0, &tokens[0]).await, 401);
+    assert_eq!(replicas.column("SELECT count(*)::TEXT FROM replicas").await, ["0"], "it holds no lease");
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[1]).await, Some(204));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sql_by_hand_counts_on_every_replica() {
+    let replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(1).await;
+    for index in [0, 1] {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 200);
+    }
+    replicas.execute("UPDATE users SET disabled_at = 1800000000000000").await;
+    for index in [0, 1] {
+        let refused = async { while replicas.check(index, &tokens[0]).await == 200 {} };
+        tokio::time::timeout(Duration::from_secs(2), refused).await.expect("it is never noticed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_stops_in_order_keeps_nobody_waiting() {
+    let mut replicas = Replicas::start(2).await;
+    let (code, _) = replicas.servers.pop().unwrap().stop();
+    assert_eq!(code, 0);
+    assert_eq!(replicas.column("SELECT count(*)::TEXT FROM replicas").await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_at_the_command_line_holds_on_every_replica_when_the_command_is_over() {
+    let replicas = Replicas::start(2).await;
+    for token in replicas.tokens(10).await {
+        for index in [0, 1] {
+            assert_eq!(replicas.check(index, &token).await, 200);
+        }
+        let (code, said, complaints) = replicas.run(&["token", "revoke", &token.id.to_string()]);
+        for index in [0, 1] {
+            assert_eq!(replicas.check(index, &token).await, 401, "the command was over too early");
+        }
+        assert_eq!((code, said.trim(), complaints.as_str()), (0, "The token is revoked.", ""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
+    let replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(2).await;
+    assert_eq!(replicas.run(&["restore-ack"]).0, 0, "there is nothing to acknowledge");
+    let backup = cluster::copy_of(&replicas.database).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    let lost = tokens[0].id.to_string();
+
+    cluster::put_back(&replicas.database, &backup).await;
+    for index in [0, 1] {
+        readiness(&replicas, index, 503).await;
+        assert_eq!(replicas.check(index, &tokens[0]).await, 503, "it was revoked");
+        assert_eq!(replicas.check(index, &tokens[1]).await, 503);
+    }
+    let (code, said, complaints) = replicas.run(&["restore-ack"]);
+    assert_eq!(code, 0, "{complaints}");
+    assert!(said.contains(&lost) && said.contains("is acknowledged"), "{said}");
+    for index in [0, 1] {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
+    }
+    let actions = replicas.column("SELECT action FROM audit_events ORDER BY seq DESC LIMIT 1").await;
+    assert_eq!(actions, ["restore.acknowledged"]);
+    assert_eq!(replicas.run(&["token", "revoke", &lost]).0, 0);
+    assert_eq!(replicas.check(1, &tokens[0]).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_does_not_start_without_its_key_and_names_no_password() {
+    let replicas = Replicas::start(0).await;
+    let database = replicas.database.replace("hallpass@", "hallpass:s3cret@").replace("127.0.0.1", "localhost");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hallpass.toml"), crate::support::program::CONFIG).unwrap();
+    let env = [("HALLPASS_DATABASE__URL", database.as_str())];
+    let (code, said, complaints) = run_with(folder.path(), &["serve"], &env);
+    assert_eq!(code, 2);
+    assert!(complaints.contains("secret_key_file"), "{complaints}");
+    assert!(!format!("{said}{complaints}").contains("s3cret"));
+}
