@@ -5,6 +5,7 @@ import statistics
 import time
 
 import load
+import replicas
 import servers
 import tokens
 
@@ -191,4 +192,4 @@ def report_memory(report, title, resident, before):
     report.at_most(f"{title}: in all, MiB", resident / 2**20, 60)
 
 
-ALL = {"hot": hot, "million": million, "cold": cold, "junk": junk, "memory": memory}
+ALL = {"hot": hot, "million": million, "cold": cold, "junk": junk, "memory": memory, "replicas": replicas.replicas}

@@ -86,10 +86,10 @@ def bare_handler(program, folder):
     return running(Server([program, f"127.0.0.1:{port}"], port, folder))
 
 
-def hallpass(program, folder, failure_limit=None):
+def hallpass(program, folder, failure_limit=None, env=None):
     """The demo, on the database in this folder."""
     listen, demo, metrics = free_ports(3)
-    env = {
+    env = (env or {}) | {
         "HALLPASS_LISTEN": f"127.0.0.1:{listen}",
         "HALLPASS_DEMO__LISTEN": f"127.0.0.1:{demo}",
         "HALLPASS_METRICS_LISTEN": f"127.0.0.1:{metrics}",

@@ -3,6 +3,7 @@
 mod beside;
 mod hash_secret;
 mod keys;
+mod migrate_store;
 mod restore_ack;
 mod selftest;
 mod token;
@@ -48,6 +49,8 @@ enum Command {
     /// End tokens without a browser
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Move everything from SQLite to PostgreSQL: all of it, or nothing if it is interrupted
+    MigrateStore(migrate_store::MigrateStoreArgs),
     /// After a restore of the database: say what replicas know to be lost, and let them answer again
     RestoreAck(ConfigArgs),
     /// Read a secret from standard input and print its argon2id PHC string for the configuration
@@ -108,6 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
         Command::Token(command) => token::run(command),
+        Command::MigrateStore(args) => migrate_store::run(args),
         Command::RestoreAck(args) => restore_ack::run(&args),
         Command::HashSecret { .. } => hash_secret::run(),
         Command::Selftest(args) => selftest::run(&args),

@@ -29,7 +29,7 @@ const FLAW: &str = "HALLPASS_FLAW";
 const ALONE: Terms = Terms::new(Duration::from_millis(250), 0);
 /// Replicas hold leases of this length. Oscillators differ by less than a thousandth, and clocks that are being slewed
 /// by as much again; so there is room to spare.
-const TOGETHER: Terms = Terms::new(Duration::from_secs(1), 10);
+pub(super) const TOGETHER: Terms = Terms::new(Duration::from_secs(1), 10);
 
 /// How long memory may be believed.
 pub(super) fn terms(place: &DatabasePlace) -> Terms {

@@ -44,6 +44,8 @@ pub enum Action {
     KeyWithdrawn,
     /// A database that had gone back to an earlier state was taken for the true one.
     RestoreAcknowledged,
+    /// The installation was moved to another database.
+    StoreMigrated,
 }
 
 impl Action {
@@ -63,6 +65,7 @@ impl Action {
             Self::KeyRotated => "key.rotated",
             Self::KeyWithdrawn => "key.withdrawn",
             Self::RestoreAcknowledged => "restore.acknowledged",
+            Self::StoreMigrated => "store.migrated",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::commit::Change;
-use super::query::query;
+use super::query::{Target, query};
 use super::{Db, StoreError, Touched, row};
 use crate::domain::audit::{Digest, Draft, Event, PersonalValue, Place};
 use crate::domain::entropy;
@@ -132,9 +132,18 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_events(&self, after: i64, limit: i64) -> Result<Vec<PlacedEvent>, StoreError> {
-        let asked = query(LIST_EVENTS).bind(after).bind(limit);
-        asked.fetch_all(self.reader()).await?.into_iter().map(placed_event).collect()
+        events(self.reader(), after, limit).await
     }
+}
+
+/// Events after a sequence number, oldest first, as they are there.
+pub(super) async fn events(
+    there: impl Into<Target<'_>>,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<PlacedEvent>, StoreError> {
+    let asked = query(LIST_EVENTS).bind(after).bind(limit);
+    asked.fetch_all(there).await?.into_iter().map(placed_event).collect()
 }
 
 async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {

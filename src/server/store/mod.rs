@@ -20,6 +20,7 @@ mod signing_keys;
 mod sole;
 mod sqlite;
 mod tokens;
+mod transfer;
 mod usage;
 mod users;
 
@@ -53,6 +54,7 @@ pub use sole::SoleServer;
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };
+pub use transfer::{Progress, TransferError};
 pub use usage::{HmacBackfill, Use};
 pub use users::LoginRow;
 

@@ -1,9 +1,11 @@
 //! The promise of a revocation with several replicas on one PostgreSQL, put to the programs themselves: no check that is
 //! sent to any replica after the answer passes.
 
+mod compose;
 mod duties;
 mod faults;
 mod flaws;
+mod moving;
 mod plain;
 mod stage;
 mod trial;

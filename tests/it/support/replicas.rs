@@ -1,5 +1,7 @@
 //! Several servers that share a PostgreSQL database.
 
+use std::path::Path;
+
 use hallpass::server::ambient::SystemEntropy;
 use hallpass::server::keys::SecretKey;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -116,11 +118,17 @@ impl Replicas {
 
     /// Tokens of one owner, with proofs as the servers make them.
     pub async fn tokens(&self, count: usize) -> Vec<Token> {
-        let keys = SecretKey::read(&self.folder.path().join("data/secret.key")).unwrap().derive().unwrap();
-        let tokens: Vec<_> = (0..count).map(|_| Token::new()).collect();
-        self.execute(&tokens::inserting(&tokens, &keys, literal)).await;
-        tokens
+        insert_tokens(&self.database, &self.folder.path().join("data/secret.key"), count).await
     }
+}
+
+/// Writes tokens of one owner into a database, with proofs as servers with this key make them.
+pub async fn insert_tokens(database: &str, key: &Path, count: usize) -> Vec<Token> {
+    let keys = SecretKey::read(key).unwrap().derive().unwrap();
+    let tokens: Vec<_> = (0..count).map(|_| Token::new()).collect();
+    let sql = AssertSqlSafe(tokens::inserting(&tokens, &keys, literal));
+    sqlx::raw_sql(sql).execute(&mut PgConnection::connect(database).await.unwrap()).await.unwrap();
+    tokens
 }
 
 /// What is given in hexadecimal, as an id or as bytes.

@@ -1,0 +1,121 @@
+"""Several servers on one PostgreSQL: as fast as one on SQLite, and how long a revocation takes to hold on all of them."""
+
+import contextlib
+import http.client
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+import load
+import servers
+import tokens
+
+COUNT = 3
+MOVED = 100_000
+REVOKED = 200
+PAUSES = 10
+# A lease, in milliseconds.
+LEASE = 1_000
+SCRIPT = pathlib.Path(__file__).parent.parent / "scripts" / "postgres"
+
+
+def new_database():
+    """An empty one, on a server whose commits wait for the disk."""
+    url = subprocess.run([SCRIPT, "--of", "bench", "--durable"], check=True, capture_output=True, text=True).stdout.strip()
+    name = f"bench_{tokens.text(12).lower()}"
+    psql(f"{url}/postgres", f"CREATE DATABASE {name}")
+    return f"{url}/{name}"
+
+
+def psql(url, statement):
+    program = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/psql"))[-1]
+    subprocess.run([program, url, "-qc", statement], check=True)
+
+
+def replicas(bench):
+    """Moves the installation to PostgreSQL and starts several servers there."""
+    folder = bench.folder / "moved"
+    shutil.copytree(bench.database, folder)
+    tokens.insert_strangers(folder, MOVED - len(bench.good))
+    database = new_database()
+    move(bench, folder, database)
+    env = {"HALLPASS_DATABASE__URL": database}
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(bench.hallpass(folder, env=env)) for _ in range(COUNT)]
+        hot(bench, started[0])
+        revocations(bench, started)
+        with_one_stopped(bench, started)
+    with bench.hallpass(folder, env=env | {"HALLPASS_CHECK__MODE": "strict"}) as server:
+        strict(bench, server)
+    shutil.rmtree(folder)
+
+
+def move(bench, folder, database):
+    started = time.monotonic()
+    source = f"sqlite://{tokens.DATABASE}"
+    subprocess.run([bench.program, "migrate-store", "--from", source, "--to", database], cwd=folder, check=True)
+    bench.report.at_most(f"moving {MOVED:,} tokens to PostgreSQL: s", time.monotonic() - started, 60)
+
+
+def hot(bench, replica):
+    """Under a lease, beside the same tokens on SQLite."""
+    with bench.hallpass() as single:
+        for file, count in [(bench.one, "1 token"), (bench.many, "1,000 tokens")]:
+            title = f"replica, hot, {count}"
+            contenders = {"sqlite": load.Contender(single, file), "replica": load.Contender(replica, file)}
+            rounds = bench.alternate(title, contenders, 64)
+            bench.report.at_least(f"{title}: requests/s, × SQLite", rounds.ratio("rate", "replica", "sqlite"), 0.9)
+            bench.report.count(f"{title}: not 200", rounds.total("refused", "replica") + rounds.total("failed", "replica"))
+            bench.report.count(f"{title}: queries per check", rounds.queries_per_check("replica"), 0.01)
+
+
+def strict(bench, server):
+    """Each check is decided by the database."""
+    rounds = bench.alternate("strict", {"strict": load.Contender(server, bench.many)}, 64)
+    rate = statistics.median(each.rate for each in rounds.of["strict"])
+    bench.report.at_least("strict: checks/s", rate, 5_000)
+    bench.report.count("strict: not 200", rounds.total("refused", "strict") + rounds.total("failed", "strict"))
+
+
+def revocations(bench, started):
+    """One after the other, at each replica in turn, while all of them hold the tokens."""
+    victims = bench.good[-REVOKED:]
+    for server in started:
+        load.check_each(server, victims)
+    times = [revoke(started[index % COUNT], token) for index, token in enumerate(victims)]
+    title = f"revocation, {COUNT} replicas"
+    print(f"\n{title}: {REVOKED}, p50 {statistics.median(times):.1f} ms, p99 {load.percentile(times, 99):.1f} ms")
+    bench.report.note(f"{title}: p50, ms", statistics.median(times))
+    bench.report.at_most(f"{title}: p99, ms", load.percentile(times, 99), 50)
+
+
+def with_one_stopped(bench, started):
+    """The answer has to wait for the lease of a replica that says nothing."""
+    victims = bench.good[-REVOKED - PAUSES:-REVOKED]
+    times = []
+    for token in victims:
+        started[-1].process.send_signal(signal.SIGSTOP)
+        times.append(revoke(started[0], token))
+        started[-1].process.send_signal(signal.SIGCONT)
+        # It comes back, and has a lease again.
+        time.sleep(1)
+    title = f"revocation, one of {COUNT} replicas stopped"
+    print(f"\n{title}: {PAUSES}, p50 {statistics.median(times):.0f} ms, longest {max(times):.0f} ms")
+    bench.report.at_most(f"{title}: longest, ms", max(times), LEASE + 200)
+
+
+def revoke(server, token):
+    """Milliseconds until the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection.connect()
+    started = time.monotonic()
+    connection.request("DELETE", "/api/v1/self", headers={"Authorization": f"Bearer {token}"})
+    status = connection.getresponse().status
+    elapsed = time.monotonic() - started
+    connection.close()
+    if status != 204:
+        raise RuntimeError(f"a revocation was answered by {status}")
+    return elapsed * 1000
