@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{Postgres, Sqlite, Transaction};
 
-use super::query::{ANSWER_TIMEOUT, Target, within};
+use super::query::{ANSWER_TIMEOUT, Route, Target, within};
 use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::lease::Seq;
@@ -40,14 +40,14 @@ impl Watcher for NoWatcher {
 /// A transaction of the one writer. It can only be committed by [`Db::commit`], which asks what was touched.
 pub(super) enum Change {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'static, Postgres>, Route),
 }
 
 impl<'c> From<&'c mut Change> for Target<'c> {
     fn from(change: &'c mut Change) -> Self {
         match change {
             Change::Sqlite(transaction) => Target::Sqlite(transaction),
-            Change::Postgres(transaction) => Target::Postgres(transaction),
+            Change::Postgres(transaction, route) => Target::Postgres(transaction, *route),
         }
     }
 }
@@ -56,7 +56,7 @@ impl Change {
     async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
-            Self::Postgres(transaction) => within(ANSWER_TIMEOUT, transaction.commit()).await,
+            Self::Postgres(transaction, _) => within(ANSWER_TIMEOUT, transaction.commit()).await,
         }
     }
 }
@@ -68,7 +68,7 @@ impl Db {
         self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Ok(Change::Sqlite(engine.begin().await?)),
-            Engine::Postgres(engine) => Ok(Change::Postgres(engine.begin().await?)),
+            Engine::Postgres(engine) => Ok(Change::Postgres(engine.begin().await?, engine.route)),
         }
     }
 
@@ -85,9 +85,9 @@ impl Db {
     }
 
     async fn commit_and_settle(&self, mut change: Change, touched: Touched) -> Result<(), StoreError> {
-        let number = match (&mut change, &self.engine) {
-            (Change::Postgres(transaction), Engine::Postgres(engine)) => Some(engine.number_of(transaction).await?),
-            _ => None,
+        let number = match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine.number_of(&mut change).await?),
         };
         let watcher = Arc::clone(&self.watcher);
         let committed = change.commit().await;

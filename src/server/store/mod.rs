@@ -188,7 +188,7 @@ impl Db {
         self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Target::SqlitePool(&engine.read),
-            Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),
+            Engine::Postgres(engine) => engine.target(),
         }
     }
 
@@ -196,7 +196,7 @@ impl Db {
         self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Target::SqlitePool(&engine.write),
-            Engine::Postgres(engine) => Target::PostgresPool(&engine.pool),
+            Engine::Postgres(engine) => engine.target(),
         }
     }
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
-use sqlx::{ConnectOptions as _, Connection as _, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, Transaction};
 use uuid::Uuid;
 
-use super::query::{ANSWER_TIMEOUT, within};
+use super::commit::Change;
+use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
 use crate::domain::lease::{Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
@@ -68,6 +69,7 @@ pub struct PostgresPlace {
 /// Connections to the primary.
 pub(super) struct Postgres {
     pub pool: PgPool,
+    pub route: Route,
     direct: PgConnectOptions,
     require_sync: bool,
     terms: Terms,
@@ -96,11 +98,17 @@ impl Postgres {
             .after_release(|connection, _| Box::pin(answers(connection)));
         Ok(Self {
             pool: pool.connect_lazy_with(options),
+            route: if place.direct_url.is_some() { Route::Pooler } else { Route::Direct },
             direct,
             require_sync: place.require_sync,
             terms: place.terms,
             clock: place.clock.clone(),
         })
+    }
+
+    /// Any connection.
+    pub const fn target(&self) -> Target<'_> {
+        Target::PostgresPool(&self.pool, self.route)
     }
 
     /// Begins a change, after all those that others have begun.
@@ -109,9 +117,8 @@ impl Postgres {
     }
 
     /// The number of a change, asked within its transaction when all is written.
-    pub async fn number_of(&self, connection: &mut PgConnection) -> Result<Seq, StoreError> {
-        let asked = sqlx::query_as(NUMBER_CHANGE).fetch_one(connection);
-        let (number, is_sync): (i64, bool) = within(ANSWER_TIMEOUT, asked).await?;
+    pub async fn number_of(&self, change: &mut Change) -> Result<Seq, StoreError> {
+        let (number, is_sync): (i64, bool) = query(NUMBER_CHANGE).fetch_one(change).await?;
         self.admit(is_sync)?;
         seq(number)
     }
@@ -127,15 +134,15 @@ impl Postgres {
 
     /// What readiness depends on.
     pub async fn examine(&self) -> Result<Timestamp, StoreError> {
-        let (micros, is_sync): (i64, bool) =
-            within(ANSWER_TIMEOUT, sqlx::query_as(EXAMINE).fetch_one(&self.pool)).await?;
+        let (micros, is_sync): (i64, bool) = query(EXAMINE).fetch_one(self.target()).await?;
         self.admit(is_sync)?;
         Ok(Timestamp::from_micros(micros))
     }
 
     /// The last change.
     pub async fn head(&self) -> Result<Seq, StoreError> {
-        seq(within(ANSWER_TIMEOUT, sqlx::query_scalar(FIND_CHANGE_HEAD).fetch_one(&self.pool)).await?)
+        let (number,): (i64,) = query(FIND_CHANGE_HEAD).fetch_one(self.target()).await?;
+        seq(number)
     }
 
     /// Waits until a change that was committed holds on every replica. Needs no luck: if the database cannot say how far
@@ -165,7 +172,7 @@ impl Postgres {
         for (id, heard) in settlement.silent(self.clock.moment()) {
             tracing::warn!(replica = %id, "a replica did not say that it applied a change; its lease has run out");
             let heard = i64::try_from(heard).unwrap_or(i64::MAX);
-            let forgotten = sqlx::query(FORGET_REPLICA).bind(id).bind(heard).execute(&self.pool).await;
+            let forgotten = query(FORGET_REPLICA).bind(*id).bind(heard).execute(self.target()).await;
             if let Err(error) = forgotten {
                 tracing::warn!(%error, "the next change will wait for it again");
             }
@@ -173,7 +180,7 @@ impl Postgres {
     }
 
     async fn standings(&self) -> Result<BTreeMap<Uuid, Standing>, StoreError> {
-        let rows: Vec<(Uuid, i64, i64)> = sqlx::query_as(LIST_STANDINGS).fetch_all(&self.pool).await?;
+        let rows: Vec<(Uuid, i64, i64)> = query(LIST_STANDINGS).fetch_all(self.target()).await?;
         let standing =
             |(id, applied, heard)| Ok((id, Standing { applied: seq(applied)?, heard: seq(heard)?.number() }));
         rows.into_iter().map(standing).collect()
@@ -197,12 +204,14 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     // The parser's own message repeats the text, which holds the password.
     let options: Result<PgConnectOptions, _> = url.expose_secret().parse();
     let options = options.map_err(|_| StoreError::corrupt("database.url: this is no URL of a PostgreSQL database"))?;
-    Ok(options.application_name(APPLICATION))
+    // Poolers refuse parameters that they do not know, and we have no floating-point columns.
+    Ok(options.application_name(APPLICATION).extra_float_digits(None))
 }
 
 /// A connection to a server that was the primary and is no more must not be used again.
 async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(IS_WRITABLE).fetch_one(connection).await
+    // As one message: it has to be answered by one session, whoever stands in between.
+    sqlx::raw_sql(IS_WRITABLE).fetch_one(connection).await?.try_get(0)
 }
 
 /// A connection on which nothing comes any more must not be waited for, or soon there is no other.

@@ -66,8 +66,24 @@ pub(super) async fn within<T>(
 pub(super) enum Target<'c> {
     SqlitePool(&'c SqlitePool),
     Sqlite(&'c mut SqliteConnection),
-    PostgresPool(&'c PgPool),
-    Postgres(&'c mut PgConnection),
+    PostgresPool(&'c PgPool, Route),
+    Postgres(&'c mut PgConnection, Route),
+}
+
+/// How PostgreSQL is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// A connection leads to one session, which keeps prepared statements.
+    Direct,
+    /// Through a pooler, which gives each transaction another session: what belongs together has to be in one, and nothing
+    /// is kept.
+    Pooler,
+}
+
+impl Route {
+    fn keeps_statements(self) -> bool {
+        self == Self::Direct
+    }
 }
 
 /// Runs the same on each engine, with the values in its own form. In boxes: there are four ways, and a caller is waiting
@@ -82,12 +98,23 @@ macro_rules! run {
             Target::Sqlite(one) => {
                 Box::pin(sqlx::$prepare(sql, arguments::<SqliteArguments>(values)?).$run(one)).await?$(.$then())?
             }
-            Target::PostgresPool(pool) => {
+            Target::PostgresPool(pool, Route::Direct) => {
                 let asked = Box::pin(sqlx::$prepare(sql, arguments::<PgArguments>(values)?).$run(pool));
                 within(patience, asked).await?$(.$then())?
             }
-            Target::Postgres(one) => {
-                let asked = Box::pin(sqlx::$prepare(sql, arguments::<PgArguments>(values)?).$run(one));
+            Target::PostgresPool(pool, Route::Pooler) => {
+                let asked = sqlx::$prepare(sql, arguments::<PgArguments>(values)?).persistent(false);
+                let alone = Box::pin(async {
+                    let mut transaction = pool.begin().await?;
+                    let done = asked.$run(&mut *transaction).await?;
+                    transaction.commit().await?;
+                    Ok(done)
+                });
+                within(patience, alone).await?$(.$then())?
+            }
+            Target::Postgres(one, route) => {
+                let asked = sqlx::$prepare(sql, arguments::<PgArguments>(values)?);
+                let asked = Box::pin(asked.persistent(route.keeps_statements()).$run(one));
                 within(patience, asked).await?$(.$then())?
             }
         }

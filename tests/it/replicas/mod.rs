@@ -1,6 +1,7 @@
 //! The promise of a revocation with several replicas on one PostgreSQL, put to the programs themselves: no check that is
 //! sent to any replica after the answer passes.
 
+mod around;
 mod compose;
 mod duties;
 mod faults;

@@ -120,7 +120,7 @@ impl Db {
             table.set_triggers(&mut tx, true).await?;
         }
         sqlx::query(SKIP_NUMBER).execute(&mut *tx).await?;
-        let mut change = Change::Postgres(tx);
+        let mut change = Change::Postgres(tx, engine.route);
         verify_chain(&mut change).await?;
         target.append(&mut change, draft, now).await?;
         Ok(target.commit(change, Touched::Everything).await?)

@@ -1,0 +1,103 @@
+//! What stands around replicas: a pooler in front of the database, clocks that are wrong.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::stage::{ROUNDS, Stage};
+use super::trial::recovery;
+use crate::support::cluster;
+use crate::support::program::free_address;
+use crate::support::replicas::Replicas;
+use crate::support::wire::target;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A pooler, which gives each transaction any session.
+struct Pooler {
+    child: Child,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Pooler {
+    fn before(server: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address: SocketAddr = free_address().parse().unwrap();
+        let configuration = format!(
+            "[databases]\n* = host=127.0.0.1 port={} user=hallpass\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n\
+             auth_type = any\npool_mode = transaction\ndefault_pool_size = 6\nunix_socket_dir =\n",
+            server.port(),
+            address.port()
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, configuration).unwrap();
+        // It refuses to run as root, and reads its file as whom it runs.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).unwrap();
+        let mut command = Command::new("/usr/sbin/pgbouncer");
+        if is_root() {
+            command.args(["-u", "postgres"]);
+        }
+        let child = command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self { child, address, _folder: folder }
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_that_keeps_no_session_the_promise_is_kept() {
+    let database = cluster::new_database().await;
+    let pooler = Pooler::before(target(&database));
+    while tokio::net::TcpStream::connect(pooler.address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let port = target(&database).port().to_string();
+    let url = database.replace(&port, &pooler.address.port().to_string());
+    let mut replicas = Replicas::start_through(database.clone(), &[]);
+    for _ in 0..3 {
+        replicas.add_with(&url, &[("HALLPASS_DATABASE__LISTEN_URL", &database)]);
+    }
+    let mut stage = Stage::with(replicas).await;
+    for round in 0..ROUNDS {
+        stage.round(round, async |_: &Replicas| {}, async |_: &Replicas| {}).await;
+    }
+    stage.verdict.insist("behind a pooler", ROUNDS, PATIENCE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_clocks_are_told_and_betray_nobody() {
+    let database = cluster::new_database().await;
+    let mut replicas = Replicas::start_through(database.clone(), &[]);
+    replicas.add(&database);
+    let library =
+        ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
+    let library = library.into_iter().find(|path| Path::new(path).exists()).expect("faketime is installed");
+    for wrong in ["+120", "-120"] {
+        let env = [("LD_PRELOAD", library), ("FAKETIME", wrong), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        replicas.add_with(&database, &env);
+    }
+    for (index, status) in [(0, 200), (1, 503), (2, 503)] {
+        let told = replicas.servers[index].get("/readyz").await;
+        assert_eq!(told.status().as_u16(), status);
+        let text = told.text().await.unwrap();
+        assert!(status == 200 || text.contains("differ by 1"), "{text}");
+    }
+    let mut stage = Stage::with(replicas).await;
+    for round in 0..ROUNDS {
+        stage.round(round, async |_: &Replicas| {}, async |_: &Replicas| {}).await;
+    }
+    recovery(&stage.replicas, &stage.good).await;
+    stage.verdict.insist("clocks are wrong by two minutes", ROUNDS, PATIENCE);
+}
