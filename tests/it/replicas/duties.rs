@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass::server::service::sessions::cookie_hash;
+
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
 use crate::support::cluster;
@@ -140,4 +142,62 @@ async fn a_server_does_not_start_without_its_key_and_names_no_password() {
     assert_eq!(code, 2);
     assert!(complaints.contains("secret_key_file"), "{complaints}");
     assert!(!format!("{said}{complaints}").contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_start_together_on_an_empty_database_share_one_schema_and_one_set_of_keys() {
+    let replicas = Replicas::start(0).await;
+    let way = &replicas.database;
+    let servers = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..3).map(|_| scope.spawn(|| replicas.start_one(way, &[]))).collect();
+        started.into_iter().map(|each| each.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut published = Vec::new();
+    for server in &servers {
+        published.push(server.get("/.well-known/jwks.json").await.text().await.unwrap());
+    }
+    published.dedup();
+    assert_eq!(published.len(), 1, "{published:?}");
+    assert_eq!(replicas.column("SELECT count(*)::TEXT FROM signing_keys").await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_writes_the_last_uses_that_it_knows_of() {
+    let mut replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(50).await;
+    for token in &tokens {
+        assert_eq!(replicas.check(0, token).await, 200);
+        assert_eq!(replicas.check(1, token).await, 200);
+    }
+    while let Some(server) = replicas.servers.pop() {
+        assert_eq!(server.stop().0, 0);
+    }
+    let used = "SELECT count(*)::TEXT FROM tokens t JOIN secrets s ON s.token_id = t.id
+        WHERE t.last_used_at IS NOT NULL AND t.last_used_ip = '127.0.0.1' AND s.last_used_at = t.last_used_at";
+    assert_eq!(replicas.column(used).await, ["50"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_login_is_a_login_at_every_replica_until_it_ends_at_one() {
+    let replicas = Replicas::start(2).await;
+    replicas.tokens(1).await;
+    let id: i128 = rand::random();
+    let hash = hallpass::server::keys::hex(&cookie_hash(&id.to_be_bytes()));
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+    let session = uuid::Uuid::from_u128(rand::random());
+    let sql = format!(
+        "INSERT INTO sessions (id_hash, id, user_id, provider, auth_time, created_at, last_seen_at)
+         SELECT '\\x{hash}', '{session}', id, 'main', {now}, {now}, {now} FROM users"
+    );
+    replicas.execute(&sql).await;
+    let page = async |index: usize| {
+        let server = &replicas.servers[index];
+        let cookie = format!("hallpass={}", tower_sessions::session::Id(id));
+        let answer = server.client.get(format!("{}/tokens", server.url)).header("cookie", cookie).send().await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!((page(0).await, page(1).await), (200, 200));
+    replicas.execute(&format!("UPDATE sessions SET ended_at = {now}")).await;
+    assert_ne!(page(0).await, 200);
+    assert_ne!(page(1).await, 200);
 }

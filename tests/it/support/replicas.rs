@@ -62,7 +62,7 @@ impl Replicas {
         self.servers.push(server);
     }
 
-    fn start_one(&self, way: &str, more: &[(&str, &str)]) -> Server {
+    pub fn start_one(&self, way: &str, more: &[(&str, &str)]) -> Server {
         let listen = free_address();
         let url = listen.replace("127.0.0.1", "http://localhost");
         let env = [
