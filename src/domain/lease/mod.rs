@@ -81,6 +81,36 @@ impl Seq {
     }
 }
 
+/// What the numbers of changes belong to: another one begins when another database is put in the place of this one, or a
+/// standby takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    /// Names the installation of the database.
+    pub system: i64,
+    /// Its timeline.
+    pub timeline: i64,
+}
+
+/// The last change, and the history that it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Head {
+    /// Its number.
+    pub seq: Seq,
+    /// Its history.
+    pub history: History,
+}
+
+/// What became of a wish to renew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Memory may be believed for longer.
+    Renewed,
+    /// There are changes that were not applied.
+    Behind,
+    /// The database goes on in another history. There is no lease any more, and all of memory has to be forgotten.
+    Elsewhere,
+}
+
 /// What all replicas agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Terms {
@@ -163,6 +193,7 @@ pub struct Holder {
     terms: Terms,
     deadline: Deadline,
     applied: Seq,
+    history: Option<History>,
     generation: u64,
 }
 
@@ -170,7 +201,7 @@ impl Holder {
     /// Without a lease, and with an empty memory.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        Self { terms, deadline: Deadline::default(), applied: Seq::default(), generation: 0 }
+        Self { terms, deadline: Deadline::default(), applied: Seq::default(), history: None, generation: 0 }
     }
 
     /// Up to where changes were applied.
@@ -194,17 +225,19 @@ impl Holder {
         Renewal { asked: now, applied: self.applied }
     }
 
-    /// The database has written down the wish, when `head` was the last change. Whether the lease is renewed: it counts
-    /// from before the wish was sent, because nobody knows when it was written.
-    pub fn written(&mut self, renewal: Renewal, head: Seq) -> bool {
-        let renewed = is_renewable(renewal.applied, head);
-        if renewed && self.terms.has(Flaw::NeverEnds) {
-            self.deadline = Deadline(flaw::NEVER);
+    /// The database has written down the wish, when `head` was the last change. A lease counts from before the wish was
+    /// sent, because nobody knows when it was written.
+    pub fn written(&mut self, renewal: Renewal, head: Head) -> Written {
+        if self.history.replace(head.history).is_some_and(|before| before != head.history) {
+            self.give_up();
+            return Written::Elsewhere;
         }
-        if renewed {
-            self.deadline = self.deadline.max(Deadline(renewal.asked.after(self.terms.length)));
+        if !is_renewable(renewal.applied, head.seq) {
+            return Written::Behind;
         }
-        renewed
+        let end = if self.terms.has(Flaw::NeverEnds) { flaw::NEVER } else { renewal.asked.after(self.terms.length) };
+        self.deadline = self.deadline.max(Deadline(end));
+        Written::Renewed
     }
 
     /// Gives the lease up at once: something is in doubt.
@@ -266,13 +299,17 @@ mod tests {
         Moment::from_micros(micros)
     }
 
+    fn head(seq: u64) -> Head {
+        Head { seq: Seq::new(seq), history: History::default() }
+    }
+
     #[test]
     fn a_lease_counts_from_before_it_was_asked_for_and_never_shrinks() {
         let mut holder = Holder::new(TERMS);
         assert!(!holder.deadline().covers(at(0)));
         let (early, late) = (holder.ask(at(10)), holder.ask(at(50)));
-        assert!(holder.written(late, Seq::new(0)));
-        assert!(holder.written(early, Seq::new(0)));
+        assert_eq!(holder.written(late, head(0)), Written::Renewed);
+        assert_eq!(holder.written(early, head(0)), Written::Renewed);
         assert!(holder.deadline().covers(at(149)));
         assert!(!holder.deadline().covers(at(150)));
         holder.give_up();
@@ -283,12 +320,24 @@ mod tests {
     fn whoever_is_behind_is_not_renewed() {
         let mut holder = Holder::new(TERMS);
         let renewal = holder.ask(at(0));
-        assert!(!holder.written(renewal, Seq::new(1)));
+        assert_eq!(holder.written(renewal, head(1)), Written::Behind);
         assert!(!holder.deadline().covers(at(0)));
         // It catches up, but the wish was from before.
         assert_eq!(holder.apply(Seq::new(1)), Ok(()));
-        assert!(!holder.written(renewal, Seq::new(1)));
-        assert!(holder.written(holder.ask(at(0)), Seq::new(1)));
+        assert_eq!(holder.written(renewal, head(1)), Written::Behind);
+        assert_eq!(holder.written(holder.ask(at(0)), head(1)), Written::Renewed);
+    }
+
+    #[test]
+    fn another_history_ends_the_lease() {
+        let mut holder = Holder::new(TERMS);
+        holder.written(holder.ask(at(0)), head(0));
+        for other in [History { system: 1, timeline: 0 }, History { system: 1, timeline: 1 }] {
+            let head = Head { history: other, ..head(0) };
+            assert_eq!(holder.written(holder.ask(at(1)), head), Written::Elsewhere);
+            assert!(!holder.deadline().covers(at(1)));
+            assert_eq!(holder.written(holder.ask(at(2)), head), Written::Renewed);
+        }
     }
 
     #[test]
@@ -309,7 +358,7 @@ mod tests {
     fn a_row_is_kept_only_under_a_lease_and_if_nothing_was_forgotten_since_it_was_read() {
         let mut holder = Holder::new(TERMS);
         assert!(!holder.may_keep(holder.ticket(), at(0)), "without a lease");
-        holder.written(holder.ask(at(0)), Seq::new(0));
+        holder.written(holder.ask(at(0)), head(0));
         let ticket = holder.ticket();
         assert!(holder.may_keep(ticket, at(99)));
         assert!(!holder.may_keep(ticket, at(100)), "after the lease");

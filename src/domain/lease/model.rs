@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stateright::{Checker as _, Model, Property};
 
-use super::{Flaw, Holder, Moment, Renewal, Seq, Settlement, Standing, Terms, Ticket};
+use super::{Flaw, Head, History, Holder, Moment, Renewal, Seq, Settlement, Standing, Terms, Ticket, Written};
 
 const REPLICAS: usize = 1;
 /// Moments of real time that are looked at.
@@ -32,6 +32,8 @@ enum Wrong {
     CountsFromBeforeTheCommit,
     /// The revoker waits no longer than the lease itself.
     IgnoresDrift,
+    /// A standby takes over that has not seen the last commit: why commits have to wait for one.
+    LosesCommits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +51,7 @@ struct Replica {
 enum Sent {
     Asked(Renewal),
     /// With the last change there was.
-    Written(Renewal, Seq),
+    Written(Renewal, Head),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +66,7 @@ enum Revoker {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     time: u64,
-    head: Seq,
+    head: Head,
     /// What the database knows of each replica: how far it is.
     leases: [Option<Seq>; REPLICAS],
     replicas: [Replica; REPLICAS],
@@ -76,6 +78,8 @@ struct World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
     TimePasses,
+    /// A standby takes over. What was not written yet is lost.
+    FailOver,
     Commit,
     ReadLeases,
     HearReplicas,
@@ -103,7 +107,7 @@ impl Cluster {
     }
 
     fn is_good(world: &World) -> bool {
-        world.head == Seq::default()
+        world.head.seq == Seq::default()
     }
 
     fn settlement(&self, world: &World, before: Moment) -> Settlement<usize> {
@@ -113,7 +117,7 @@ impl Cluster {
             Wrong::IgnoresDrift => (Terms::new(TERMS.length(), 0), now),
             _ => (TERMS, now),
         };
-        Settlement::begin(terms, world.head, since)
+        Settlement::begin(terms, world.head.seq, since)
     }
 
     fn standings(world: &World) -> BTreeMap<usize, Standing> {
@@ -128,7 +132,7 @@ impl Cluster {
             Some(Sent::Asked(_)) => steps.extend([Step::DatabaseRenews(id), Step::LoseRenewal(id)]),
             Some(Sent::Written(..)) => steps.extend([Step::HearOfRenewal(id), Step::LoseRenewal(id)]),
         }
-        if replica.holder.applied() < world.head {
+        if replica.holder.applied() < world.head.seq {
             steps.push(Step::Apply(id));
         }
         steps.push(if replica.reading.is_none() { Step::ReadRow(id) } else { Step::KeepRow(id) });
@@ -153,10 +157,13 @@ impl Cluster {
                 let Some(Sent::Written(mut renewal, mut head)) = replica.renewing.take() else { return None };
                 match self.0 {
                     Wrong::CountsFromTheAnswer => renewal.asked = now,
-                    Wrong::RenewsWhoIsBehind => head = renewal.applied,
+                    Wrong::RenewsWhoIsBehind => head.seq = renewal.applied,
                     _ => {}
                 }
-                replica.holder.written(renewal, head);
+                if replica.holder.written(renewal, head) == Written::Elsewhere {
+                    replica.memory = None;
+                    replica.holder.forgot();
+                }
             }
             Step::LoseRenewal(id) => world.replicas[id].renewing = None,
             Step::Apply(id) => {
@@ -189,11 +196,21 @@ impl Cluster {
         Some(())
     }
 
+    fn fail_over(&self, world: &mut World) {
+        world.head.history.timeline += 1;
+        if self.0 == Wrong::LosesCommits {
+            world.head.seq = Seq::default();
+        }
+        for replica in &mut world.replicas {
+            replica.renewing = replica.renewing.take().filter(|sent| matches!(sent, Sent::Written(..)));
+        }
+    }
+
     fn step_of_revoker(&self, world: &mut World, step: Step) -> Option<()> {
         let now = Self::revokers_clock(world);
         world.revoker = match (step, world.revoker.clone()) {
             (Step::Commit, Revoker::Idle) => {
-                world.head = world.head.next();
+                world.head.seq = world.head.seq.next();
                 // The commit took a moment of the revoker's time, or none.
                 Revoker::Committed(Moment::from_micros(now.0.saturating_sub(FAST)))
             }
@@ -221,7 +238,7 @@ impl Model for Cluster {
         let replica = Replica { holder, memory: None, reading: None, renewing: None, check: None };
         vec![World {
             time: 0,
-            head: Seq::default(),
+            head: Head { seq: Seq::default(), history: History::default() },
             leases: [None; REPLICAS],
             replicas: std::array::from_fn(|_| replica.clone()),
             revoker: Revoker::Idle,
@@ -232,6 +249,10 @@ impl Model for Cluster {
     fn actions(&self, world: &World, steps: &mut Vec<Step>) {
         if world.time < END {
             steps.push(Step::TimePasses);
+        }
+        // The other mistakes are found without it, and sooner.
+        if world.head.history.timeline == 0 && matches!(self.0, Wrong::Nothing | Wrong::LosesCommits) {
+            steps.push(Step::FailOver);
         }
         match &world.revoker {
             Revoker::Idle => steps.push(Step::Commit),
@@ -246,6 +267,7 @@ impl Model for Cluster {
         let mut next = world.clone();
         match step {
             Step::TimePasses => next.time += 1,
+            Step::FailOver => self.fail_over(&mut next),
             Step::Commit | Step::ReadLeases | Step::HearReplicas | Step::Answer => {
                 self.step_of_revoker(&mut next, step)?;
             }
@@ -291,6 +313,7 @@ fn every_mistake_is_found() {
         Wrong::RenewsWhoIsBehind,
         Wrong::CountsFromBeforeTheCommit,
         Wrong::IgnoresDrift,
+        Wrong::LosesCommits,
     ];
     for wrong in mistakes {
         assert!(discovered(wrong).contains(&BETRAYED), "{wrong:?} does no harm in the model");

@@ -27,7 +27,7 @@ use crate::domain::token::TokenPolicy;
 use crate::domain::verdict::{Grant, Method};
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
-use crate::server::store::{Changes, CheckRow, Db, Noted, Renewed, StoreError, Touched, Watcher as _};
+use crate::server::store::{Changes, CheckRow, Db, Noted, StoreError, Touched, Watcher as _};
 
 use super::memory::Memory;
 use super::readings::Readings;
@@ -58,7 +58,6 @@ struct Parts {
 /// What was seen of the database.
 #[derive(Default)]
 struct Seen {
-    history: Option<String>,
     recent: VecDeque<Noted>,
 }
 
@@ -149,7 +148,7 @@ impl Live {
         let mut found = 0;
         for _ in 0..TRIES {
             found += self.catch_up(&mut seen).await?;
-            if self.renew(&mut seen).await? {
+            if self.renew().await? {
                 return Ok(found);
             }
         }
@@ -193,16 +192,9 @@ impl Live {
         }
     }
 
-    async fn renew(&self, seen: &mut Seen) -> Result<bool, StoreError> {
+    async fn renew(&self) -> Result<bool, StoreError> {
         let wish = self.0.memory.ask();
-        let Renewed { head, history } = self.0.db.renew(self.0.replica, wish.applied).await?;
-        let before = seen.history.replace(history.clone());
-        if before.is_some_and(|before| before != history) {
-            tracing::warn!(%history, "the database goes on in another history; memory begins anew");
-            self.0.memory.give_up();
-            self.0.memory.touched(Touched::Everything);
-            return Ok(false);
-        }
+        let head = self.0.db.renew(self.0.replica, wish.applied).await?;
         Ok(self.0.memory.written(wish, head))
     }
 

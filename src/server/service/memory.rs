@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::sync::Cache;
 
-use crate::domain::lease::{Deadline, Gap, Holder, Moment, Renewal, Seq, SteadyClock, Terms, Ticket};
+use crate::domain::lease::{Deadline, Gap, Head, Holder, Moment, Renewal, Seq, SteadyClock, Terms, Ticket, Written};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::user::Profile;
@@ -100,8 +100,13 @@ impl Memory {
     }
 
     /// The store has written down the wish, when `head` was the last change. Whether memory is believed for longer.
-    pub(super) fn written(&self, renewal: Renewal, head: Seq) -> bool {
-        self.write(|holder| holder.written(renewal, head))
+    pub(super) fn written(&self, renewal: Renewal, head: Head) -> bool {
+        let written = self.write(|holder| holder.written(renewal, head));
+        if written == Written::Elsewhere {
+            tracing::warn!(?head, "the database goes on in another history; memory begins anew");
+            self.touched(Touched::Everything);
+        }
+        written == Written::Renewed
     }
 
     /// Believes nothing any more.
@@ -165,6 +170,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{TokenId, UserId};
+    use crate::domain::lease::History;
     use crate::domain::time::Timestamp;
     use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
     use crate::domain::verdict::{Grant, Method};
@@ -217,9 +223,13 @@ mod tests {
         Arc::new(KnownToken::new(secret(number), token, facts, grant, Vec::new(), None, String::new()))
     }
 
+    fn head(seq: u64) -> Head {
+        Head { seq: Seq::new(seq), history: History::default() }
+    }
+
     fn memory() -> Memory {
         let memory = Memory::new(TERMS, Arc::new(ByHand::default()));
-        assert!(memory.written(memory.ask(), Seq::new(0)));
+        assert!(memory.written(memory.ask(), head(0)));
         for number in 1..=3 {
             memory.keep(memory.ticket(), secret(number), Some(&row(number)));
         }
@@ -268,7 +278,7 @@ mod tests {
             memory.is_believed()
         };
         assert!(!at(0), "before the first renewal");
-        let (first, later) = (memory.ask(), Seq::new(0));
+        let (first, later) = (memory.ask(), head(0));
         assert!(memory.written(first, later));
         assert!(at(249));
         assert!(!at(250));
@@ -286,11 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn in_another_history_everything_is_forgotten() {
+        let memory = memory();
+        let other = Head { history: History { system: 0, timeline: 2 }, ..head(0) };
+        assert!(!memory.written(memory.ask(), other));
+        assert!(!memory.is_believed());
+        assert!(memory.written(memory.ask(), other));
+        assert_eq!(held(&memory), [0; 0]);
+    }
+
+    #[test]
     fn changes_of_others_are_forgotten_one_by_one() {
         let memory = memory();
         memory.apply(&changes(2, [(1, Touched::Token(token_id(1))), (2, Touched::Token(token_id(3)))]));
         assert_eq!((held(&memory), memory.applied()), (vec![2], Seq::new(2)));
-        assert!(!memory.written(memory.ask(), Seq::new(3)), "there is one more");
+        assert!(!memory.written(memory.ask(), head(3)), "there is one more");
     }
 
     #[test]

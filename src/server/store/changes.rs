@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::query::query;
 use super::{Db, Engine, StoreError, Touched, postgres};
 use crate::domain::id::ReplicaId;
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Head, History, Seq};
 
 /// Changes with their numbers, and the number of the last one as of the same moment.
 pub(super) const LIST_CHANGES: &str = "
@@ -22,8 +22,8 @@ pub(super) const RENEW: &str = "
         ON CONFLICT (id) DO UPDATE
         SET applied = greatest(replicas.applied, excluded.applied), heard = replicas.heard + 1
     )
-    SELECT seq, (SELECT system_identifier FROM pg_control_system())::TEXT || '/' ||
-        left(pg_walfile_name(pg_current_wal_lsn()), 8) AS history
+    SELECT seq, (SELECT system_identifier FROM pg_control_system()) AS system,
+        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline
     FROM head";
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
@@ -49,15 +49,6 @@ pub struct Changes {
     pub head: Seq,
     /// What came since, in order. Nothing where there is too much to tell.
     pub noted: Vec<Noted>,
-}
-
-/// What the database said when a replica renewed its lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Renewed {
-    /// The last change.
-    pub head: Seq,
-    /// What names the history that the numbers of changes belong to: another one begins with a failover or a restore.
-    pub history: String,
 }
 
 /// Hears of changes sooner than by asking. Only a hint: it may miss any number of them.
@@ -122,13 +113,13 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be asked; it may have been written all the same.
-    pub async fn renew(&self, replica: ReplicaId, applied: Seq) -> Result<Renewed, StoreError> {
+    pub async fn renew(&self, replica: ReplicaId, applied: Seq) -> Result<Head, StoreError> {
         match &self.engine {
-            Engine::Sqlite(engine) => Ok(Renewed { head: engine.head().await?, history: String::new() }),
+            Engine::Sqlite(engine) => Ok(Head { seq: engine.head().await?, history: History::default() }),
             Engine::Postgres(_) => {
                 let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica).bind(number(applied));
-                let (head, history) = asked.fetch_one::<(i64, String)>(self.writer()).await?;
-                Ok(Renewed { head: postgres::seq(head)?, history })
+                let (seq, system, timeline): (i64, i64, i64) = asked.fetch_one(self.writer()).await?;
+                Ok(Head { seq: postgres::seq(seq)?, history: History { system, timeline } })
             }
         }
     }

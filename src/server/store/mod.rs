@@ -42,7 +42,7 @@ use sqlite::Sqlite;
 
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
-pub use changes::{Announcements, Changes, Noted, Renewed};
+pub use changes::{Announcements, Changes, Noted};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use notices::Notice;

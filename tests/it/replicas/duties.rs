@@ -7,7 +7,7 @@ use hallpass::server::service::sessions::cookie_hash;
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
 use crate::support::cluster;
-use crate::support::program::run_with;
+use crate::support::program::{free_address, run_with};
 use crate::support::replicas::Replicas;
 use crate::support::wire::Mode;
 
@@ -200,4 +200,62 @@ async fn one_login_is_a_login_at_every_replica_until_it_ends_at_one() {
     replicas.execute(&format!("UPDATE sessions SET ended_at = {now}")).await;
     assert_ne!(page(0).await, 200);
     assert_ne!(page(1).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_works_with_the_schema_after_its_own_and_not_with_a_later_one() {
+    let mut replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(2).await;
+    let ahead = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+        SELECT max(version) + 1, 'later', TRUE, '', 0 FROM _sqlx_migrations";
+    // Somebody has begun to upgrade: those that run go on, and one that is put back starts.
+    replicas.execute(ahead).await;
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    for index in 0..3 {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 200);
+    }
+    assert_eq!(revoke_once(&replicas.servers[2].url, &tokens[0]).await, Some(204));
+    for index in 0..3 {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 401);
+    }
+    replicas.execute(ahead).await;
+    let (code, _, complaint) = replicas.run(&["serve"]);
+    assert_eq!(code, 2);
+    assert!(complaint.contains("newer version of Hallpass"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_of_leases_and_of_how_long_changes_take() {
+    let mut replicas = Replicas::start(0).await;
+    let listen = free_address();
+    let way = replicas.database.clone();
+    replicas.add_with(&way, &[("HALLPASS_METRICS_LISTEN", &listen)]);
+    let tokens = replicas.tokens(1).await;
+    readiness(&replicas, 0, 200).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    let metrics = replicas.servers[0].client.get(format!("http://{listen}/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for line in ["hallpass_lease 1", "hallpass_replica_lag ", "hallpass_revocation_propagation_seconds_count 1"] {
+        assert!(metrics.lines().any(|given| given.starts_with(line)), "{line} is not in {metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_is_verified_where_the_url_says_so() {
+    let secure = cluster::new_database_with_tls().await;
+    let start = |url: &str| {
+        let replicas = Replicas::start_through(secure.url.clone(), &[]);
+        replicas.run_on(url, &["keys", "list"])
+    };
+    let with = |mode: &str, root: &str| format!("{}?sslmode={mode}&sslrootcert={root}", secure.url);
+    let (code, _, complaint) = start(&with("verify-full", &secure.certificate));
+    assert_eq!(code, 0, "{complaint}");
+    let sessions = "SELECT count(*)::TEXT FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl";
+    let seen = Replicas::start_through(with("verify-full", &secure.certificate), &[]).column(sessions).await;
+    assert_eq!(seen, ["1"]);
+    // It was made by somebody else.
+    let (code, _, complaint) = start(&with("verify-full", &secure.stranger));
+    assert_eq!(code, 2, "{complaint}");
+    assert!(complaint.contains("certificate"), "{complaint}");
 }

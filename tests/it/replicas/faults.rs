@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass::server::telemetry;
+
 use super::stage::{ROUNDS, Stage, with_a_wire};
 use super::trial::{Hammers, recovery, revoke, revoke_once};
 use crate::support::cluster;
@@ -11,6 +13,7 @@ use crate::support::wire::Mode;
 /// Longest time until a revocation is answered while something is broken: a lease, asking again, and a machine that is
 /// busy with many tests. How long it takes where nothing else runs is measured, not tested.
 const PATIENCE: Duration = Duration::from_secs(5);
+const BLACK_HOLE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_was_stopped_wakes_up_without_its_lease() {
@@ -155,9 +158,21 @@ async fn a_replica_whose_messages_are_late_does_not_believe_its_memory() {
     broken_wire("messages of a replica take 2 s", Mode::Slow(Duration::from_secs(2)), Duration::from_secs(3)).await;
 }
 
+/// Half a minute, in which many tokens are revoked elsewhere; twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_whose_messages_are_lost_answers_503_and_recovers() {
-    broken_wire("messages of a replica are lost", Mode::BlackHole, Duration::from_secs(4)).await;
+async fn a_replica_whose_messages_are_lost_for_long_answers_503_and_recovers() {
+    let (mut stage, wire) = with_a_wire(None).await;
+    for half in 0..2 {
+        let began = telemetry::now();
+        wire.set(Mode::BlackHole);
+        for round in 0..ROUNDS / 2 {
+            stage.lone_round(half * ROUNDS / 2 + round).await;
+        }
+        tokio::time::sleep(BLACK_HOLE.saturating_sub(began.elapsed())).await;
+        wire.set(Mode::Whole);
+        stage.recover().await;
+    }
+    stage.verdict.insist("messages of a replica are lost for 30 s", ROUNDS, PATIENCE);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,23 @@ impl Stage {
         stage
     }
 
+    /// Revokes at the first replica, while whatever is broken stays so.
+    pub async fn lone_round(&mut self, round: usize) {
+        let (url, token) = (&self.replicas.servers[0].url, &self.tokens[round]);
+        let revoke = async {
+            // The others answer from memory before they are told.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            revoke(url, token).await;
+        };
+        let record = self.hammers.round(token, revoke, async {}).await;
+        self.verdict.add(&record);
+    }
+
+    /// Waits until every replica passes the good token again.
+    pub async fn recover(&mut self) {
+        self.verdict.add_recovery(recovery(&self.replicas, &self.good).await);
+    }
+
     /// Breaks something, revokes at the first replica, makes it whole again.
     pub async fn round(&mut self, round: usize, wreck: impl AsyncFnOnce(&Replicas), heal: impl AsyncFnOnce(&Replicas)) {
         let (replicas, token) = (&self.replicas, &self.tokens[round]);

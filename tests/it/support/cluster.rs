@@ -16,6 +16,24 @@ pub async fn new_database_of(name: &str) -> String {
     url
 }
 
+/// A database on a server that speaks TLS, and certificates.
+#[allow(dead_code, reason = "not every test needs it")]
+pub struct Secure {
+    pub url: String,
+    /// The server's own, which is its authority, too.
+    pub certificate: String,
+    /// Somebody else's.
+    pub stranger: String,
+}
+
+#[allow(dead_code, reason = "not every test needs it")]
+pub async fn new_database_with_tls() -> Secure {
+    // The certificate names the host.
+    let url = new_database_of("tls").await.replace("127.0.0.1", "localhost");
+    let folder = run(&["--of", "tls", "--folder"]);
+    Secure { url, certificate: format!("{folder}/tls.crt"), stranger: format!("{folder}/stranger.crt") }
+}
+
 /// A copy of a database, as a backup would have it.
 #[allow(dead_code, reason = "not every test has backups")]
 pub async fn copy_of(url: &str) -> String {

@@ -107,7 +107,12 @@ impl Replicas {
 
     /// Runs a command beside the servers.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
-        run_with(self.folder.path(), arguments, &[("HALLPASS_DATABASE__URL", &self.database)])
+        self.run_on(&self.database, arguments)
+    }
+
+    /// The same with another way to the database.
+    pub fn run_on(&self, way: &str, arguments: &[&str]) -> (i32, String, String) {
+        run_with(self.folder.path(), arguments, &[("HALLPASS_DATABASE__URL", way)])
     }
 
     /// The status of one check at one of the servers.
