@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import pathlib
 import shutil
 import signal
@@ -17,6 +18,27 @@ COUNT = 3
 MOVED = 100_000
 REVOKED = 200
 PAUSES = 10
+LISTED = 200
+# Twenty thousand people, and bob, with fifty tokens each. What is written is no change that anybody has to be told of.
+CROWD = """
+    BEGIN;
+    ALTER TABLE users DISABLE TRIGGER USER;
+    ALTER TABLE tokens DISABLE TRIGGER USER;
+    ALTER TABLE secrets DISABLE TRIGGER USER;
+    INSERT INTO users (id, issuer, subject, provider, username, roles, attributes, created_at, last_login_at)
+        SELECT gen_random_uuid(), 'https://crowd', n, 'demo', 'crowd', '[]', '{}', 1, 1 FROM generate_series(1, 20000) n;
+    INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)
+        SELECT gen_random_uuid(), u.id, 'nightly ' || n, '', 'read:users', '[]', n
+        FROM users u, generate_series(1, 50) n WHERE issuer = 'https://crowd' OR username = 'bob';
+    INSERT INTO secrets (id, token_id, state, created_at, phc)
+        SELECT substr(md5(t.id::TEXT), 1, 16), t.id, 'active', t.created_at, repeat('x', 97)
+        FROM tokens t WHERE name LIKE 'nightly %';
+    ALTER TABLE users ENABLE TRIGGER USER;
+    ALTER TABLE tokens ENABLE TRIGGER USER;
+    ALTER TABLE secrets ENABLE TRIGGER USER;
+    COMMIT;
+    ANALYZE;
+"""
 # A lease, in milliseconds.
 LEASE = 1_000
 SCRIPT = pathlib.Path(__file__).parent.parent / "scripts" / "postgres"
@@ -48,6 +70,7 @@ def replicas(bench):
         hot(bench, started[0])
         revocations(bench, started)
         with_one_stopped(bench, started)
+        lists(bench, started[0], database)
     with bench.hallpass(folder, env=env | {"HALLPASS_CHECK__MODE": "strict"}) as server:
         strict(bench, server)
     shutil.rmtree(folder)
@@ -105,6 +128,23 @@ def with_one_stopped(bench, started):
     title = f"revocation, one of {COUNT} replicas stopped"
     print(f"\n{title}: {PAUSES}, p50 {statistics.median(times):.0f} ms, longest {max(times):.0f} ms")
     bench.report.at_most(f"{title}: longest, ms", max(times), LEASE + 200)
+
+
+def lists(bench, server, database):
+    """The pages of one owner among many."""
+    opener = servers.log_in(server, "bob")
+    psql(database, CROWD)
+    for title, query in [("list", ""), ("search", "?q=nightly")]:
+        times = []
+        for _ in range(LISTED):
+            started = time.monotonic()
+            with opener.open(f"http://localhost:{server.port}/api/v1/tokens{query}") as answer:
+                count = len(json.load(answer)["items"])
+            times.append((time.monotonic() - started) * 1000)
+        if not count:
+            raise RuntimeError(f"{title}: nothing was found")
+        print(f"\n{title} among a million tokens: p50 {statistics.median(times):.1f} ms, p99 {load.percentile(times, 99):.1f} ms")
+        bench.report.at_most(f"{title} among a million tokens: p99, ms", load.percentile(times, 99), 50)
 
 
 def revoke(server, token):

@@ -109,10 +109,11 @@ def free_ports(count):
 
 
 def log_in(server, user):
-    """Logs a demo user in as a browser does: from then on the database knows the user."""
+    """Logs a demo user in as a browser does: from then on the database knows the user. Gives the browser."""
     opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     with opener.open(f"http://localhost:{server.port}/auth/demo/login") as page:
         url, text = page.url, page.read().decode()
     hidden = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', text)
     form = {name: html.unescape(value) for name, value in hidden} | {"user": user}
     opener.open(urllib.parse.urljoin(url, "/authorize"), urllib.parse.urlencode(form).encode()).close()
+    return opener

@@ -7,6 +7,7 @@ use hallpass::server::service::sessions::cookie_hash;
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
 use crate::support::cluster;
+use crate::support::connection::Connection;
 use crate::support::program::{free_address, run_with};
 use crate::support::replicas::Replicas;
 use crate::support::wire::Mode;
@@ -258,4 +259,32 @@ async fn tls_is_verified_where_the_url_says_so() {
     let (code, _, complaint) = start(&with("verify-full", &secure.stranger));
     assert_eq!(code, 2, "{complaint}");
     assert!(complaint.contains("certificate"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_that_come_together_share_a_question() {
+    let mut replicas = Replicas::start(0).await;
+    let listen = free_address();
+    let way = replicas.database.clone();
+    replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict"), ("HALLPASS_METRICS_LISTEN", &listen)]);
+    let tokens = replicas.tokens(60).await;
+    let client = replicas.servers[0].client.clone();
+    let queries = async || {
+        let metrics = client.get(format!("http://{listen}/metrics")).send().await.unwrap().text().await.unwrap();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("hallpass_store_queries_total ")).unwrap();
+        line.parse::<u64>().unwrap()
+    };
+    let before = queries().await;
+    let mut checks = tokio::task::JoinSet::new();
+    for token in tokens {
+        let mut connection = Connection::open(&replicas.servers[0].url).await;
+        checks.spawn(async move {
+            for _ in 0..20 {
+                assert_eq!(connection.ask("GET", "/check", token.secret.reveal()).await, 200);
+            }
+        });
+    }
+    checks.join_all().await;
+    let asked = queries().await - before;
+    assert!(asked < 600, "{asked} questions for 1,200 checks");
 }

@@ -16,6 +16,8 @@ use crate::support::tokens::Token;
 pub const LATE: usize = 100;
 /// How long a check may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anybody goes on asking for what does not come.
+const GIVE_UP: Duration = Duration::from_mins(1);
 /// Pause of whoever checks the good token.
 const WITNESS_EVERY: Duration = Duration::from_millis(5);
 
@@ -230,7 +232,9 @@ impl Hammer {
 
 /// Revokes a token with itself, asking again until it is answered that it is revoked.
 pub async fn revoke(url: &str, token: &Token) {
+    let started = telemetry::now();
     loop {
+        assert!(started.elapsed() < GIVE_UP, "the revocation is never answered well");
         match revoke_once(url, token).await {
             Some(204) => return,
             // An answer got lost: it was revoked all the same, and whoever asks is told only when that holds.
