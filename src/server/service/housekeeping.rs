@@ -65,6 +65,7 @@ impl Housekeeper {
         self.db.delete_old_sessions(now.minus(self.sessions.absolute)).await?;
         self.live.forget_old_passports(now);
         self.db.delete_old_form_keys(now.minus(FORM_MEMORY)).await?;
+        self.db.delete_old_changes().await?;
         self.count_tokens(now).await
     }
 

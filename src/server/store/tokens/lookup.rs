@@ -49,22 +49,17 @@ impl Db {
         asked.fetch_optional(self.reader()).await?.map(check_row).transpose()
     }
 
-    /// The same for several secrets, in one question where the engine is far away.
+    /// The same for several secrets, in one question. Only PostgreSQL understands it: a file is near enough to be asked for
+    /// each.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn lookup_checks(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
-        let mut rows = HashMap::with_capacity(ids.len());
-        if self.is_shared() {
-            let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-            let found: Vec<CheckColumns> = query(sql::LOOKUP_CHECKS).bind(names).fetch_all(self.reader()).await?;
-            for columns in found {
-                rows.insert(row::parse(&columns.id)?, check_row(columns)?);
-            }
-        } else {
-            for id in ids {
-                rows.extend(self.lookup_check(*id).await?.map(|row| (*id, row)));
-            }
+        let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
+        let found: Vec<CheckColumns> = query(sql::LOOKUP_CHECKS).bind(names).fetch_all(self.reader()).await?;
+        let mut rows = HashMap::with_capacity(found.len());
+        for columns in found {
+            rows.insert(row::parse(&columns.id)?, check_row(columns)?);
         }
         Ok(rows)
     }
