@@ -4,6 +4,7 @@
 mod around;
 mod compose;
 mod duties;
+mod failover;
 mod faults;
 mod flaws;
 mod moving;

@@ -59,6 +59,65 @@ pub fn crash(name: &str) {
     run(&["--of", name, "--restart"]);
 }
 
+/// A primary and a standby for which its commits wait. Nobody else uses them.
+#[allow(dead_code, reason = "not every test has standbys")]
+pub struct Pair {
+    run: String,
+    generation: usize,
+    /// An empty database on the primary.
+    pub url: String,
+}
+
+#[allow(dead_code, reason = "not every test has standbys")]
+impl Pair {
+    pub async fn new() -> Self {
+        let run = new_name();
+        let url = new_database_of(&format!("{run}-0")).await;
+        let pair = Self { run, generation: 0, url };
+        pair.follow();
+        pair
+    }
+
+    fn name(&self, generation: usize) -> String {
+        format!("{}-{generation}", self.run)
+    }
+
+    /// Puts a standby behind the primary.
+    pub fn follow(&self) {
+        run(&["--of", &self.name(self.generation + 1), "--standby-of", &self.name(self.generation)]);
+    }
+
+    /// The primary is lost, and the standby takes its place. Nobody stands behind that one yet.
+    pub fn fail_over(&mut self) {
+        run(&["--of", &self.name(self.generation), "--kill"]);
+        self.generation += 1;
+        let server = run(&["--of", &self.name(self.generation), "--promote"]);
+        self.url = format!("{server}/{}", name_of(&self.url));
+    }
+
+    /// The standby hears nothing from the primary any more, and nobody waits for it.
+    pub async fn part(&self) {
+        execute(&self.url, "ALTER SYSTEM RESET synchronous_standby_names").await;
+        execute(&self.url, "SELECT pg_reload_conf()").await;
+        let standby = format!("{}/postgres", run(&["--of", &self.name(self.generation + 1)]));
+        execute(&standby, "ALTER SYSTEM SET primary_conninfo = ''").await;
+        execute(&standby, "SELECT pg_reload_conf()").await;
+        let mut connection = PgConnection::connect(&standby).await.unwrap();
+        let connected = "SELECT count(*) FROM pg_stat_wal_receiver";
+        while sqlx::query_scalar::<_, i64>(connected).fetch_one(&mut connection).await.unwrap() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for generation in [self.generation, self.generation + 1] {
+            run(&["--of", &self.name(generation), "--kill"]);
+        }
+    }
+}
+
 /// Ends all connections to a database and lets no new ones in.
 async fn disconnect(url: &str) {
     let name = name_of(url);

@@ -33,6 +33,7 @@ pub enum Mode {
 /// A way to an address.
 pub struct Wire {
     address: SocketAddr,
+    target: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
 }
 
@@ -41,8 +42,14 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, seen) = watch::channel(Mode::Whole);
-        tokio::spawn(accept(listener, target, seen));
-        Self { address, mode }
+        let (target, place) = watch::channel(target);
+        tokio::spawn(accept(listener, place, seen));
+        Self { address, target, mode }
+    }
+
+    /// Whoever connects from now on arrives elsewhere.
+    pub fn turn(&self, target: SocketAddr) {
+        self.target.send_replace(target);
     }
 
     /// The same URL through here.
@@ -63,7 +70,7 @@ pub fn target(url: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], url.port().unwrap()))
 }
 
-async fn accept(listener: TcpListener, target: SocketAddr, mut mode: watch::Receiver<Mode>) {
+async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, mut mode: watch::Receiver<Mode>) {
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
@@ -77,7 +84,7 @@ async fn accept(listener: TcpListener, target: SocketAddr, mut mode: watch::Rece
         }
         tokio::select! {
             accepted = listener.as_ref().unwrap().accept() => {
-                tokio::spawn(connect(accepted.unwrap().0, target, mode.clone()));
+                tokio::spawn(connect(accepted.unwrap().0, *target.borrow(), mode.clone()));
             }
             changed = mode.changed() => if changed.is_err() { return },
         }

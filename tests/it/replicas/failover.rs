@@ -1,0 +1,74 @@
+//! A primary that is lost, and a standby that takes its place.
+
+use std::time::Duration;
+
+use super::stage::{ROUNDS, Stage};
+use super::trial::{revoke, revoke_once};
+use crate::support::cluster::Pair;
+use crate::support::replicas::Replicas;
+use crate::support::wire::{Wire, target};
+
+/// Until a revocation is answered: the standby takes over, and another one is put behind it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Three replicas that reach whichever is the primary.
+async fn replicas_of(pair: &Pair, wire: &Wire, require_sync: &str) -> Replicas {
+    let way = wire.lead(&pair.url);
+    let mut replicas = Replicas::start_through(way.clone(), &[]);
+    for _ in 0..3 {
+        replicas.add_with(&way, &[("HALLPASS_DATABASE__REQUIRE_SYNC", require_sync)]);
+    }
+    replicas
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_takes_over_knows_of_every_revocation_that_was_answered() {
+    let mut pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let mut stage = Stage::with(replicas_of(&pair, &wire, "true").await).await;
+    for round in 0..ROUNDS {
+        let (url, token) = (&stage.replicas.servers[0].url, &stage.tokens[round]);
+        let revoked_while_it_fails_over = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let fail_over = async {
+                // Before, within and after the first try.
+                tokio::time::sleep(Duration::from_millis(round as u64 * 4)).await;
+                tokio::task::block_in_place(|| pair.fail_over());
+                wire.turn(target(&pair.url));
+                // Until then commits wait.
+                tokio::task::block_in_place(|| pair.follow());
+            };
+            tokio::join!(revoke(url, token), fail_over);
+        };
+        let record = stage.hammers.round(token, revoked_while_it_fails_over, async {}).await;
+        stage.verdict.add(&record);
+        stage.recover().await;
+    }
+    stage.verdict.insist("a standby takes over", ROUNDS, PATIENCE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_knows_less_than_was_answered_vouches_for_nothing() {
+    let mut pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let replicas = replicas_of(&pair, &wire, "false").await;
+    let tokens = replicas.tokens(2).await;
+    for index in 0..3 {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 200);
+    }
+    pair.part().await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    tokio::task::block_in_place(|| pair.fail_over());
+    wire.turn(target(&pair.url));
+    let lost = "SELECT count(*)::TEXT FROM tokens WHERE revoked_at IS NOT NULL";
+    assert_eq!(replicas.column(lost).await, ["0"], "nothing was lost, so nothing is tried");
+    replicas.execute("ALTER SYSTEM RESET synchronous_standby_names").await;
+    replicas.execute("SELECT pg_reload_conf()").await;
+    for index in 0..3 {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 503, "it was revoked");
+        assert_eq!(replicas.check(index, &tokens[1]).await, 503);
+    }
+    let (code, said, complaints) = replicas.run(&["restore-ack"]);
+    assert_eq!(code, 0, "{complaints}");
+    assert!(said.contains(&tokens[0].id.to_string()), "{said}");
+}
