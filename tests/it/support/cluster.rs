@@ -34,6 +34,14 @@ pub async fn new_database_with_tls() -> Secure {
     Secure { url, certificate: format!("{folder}/tls.crt"), stranger: format!("{folder}/stranger.crt") }
 }
 
+/// Gives a database to a new role that has no other rights, and names it.
+#[allow(dead_code, reason = "not every test needs it")]
+pub async fn give_away(url: &str) -> String {
+    let role = new_name();
+    execute(url, &format!("CREATE ROLE {role} LOGIN; ALTER DATABASE {} OWNER TO {role}", name_of(url))).await;
+    role
+}
+
 /// A copy of a database, as a backup would have it.
 #[allow(dead_code, reason = "not every test has backups")]
 pub async fn copy_of(url: &str) -> String {

@@ -3,6 +3,7 @@
 #[path = "../../../../tests/it/support/cluster.rs"]
 mod cluster;
 mod rules;
+mod shared;
 mod statements;
 
 use std::sync::Arc;
@@ -80,14 +81,7 @@ impl Store {
     }
 
     async fn on_postgres() -> Self {
-        Self::open(Home::Server(PostgresPlace {
-            url: cluster::new_database().await.into(),
-            direct_url: None,
-            require_sync: false,
-            terms: Terms::new(Duration::from_millis(100), 10),
-            clock: Arc::new(Ticking(Instant::now())),
-        }))
-        .await
+        Self::open(Home::Server(place(cluster::new_database().await))).await
     }
 
     async fn open(home: Home) -> Self {
@@ -160,6 +154,16 @@ impl Store {
             previous = placed.hash;
         }
         events.into_iter().map(|placed| placed.event.action).collect()
+    }
+}
+
+fn place(url: String) -> PostgresPlace {
+    PostgresPlace {
+        url: url.into(),
+        direct_url: None,
+        require_sync: false,
+        terms: Terms::new(Duration::from_millis(100), 10),
+        clock: Arc::new(Ticking(Instant::now())),
     }
 }
 
