@@ -4,6 +4,7 @@
 //! written, and the module builds for the server and for the browser alike.
 
 pub mod audit;
+pub mod authority;
 pub mod entropy;
 pub mod error;
 pub mod id;
@@ -11,6 +12,8 @@ pub mod identity_headers;
 pub mod lease;
 pub mod lifetime;
 pub mod net;
+pub mod paste;
+pub mod reason;
 pub mod requirement;
 pub mod scope;
 pub mod secret;

@@ -201,6 +201,11 @@ impl Catalogue {
         self.0.get(name)
     }
 
+    /// The names of all that are offered, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &ScopeName> {
+        self.0.keys()
+    }
+
     /// The entries that an owner with these roles may grant, in the order of their names.
     pub fn grantable<'a>(&'a self, roles: &'a BTreeSet<String>) -> impl Iterator<Item = &'a ScopeEntry> {
         self.0.values().filter(move |entry| entry.is_open_to(roles))

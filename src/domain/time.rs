@@ -30,6 +30,13 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
+/// The Unix epoch.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::from_micros(0)
+    }
+}
+
 impl From<i64> for Timestamp {
     fn from(micros: i64) -> Self {
         Self::from_micros(micros)

@@ -83,6 +83,8 @@ pub struct MeView {
 pub struct SessionView {
     /// Its public id.
     pub id: SessionId,
+    /// The login provider.
+    pub provider: String,
     /// When it began.
     pub created_at: Timestamp,
     /// When it was last seen.

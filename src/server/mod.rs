@@ -37,6 +37,7 @@ use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
 use keys::{KeyError, Keys};
 use open::{Opening, claim, terms};
+use service::admin::Admin;
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
 use service::exchange::Exchange;
@@ -44,8 +45,10 @@ use service::failures::Failures;
 use service::housekeeping::Housekeeper;
 use service::introspection::{Clients, Introspection};
 use service::live::{Live, LookError};
+use service::log::Log;
 use service::logins::Logins;
 use service::memory::Memory;
+use service::overview::Overview;
 use service::passport::Passports;
 use service::readiness::Readiness;
 use service::replica::Replica;
@@ -207,11 +210,15 @@ impl App {
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
+        let overview = Overview::default();
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             check: config.check.clone(),
-            admin: config.admin.clone(),
+            admin_rule: config.admin.clone(),
+            admin: admin(config, db.clone(), tokens.clone(), &ambient),
+            log: Log::new(db.clone(), ambient.clock.clone()),
+            overview: overview.clone(),
             fresh_login: config.tokens.fresh_login,
             prefix: config.tokens.prefix.as_str().to_owned(),
             bearers: Bearers::new(chain.clone(), rules, ambient.clock.clone()),
@@ -225,7 +232,7 @@ impl App {
             failures: Failures::new(config.check.failure_limit),
             refusals: Lines::per_second(REFUSALS_LOGGED),
             tokens,
-            sessions: Sessions::new(db.clone(), config.session, ambient.clock.clone()),
+            sessions: sessions(config, db.clone(), &ambient),
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
             providers,
             keys,
@@ -248,6 +255,7 @@ impl App {
                     owner_max_login_age: policy.owner_max_login_age,
                     clock: ambient.clock,
                     live: live.clone(),
+                    overview,
                     metrics,
                 }
                 .run(),
@@ -304,6 +312,21 @@ fn tokens(config: &Config, db: Db, keys: Arc<Keys>, hasher: Hasher, ambient: &Am
         clock: ambient.clock.clone(),
         entropy: ambient.entropy.clone(),
     })
+}
+
+fn sessions(config: &Config, db: Db, ambient: &Ambient) -> Sessions {
+    Sessions::new(db, config.session, ambient.clock.clone())
+}
+
+/// What administrators and operators do.
+fn admin(config: &Config, db: Db, tokens: Tokens, ambient: &Ambient) -> Admin {
+    Admin::new(
+        db.clone(),
+        tokens,
+        config.tokens.accepted.clone().into(),
+        sessions(config, db, ambient),
+        ambient.clock.clone(),
+    )
 }
 
 fn rotation(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Rotation {

@@ -11,6 +11,7 @@ mod support;
 
 mod access_tokens;
 mod access_tokens_api;
+mod administration;
 mod architecture;
 mod audit;
 mod binary;

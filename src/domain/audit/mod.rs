@@ -5,14 +5,19 @@
 //! stand beside it and can be removed without breaking it.
 
 mod chain;
+mod checkpoint;
+mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::id::{TokenId, UserId};
+use super::id::{SessionId, TokenId, UserId};
+use super::reason::Reason;
 use super::verdict::Method;
 
 pub use chain::{Digest, Event, PersonalValue, Place, SALT_LEN};
+pub use checkpoint::Checkpoint;
+pub use verify::{Broken, Fault, Verified, Verifier};
 
 /// Longest user agent that is kept, in characters.
 pub const USER_AGENT_MAX: usize = 256;
@@ -36,8 +41,16 @@ pub enum Action {
     UserLoginRefused,
     /// Somebody logged out.
     UserLoggedOut,
+    /// An administrator locked somebody out.
+    UserDisabled,
+    /// An administrator let somebody in again.
+    UserEnabled,
+    /// The personal values of somebody were removed from the log.
+    UserErased,
     /// A browser session was ended other than by its user logging out.
     SessionEnded,
+    /// A part of the log was taken away as a file.
+    AuditExported,
     /// The next key that signs JWTs was made.
     KeyRotated,
     /// A key that signed JWTs is no longer needed, and its private half was removed.
@@ -61,7 +74,11 @@ impl Action {
             Self::UserLoggedIn => "user.logged_in",
             Self::UserLoginRefused => "user.login_refused",
             Self::UserLoggedOut => "user.logged_out",
+            Self::UserDisabled => "user.disabled",
+            Self::UserEnabled => "user.enabled",
+            Self::UserErased => "user.erased",
             Self::SessionEnded => "session.ended",
+            Self::AuditExported => "audit.exported",
             Self::KeyRotated => "key.rotated",
             Self::KeyWithdrawn => "key.withdrawn",
             Self::RestoreAcknowledged => "restore.acknowledged",
@@ -73,7 +90,7 @@ impl Action {
 /// Somebody or something in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Party {
-    /// `user`, `token`, `session`, `key`, `operator` or `system`.
+    /// `user`, `token`, `session`, `key`, `provider`, `audit`, `operator` or `system`.
     pub kind: &'static str,
     /// Its id, where it has one.
     pub id: Option<String>,
@@ -105,6 +122,15 @@ impl Party {
     pub fn token(id: TokenId, name: &str) -> Self {
         Self { kind: "token", id: Some(id.to_string()), name: Some(name.to_owned()) }
     }
+
+    /// A browser session.
+    #[must_use]
+    pub fn session(id: SessionId) -> Self {
+        Self { kind: "session", id: Some(id.to_string()), name: None }
+    }
+
+    /// The log itself.
+    pub const AUDIT: Self = Self { kind: "audit", id: None, name: None };
 
     /// Somebody who is not known here: a login that was refused.
     #[must_use]
@@ -223,11 +249,29 @@ impl Draft {
         self
     }
 
-    /// Adds a reason in somebody's own words.
+    /// Adds a reason: its code, and somebody's own words beside it.
     #[must_use]
-    pub fn because(mut self, text: Option<&str>) -> Self {
-        self.reason_text = text.filter(|text| !text.is_empty()).map(str::to_owned);
+    pub fn because(mut self, reason: Option<&Reason>) -> Self {
+        self.reason = reason.map(|reason| reason.code.as_str()).or(self.reason);
+        self.reason_text = reason.map(|reason| reason.text.clone()).filter(|text| !text.is_empty());
         self
+    }
+
+    /// Whose value a field holds: what tells of who acted is theirs, all else is the subject's.
+    #[must_use]
+    pub fn owner_of(&self, field: &str) -> Option<UserId> {
+        let of_actor = matches!(field, "actor_name" | "ip" | "peer_ip" | "user_agent");
+        self.acting_user().filter(|_| of_actor).or(self.subject)
+    }
+
+    fn acting_user(&self) -> Option<UserId> {
+        self.actor.id.as_ref().filter(|_| self.actor.kind == "user").and_then(|id| id.parse().ok())
+    }
+
+    /// Users whom it is about: who did it, for whom, and whose values it holds.
+    #[must_use]
+    pub fn users(&self) -> BTreeSet<UserId> {
+        self.acting_user().into_iter().chain(self.on_behalf_of).chain(self.subject).collect()
     }
 
     /// Notes an attribute that changed.

@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod check;
 mod cookies;
+pub(in crate::server) mod export;
 mod form;
 mod front;
 pub mod grpc;
@@ -34,12 +35,15 @@ use crate::domain::time::Clock;
 use crate::domain::user::AdminRule;
 use crate::server::config::{CheckConfig, PublicUrl};
 use crate::server::identity::Providers;
+use crate::server::service::admin::Admin;
 use crate::server::service::bearer::Bearers;
 use crate::server::service::check::Validator;
 use crate::server::service::exchange::Exchange;
 use crate::server::service::failures::Failures;
 use crate::server::service::introspection::Introspection;
+use crate::server::service::log::Log;
 use crate::server::service::logins::Logins;
+use crate::server::service::overview::Overview;
 use crate::server::service::passport::Passports;
 use crate::server::service::readiness::Readiness;
 use crate::server::service::revocation::Revocation;
@@ -64,7 +68,13 @@ pub struct WebParts {
     /// How credentials are taken.
     pub check: CheckConfig,
     /// Who administrates.
-    pub admin: AdminRule,
+    pub admin_rule: AdminRule,
+    /// What administrators do.
+    pub admin: Admin,
+    /// The audit log.
+    pub log: Log,
+    /// What the panel of administrators opens with.
+    pub overview: Overview,
     /// How recent a login must be to make a secret.
     pub fresh_login: Option<Duration>,
     /// What tokens begin with.

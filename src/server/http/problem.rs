@@ -175,6 +175,12 @@ impl Problem {
         self
     }
 
+    /// What is wrong, for people who see no fields.
+    pub fn message(&self) -> String {
+        let fields: Vec<_> = self.errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        if fields.is_empty() { self.slug.text().to_owned() } else { fields.join(" ") }
+    }
+
     fn to_json(&self, public_url: &PublicUrl) -> Bytes {
         let slug = self.slug;
         let body = ProblemBody {

@@ -14,11 +14,13 @@ use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore, session
 use super::problem::{Problem, Slug};
 use super::{Web, cookies, page};
 use crate::domain::audit::Origin;
+use crate::domain::authority::{Actor, Credential};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::domain::view::MeView;
 use crate::server::service::Caller;
+use crate::server::service::authority::Administrator;
 use crate::server::service::sessions::{LiveSession, Sessions, cookie_hash};
 
 /// The key under which a session holds whose it is.
@@ -172,7 +174,7 @@ pub(super) async fn visitor(parts: &Parts, web: &Web) -> Result<Option<Visitor>,
     })?;
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
     Ok(user.map(|user| Visitor {
-        is_admin: web.admin.admits(&user),
+        is_admin: web.admin_rule.admits(&user),
         caller: Caller { user, auth_time: live.auth_time, origin },
         session: live,
     }))
@@ -199,6 +201,27 @@ impl FromRequestParts<Web> for Visitor {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let MaybeVisitor(visitor) = MaybeVisitor::from_request_parts(parts, web).await?;
         visitor.ok_or_else(|| Redirect::to(&login_path(parts)).into_response())
+    }
+}
+
+/// For pages of administrators. Nobody else is told that there is something.
+pub(super) struct AdminVisitor {
+    /// For the service.
+    pub administrator: Administrator,
+    /// For the page.
+    pub visitor: Visitor,
+}
+
+impl FromRequestParts<Web> for AdminVisitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        let visitor = Visitor::from_request_parts(parts, web).await?;
+        let actor = Actor { credential: Credential::Session, is_admin: visitor.is_admin };
+        match Administrator::admit(visitor.caller.clone(), actor) {
+            Ok(administrator) => Ok(Self { administrator, visitor }),
+            Err(_) => Err(page::missing(web, Some(visitor.me()), page::request_id(&parts.extensions)).await),
+        }
     }
 }
 

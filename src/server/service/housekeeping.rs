@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::config::SessionConfig;
 use crate::server::service::live::Live;
+use crate::server::service::overview::{Figures, Overview};
 use crate::server::store::{CensusRules, Db, StoreError};
 use crate::server::telemetry::Metrics;
 
@@ -31,6 +32,8 @@ pub struct Housekeeper {
     pub clock: Arc<dyn Clock>,
     /// What is held in memory.
     pub live: Live,
+    /// Takes what administrators are told first.
+    pub overview: Overview,
     /// Takes the number of tokens.
     pub metrics: Metrics,
 }
@@ -74,6 +77,13 @@ impl Housekeeper {
         let census = self.db.count_tokens(CensusRules { now, soon: now.plus(SOON), away_since }).await?;
         let by_state = [census.active, census.expired, census.revoked, census.suspended];
         self.metrics.note_tokens(by_state, census.expiring);
-        Ok(())
+        let figures = Figures {
+            at: now,
+            active: census.active,
+            expiring: census.expiring,
+            suspended: census.suspended,
+            ..Figures::default()
+        };
+        self.overview.count(&self.db, figures).await
     }
 }

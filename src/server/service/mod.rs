@@ -1,5 +1,7 @@
 //! Use cases. `/check`, the API and the portal meet here and nowhere deeper. No SQL and no HTTP.
 
+pub mod admin;
+pub mod authority;
 pub mod bearer;
 pub mod check;
 pub mod exchange;
@@ -7,8 +9,10 @@ pub mod failures;
 pub mod housekeeping;
 pub mod introspection;
 pub mod live;
+pub mod log;
 pub mod logins;
 pub mod memory;
+pub mod overview;
 pub mod passport;
 mod pool;
 pub mod readiness;

@@ -9,8 +9,11 @@ use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::user::User;
+use crate::domain::view::SessionView;
 use crate::server::config::SessionConfig;
 use crate::server::store::{Db, SessionRow, StoreError};
+
+use super::Caller;
 
 /// The idle time is written at most this often.
 const TOUCH_EVERY: Duration = Duration::from_mins(1);
@@ -48,11 +51,21 @@ pub fn cookie_hash(value: &[u8]) -> [u8; 32] {
     Sha256::digest(value).into()
 }
 
+fn view(row: SessionRow) -> SessionView {
+    SessionView { id: row.id, provider: row.provider, created_at: row.created_at, last_seen_at: row.last_seen_at }
+}
+
 impl Sessions {
     /// From their parts.
     #[must_use]
     pub fn new(db: Db, limits: SessionConfig, clock: Arc<dyn Clock>) -> Self {
         Self { db, limits, clock }
+    }
+
+    /// How long a session lasts at most.
+    #[must_use]
+    pub const fn longest(&self) -> Duration {
+        self.limits.absolute
     }
 
     /// The session of a cookie, if it is still within its limits. Notes that it was seen.
@@ -90,9 +103,37 @@ impl Sessions {
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let actor = Party::user(user.id, &user.profile.username);
-        let object = Party { kind: "session", id: Some(session.id.to_string()), name: None };
+        let object = Party::session(session.id);
         let draft = Draft::new(Action::UserLoggedOut, actor, object, origin).about(user.id);
         self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
+    }
+
+    /// Somebody's open sessions, the latest first.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn list(&self, user: UserId) -> Result<Vec<SessionView>, StoreError> {
+        let now = self.clock.now();
+        let (began_since, seen_since) = (now.minus(self.limits.absolute), now.minus(self.limits.idle));
+        let rows = self.db.list_sessions(user, began_since, seen_since).await?;
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Ends one of the caller's other sessions, or all of them where none is named. The one that asks stays.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn end_others(&self, caller: &Caller, own: SessionId, only: Option<SessionId>) -> Result<(), StoreError> {
+        let user = caller.user.id;
+        let ending = |session: &SessionView| session.id != own && only.is_none_or(|only| only == session.id);
+        let open = self.list(user).await?;
+        let end = |session: &SessionView| {
+            let object = Party::session(session.id);
+            let draft = Draft::new(Action::SessionEnded, caller.party(), object, &caller.origin);
+            (session.id, draft.about(user))
+        };
+        let ended: Vec<_> = open.iter().filter(|session| ending(session)).map(end).collect();
+        self.db.end_sessions_of(user, &ended, self.clock.now()).await.map(drop)
     }
 
     /// Ends the session that a browser had before it logged in anew.
@@ -101,7 +142,7 @@ impl Sessions {
     /// When the store cannot be asked.
     pub async fn replace(&self, id_hash: &[u8; 32], origin: &Origin) -> Result<(), StoreError> {
         let Some(row) = self.db.lookup_session(id_hash).await? else { return Ok(()) };
-        let object = Party { kind: "session", id: Some(row.id.to_string()), name: None };
+        let object = Party::session(row.id);
         let draft = Draft::new(Action::SessionEnded, Party::SYSTEM, object, origin).about(row.user);
         self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
     }

@@ -1,5 +1,7 @@
 //! How many tokens there are, for the metrics.
 
+use std::collections::BTreeMap;
+
 use super::query::query;
 use super::{Db, StoreError};
 use crate::domain::time::Timestamp;
@@ -21,6 +23,14 @@ pub(super) const COUNT_TOKENS: &str = "
         SELECT token_id, expires_at, (expired_at IS NOT NULL OR coalesce(expires_at <= $1, FALSE)) AS over
         FROM secrets WHERE state = 'active'
     ) s ON s.token_id = t.id";
+
+pub(super) const COUNT_UNUSED: &str = "
+    SELECT count(*) FROM tokens t
+    JOIN secrets s ON s.token_id = t.id AND s.state = 'active' AND s.expired_at IS NULL
+    WHERE coalesce(t.last_used_at, t.created_at) < $1 AND t.revoked_at IS NULL";
+pub(super) const COUNT_USERS: &str = "SELECT count(*), count(CASE WHEN disabled_at IS NOT NULL THEN 1 END) FROM users";
+pub(super) const COUNT_ACTIONS: &str =
+    "SELECT action, count(*) FROM audit_events WHERE time >= $1 AND time < $2 GROUP BY action";
 
 /// The moments that the count depends on.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +59,33 @@ pub struct Census {
 }
 
 impl Db {
+    /// Counts tokens that could be used and were not, nor made, since a moment.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn count_unused(&self, since: Timestamp) -> Result<i64, StoreError> {
+        let (count,): (i64,) = query(COUNT_UNUSED).bind(since).patiently().fetch_one(self.reader()).await?;
+        Ok(count)
+    }
+
+    /// Counts users, and those of them who are disabled.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn count_users(&self) -> Result<(i64, i64), StoreError> {
+        query(COUNT_USERS).patiently().fetch_one(self.reader()).await
+    }
+
+    /// Counts events of a span by their action.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn count_actions(&self, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, i64>, StoreError> {
+        let asked = query(COUNT_ACTIONS).bind(from).bind(to).patiently();
+        let counts: Vec<(String, i64)> = asked.fetch_all(self.reader()).await?;
+        Ok(counts.into_iter().collect())
+    }
+
     /// Counts all tokens.
     ///
     /// # Errors

@@ -70,6 +70,22 @@ pub(super) enum Target<'c> {
     Postgres(&'c mut PgConnection, Route),
 }
 
+impl super::Db {
+    /// Numbers as a list for this engine: SQLite takes them as JSON.
+    pub(super) fn numbers(&self, numbers: &[i64]) -> Result<Value, StoreError> {
+        Ok(if self.is_shared() { numbers.to_vec().into() } else { serde_json::to_string(numbers)?.into() })
+    }
+
+    /// Ids as a list for this engine: SQLite takes them as JSON, in hexadecimal.
+    pub(super) fn ids(&self, ids: &[Uuid]) -> Result<Value, StoreError> {
+        if self.is_shared() {
+            return Ok(ids.to_vec().into());
+        }
+        let hex: Vec<_> = ids.iter().map(|id| id.simple().to_string()).collect();
+        Ok(serde_json::to_string(&hex)?.into())
+    }
+}
+
 /// How PostgreSQL is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {

@@ -51,7 +51,7 @@ pub struct SessionRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct SessionColumns {
+pub(super) struct SessionColumns {
     id: Uuid,
     user_id: Uuid,
     provider: String,
@@ -67,14 +67,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_session(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
         let asked = query(LOOKUP_SESSION).bind(id_hash.as_slice());
-        Ok(asked.fetch_optional(self.reader()).await?.map(|columns: SessionColumns| SessionRow {
-            id: columns.id.into(),
-            user: columns.user_id.into(),
-            provider: columns.provider,
-            auth_time: row::time(columns.auth_time),
-            created_at: row::time(columns.created_at),
-            last_seen_at: row::time(columns.last_seen_at),
-        }))
+        Ok(asked.fetch_optional(self.reader()).await?.map(session_row))
     }
 
     /// Notes that a session was seen. Changes nothing when it was ended meanwhile.
@@ -108,6 +101,17 @@ impl Db {
     pub async fn delete_old_sessions(&self, horizon: Timestamp) -> Result<(), StoreError> {
         query(DELETE_OLD_SESSIONS).bind(horizon.as_micros()).execute(self.writer()).await?;
         Ok(())
+    }
+}
+
+pub(super) fn session_row(columns: SessionColumns) -> SessionRow {
+    SessionRow {
+        id: columns.id.into(),
+        user: columns.user_id.into(),
+        provider: columns.provider,
+        auth_time: row::time(columns.auth_time),
+        created_at: row::time(columns.created_at),
+        last_seen_at: row::time(columns.last_seen_at),
     }
 }
 

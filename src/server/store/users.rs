@@ -27,8 +27,8 @@ pub(super) const REFRESH_USER: &str = "
     WHERE id = $1";
 
 #[derive(sqlx::FromRow)]
-struct UserColumns {
-    id: Uuid,
+pub(super) struct UserColumns {
+    pub id: Uuid,
     provider: String,
     username: String,
     email: Option<String>,
@@ -142,7 +142,7 @@ async fn refresh_user(tx: &mut Change, id: UserId, login: &LoginRow<'_>, now: Ti
     Ok(())
 }
 
-fn user(columns: UserColumns) -> Result<User, StoreError> {
+pub(super) fn user(columns: UserColumns) -> Result<User, StoreError> {
     Ok(User {
         id: columns.id.into(),
         provider: columns.provider,

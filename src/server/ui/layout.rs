@@ -95,6 +95,7 @@ pub fn Header(
     path: String,
 ) -> impl IntoView {
     let logged_in = me.is_some();
+    let is_admin = me.as_ref().is_some_and(|me| me.is_admin);
     view! {
         <header class="border-b border-base-300">
             <div class="mx-auto flex h-14 max-w-wide items-center gap-2 px-4 sm:gap-6">
@@ -104,6 +105,8 @@ pub fn Header(
                 </a>
                 <nav aria-label="Main" class="flex flex-1">
                     {logged_in.then(|| place("/tokens", "Tokens", &path))}
+                    {logged_in.then(|| place("/activity", "Activity", &path))}
+                    {is_admin.then(|| place("/admin", "Admin", &path))}
                     {place("/help", "Help", &path)}
                 </nav>
                 {me.map_or_else(login_link, |me| view! { <AccountMenu me/> }.into_any())}

@@ -10,10 +10,12 @@ use super::super::problem::{Problem, Slug};
 use super::super::session::{self, Visitor};
 use super::super::{Web, check, cookies};
 use crate::domain::audit::Origin;
+use crate::domain::authority::{Actor, Credential, Need, Refused, permit};
 use crate::domain::verdict::{Denial, Grant, Invalid, Method};
 use crate::domain::view::MeView;
 use crate::server::credential::Presented;
 use crate::server::service::Caller;
+use crate::server::service::authority::Administrator;
 
 /// Somebody who may manage tokens.
 pub(in crate::server::http) struct ApiCaller(pub Person);
@@ -24,12 +26,17 @@ pub(in crate::server::http) struct Person {
     pub caller: Caller,
     /// Whether they administrate. Never with an access token: what is done for others needs a session.
     pub is_admin: bool,
+    credential: Credential,
 }
 
 impl Person {
     /// What is shown of them.
     pub fn me(&self) -> MeView {
         session::me(&self.caller.user, self.is_admin)
+    }
+
+    fn actor(&self) -> Actor {
+        Actor { credential: self.credential, is_admin: self.is_admin }
     }
 
     /// Where to log in again so that it counts as fresh, and come back.
@@ -40,7 +47,7 @@ impl Person {
 
 impl From<Visitor> for Person {
     fn from(visitor: Visitor) -> Self {
-        Self { is_admin: visitor.is_admin, caller: visitor.caller }
+        Self { is_admin: visitor.is_admin, caller: visitor.caller, credential: Credential::Session }
     }
 }
 
@@ -48,10 +55,27 @@ impl FromRequestParts<Web> for ApiCaller {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        match who(parts, web).await? {
+        match permitted(parts, web, Need::Person).await? {
             Who::Person(person) => Ok(Self(*person)),
-            // A token never manages tokens, however good it is: a stolen one cannot make itself last.
-            Who::Token(_) => Err(Problem::new(Slug::Forbidden).respond(web)),
+            Who::Token(_) => Err(turned_away(Refused::Forbidden, web)),
+        }
+    }
+}
+
+/// An administrator.
+pub(in crate::server::http) struct ApiAdmin(pub Administrator);
+
+impl FromRequestParts<Web> for ApiAdmin {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
+        match permitted(parts, web, Need::Administrator).await? {
+            Who::Person(person) => {
+                let actor = person.actor();
+                let admitted = Administrator::admit(person.caller, actor);
+                admitted.map(Self).map_err(|refused| turned_away(refused, web))
+            }
+            Who::Token(_) => Err(turned_away(Refused::Forbidden, web)),
         }
     }
 }
@@ -71,9 +95,9 @@ impl FromRequestParts<Web> for TokenCaller {
         if !has_credential(parts, web) {
             return Err(Refusal::of(&Denial::NoCredential).respond(web));
         }
-        match who(parts, web).await? {
+        match permitted(parts, web, Need::Token).await? {
             Who::Token(grant) => Ok(Self { grant, origin: origin(parts) }),
-            Who::Person(_) => Err(Problem::new(Slug::Forbidden).respond(web)),
+            Who::Person(_) => Err(turned_away(Refused::Forbidden, web)),
         }
     }
 }
@@ -82,6 +106,25 @@ impl FromRequestParts<Web> for TokenCaller {
 enum Who {
     Person(Box<Person>),
     Token(Grant),
+}
+
+/// Whoever asks, if they may do what a place is for.
+async fn permitted(parts: &Parts, web: &Web, need: Need) -> Result<Who, Response> {
+    let who = who(parts, web).await?;
+    let actor = match &who {
+        Who::Person(person) => person.actor(),
+        Who::Token(_) => Actor { credential: Credential::Token, is_admin: false },
+    };
+    permit(Some(actor), need).map_err(|refused| turned_away(refused, web))?;
+    Ok(who)
+}
+
+fn turned_away(refused: Refused, web: &Web) -> Response {
+    match refused {
+        Refused::Unknown => Refusal::of(&Denial::NoCredential).respond(web),
+        Refused::Forbidden => Problem::new(Slug::Forbidden).respond(web),
+        Refused::Hidden => Problem::new(Slug::NotFound).respond(web),
+    }
 }
 
 async fn who(parts: &Parts, web: &Web) -> Result<Who, Response> {
@@ -111,7 +154,7 @@ async fn person(credential: &str, parts: &Parts, web: &Web) -> Result<Who, Denia
         return Err(Denial::Invalid(Invalid::Untrusted));
     }
     let caller = web.bearers.caller(credential, origin(parts)).await?;
-    Ok(Who::Person(Box::new(Person { caller, is_admin: false })))
+    Ok(Who::Person(Box::new(Person { caller, is_admin: false, credential: Credential::AccessToken })))
 }
 
 fn origin(parts: &Parts) -> Origin {

@@ -1,7 +1,10 @@
 //! The JSON API under `/api/v1`.
 
+mod admin;
+mod audit;
 mod auth;
 mod body;
+mod list;
 mod me;
 mod own;
 mod tokens;
@@ -17,9 +20,15 @@ use utoipa::OpenApi;
 
 use super::Web;
 use super::problem::{Problem, Slug};
+use crate::server::service::StoreError;
 use crate::server::service::tokens::TokenError;
 
 use auth::Person;
+
+pub(super) use admin::filter::FilterText;
+pub(super) use admin::{read_mark, read_person, write_mark, write_person};
+pub(super) use audit::EventResponse;
+pub(super) use list::{moment, user_id};
 
 /// The routes.
 pub(super) fn routes() -> Router<Web> {
@@ -31,6 +40,8 @@ pub(super) fn routes() -> Router<Web> {
         .route("/api/v1/tokens/{id}/regenerate", post(tokens::regenerate))
         .route("/api/v1/tokens/{id}/revoke", post(tokens::revoke))
         .route("/api/v1/self", get(own::show).delete(own::revoke))
+        .route("/api/v1/audit", get(audit::own))
+        .merge(admin::routes())
         .route("/api/v1/openapi.json", get(openapi))
 }
 
@@ -48,12 +59,24 @@ pub(super) fn routes() -> Router<Web> {
         tokens::regenerate,
         tokens::revoke,
         own::show,
-        own::revoke
+        own::revoke,
+        audit::own,
+        admin::tokens::list,
+        admin::tokens::get,
+        admin::tokens::revoke,
+        admin::tokens::revoke_all,
+        admin::tokens::identify,
+        admin::users::list,
+        admin::users::disable,
+        admin::users::enable,
+        audit::all
     ),
     components(schemas(super::problem::ProblemBody, super::problem::FieldProblem)),
     tags(
         (name = "account", description = "Who is logged in and what they may grant."),
         (name = "tokens", description = "The tokens of whoever is logged in."),
+        (name = "audit", description = "What happened in one's account."),
+        (name = "administration", description = "Everybody's tokens, users and events. Only with the browser session of an administrator; for all others there is nothing here."),
         (name = "self", description = "What a token may do with itself: the only thing that takes a token.")
     )
 )]
@@ -71,7 +94,7 @@ async fn openapi(State(web): State<Web>) -> Response {
 }
 
 /// An error of the API, with what is needed to tell it well.
-pub(super) enum ApiError {
+pub(in crate::server::http) enum ApiError {
     /// From the service.
     Token(TokenError),
     /// From the service, where a fresh login may help.
@@ -89,6 +112,12 @@ impl From<TokenError> for ApiError {
     }
 }
 
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Token(error.into())
+    }
+}
+
 impl From<Problem> for ApiError {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
@@ -98,10 +127,12 @@ impl From<Problem> for ApiError {
 impl ApiError {
     /// Where the caller can log in again, if that is what is missing.
     fn for_caller(error: TokenError, visitor: &Person, web: &Web) -> Self {
+        Self::with_login(error, web, || visitor.fresh_login_path("/tokens"))
+    }
+
+    fn with_login(error: TokenError, web: &Web, path: impl FnOnce() -> String) -> Self {
         match error {
-            TokenError::StaleLogin => {
-                Self::Stale { login_url: web.public_url.join(&visitor.fresh_login_path("/tokens")) }
-            }
+            TokenError::StaleLogin => Self::Stale { login_url: web.public_url.join(&path()) },
             error => Self::Token(error),
         }
     }
@@ -120,7 +151,8 @@ fn token_problem(error: TokenError, web: &Web) -> Response {
     let slug = match error {
         TokenError::Invalid(errors) => return Problem::invalid(&errors).respond(web),
         TokenError::Unavailable => return Problem::new(Slug::Unavailable).respond(web),
-        TokenError::NotFound => Slug::NotFound,
+        TokenError::Partly { .. } => Slug::Unavailable,
+        TokenError::NotFound | TokenError::NoSuchUser => Slug::NotFound,
         TokenError::LimitReached(_) | TokenError::Conflict(_) | TokenError::FormUsed(_) => Slug::Conflict,
         TokenError::VersionMismatch => Slug::VersionMismatch,
         TokenError::StaleLogin => Slug::LoginNotFresh,

@@ -10,19 +10,14 @@ use super::super::params::{Params, PathId};
 use super::super::problem::{Problem, Slug};
 use super::auth::ApiCaller;
 use super::body::{Body, OptionalBody};
+use super::list::{cursor, limit, state};
 use super::wire::{
     CreateRequest, EditRequest, IssuedResponse, ListParams, RegenerateRequest, RevokeRequest, TokenListResponse,
     TokenResponse, TwoExpiries, expiry, read_cursor, write_cursor,
 };
 use super::{ApiError, answer};
 use crate::domain::id::TokenId;
-use crate::domain::token::{TokenState, state_names};
 use crate::server::service::tokens::{CreateToken, EditToken, Issued, ListTokens, RegenerateToken, TokenError};
-
-/// Items of a list when nobody says how many.
-const LIMIT_DEFAULT: usize = 50;
-/// Most items of a list.
-const LIMIT_MAX: usize = 200;
 
 /// List tokens
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "tokens", params(ListParams), responses(
@@ -46,20 +41,10 @@ pub(super) async fn list(
 }
 
 fn wanted_list(params: ListParams) -> Result<ListTokens, Problem> {
-    let wrong = |field: &str, message: &str| Problem::new(Slug::Invalid).field(field, message);
-    let limit = params.limit.map_or(Ok(LIMIT_DEFAULT), |text| text.parse());
-    let limit = limit.ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-    let state = params.state.filter(|text| !text.is_empty()).map(|text| text.parse::<TokenState>()).transpose();
-    let names: Vec<_> = state_names().into_iter().collect();
     Ok(ListTokens {
-        limit: limit.ok_or_else(|| wrong("limit", "Please give a number from 1 to 200."))?,
-        state: state.map_err(|_| wrong("state", &format!("Please give one of: {}.", names.join(", "))))?,
-        after: match params.cursor.filter(|text| !text.is_empty()) {
-            Some(text) => {
-                Some(read_cursor(&text).ok_or_else(|| wrong("cursor", "Please give a next_cursor as it was."))?)
-            }
-            None => None,
-        },
+        limit: limit(params.limit.as_deref())?,
+        state: state(params.state.as_deref())?,
+        after: cursor(params.cursor.as_deref(), read_cursor)?,
         search: params.q.unwrap_or_default().trim().to_owned(),
     })
 }
@@ -209,7 +194,7 @@ fn issued_json(issued: Issued) -> impl IntoResponse {
 }
 
 /// What is no id is the id of nothing.
-fn token_id(text: &str) -> Result<TokenId, TokenError> {
+pub(super) fn token_id(text: &str) -> Result<TokenId, TokenError> {
     text.parse().map_err(|_| TokenError::NotFound)
 }
 

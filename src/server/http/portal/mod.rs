@@ -1,5 +1,7 @@
 //! The pages: each handler loads what a page shows and renders it, or takes what a form posts.
 
+mod activity;
+mod admin;
 mod edit;
 mod help;
 mod lifetime;
@@ -33,6 +35,9 @@ pub(super) fn routes() -> Router<Web> {
         .route("/tokens/{id}/regenerate", get(regenerate::show).post(regenerate::submit))
         .route("/tokens/{id}/revoke", get(tokens::confirm_revoke))
         .route("/ui/revoke_token", post(tokens::revoke))
+        .route("/activity", get(activity::show))
+        .route("/activity/sessions", post(activity::end_sessions))
+        .merge(admin::routes())
         .route("/help", get(help::help))
         .route("/api/docs", get(help::api_docs))
         .route("/problems/{slug}", get(help::problem))
@@ -103,6 +108,9 @@ fn notice(code: &str) -> Option<String> {
     let text = match code {
         "saved" => "Your changes are saved.",
         "revoked" => "The token is revoked. Requests with it are refused from now on.",
+        "sessions-ended" => "The sessions have ended. Those browsers are logged out.",
+        "disabled" => "The user is disabled. Their sessions have ended, and their tokens are refused from now on.",
+        "enabled" => "The user is enabled. Tokens that were not revoked work again.",
         "not-revoked" => "The token could not be revoked right now. It still works; please try again in a moment.",
         "not-found" => "That token is not there any more.",
         _ => return None,

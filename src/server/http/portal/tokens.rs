@@ -33,7 +33,7 @@ pub(in crate::server::http) struct ListQuery {
 #[derive(Deserialize)]
 pub(in crate::server::http) struct NoticeQuery {
     #[serde(default)]
-    notice: String,
+    pub notice: String,
 }
 
 /// The list.

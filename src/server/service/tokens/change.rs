@@ -1,9 +1,9 @@
 //! Editing and revoking.
 
-use crate::domain::audit::Origin;
-use crate::domain::audit::{Action, Draft, Party};
+use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
+use crate::domain::reason::Reason;
 use crate::domain::scope::ScopeSet;
 use crate::domain::text;
 use crate::domain::token::may_narrow;
@@ -13,6 +13,7 @@ use crate::server::store::{ChangeOutcome, Edit, TokenKey};
 
 use super::make::stale;
 use super::{Caller, EditToken, TokenError, Tokens};
+use crate::server::service::authority::Administrator;
 
 /// The reason that a token shows which was revoked with itself.
 const BY_HOLDER: &str = "Revoked by its holder";
@@ -71,15 +72,32 @@ impl Tokens {
         if if_version.is_some_and(|version| version != present.version) {
             return Err(TokenError::VersionMismatch);
         }
-        let reason = acceptable(reason)?;
         self.end(Revocation {
             owner: caller.user.id,
             token: &present,
             draft: revoked(caller.party(), &present, &caller.origin),
             version: if_version,
-            reason: reason.as_deref(),
+            reason: acceptable(reason)?,
         })
         .await
+    }
+
+    /// Revokes anybody's token. Revoking it again is no error and changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such token, or the store cannot be asked.
+    pub async fn revoke_anybodys(
+        &self,
+        administrator: &Administrator,
+        id: TokenId,
+        reason: Reason,
+    ) -> Result<Ended, TokenError> {
+        let caller = administrator.caller();
+        let (present, owner) = self.get_anybodys(administrator, id).await?;
+        let draft = revoked(caller.party(), &present, &caller.origin).on_behalf_of(owner.id);
+        let revocation = Revocation { owner: owner.id, token: &present, draft, version: None, reason: Some(reason) };
+        self.end(revocation).await?;
+        Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })
     }
 
     /// Revokes anybody's token from the command line of the server. Revoking it again is no error and changes nothing.
@@ -90,9 +108,8 @@ impl Tokens {
         let owner = self.parts.db.find_owner(id).await?.ok_or(TokenError::NotFound)?;
         let present = self.get(&owner, id).await?;
         let reason = acceptable(reason)?;
-        let draft = revoked(Party::OPERATOR, &present, &Origin::default());
-        let revocation =
-            Revocation { owner: owner.id, token: &present, draft, version: None, reason: reason.as_deref() };
+        let draft = revoked(Party::OPERATOR, &present, &Origin::default()).on_behalf_of(owner.id);
+        let revocation = Revocation { owner: owner.id, token: &present, draft, version: None, reason };
         self.end(revocation).await?;
         Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })
     }
@@ -104,7 +121,8 @@ impl Tokens {
     pub async fn revoke_itself(&self, grant: &Grant, origin: &Origin) -> Result<(), TokenError> {
         let token = self.get_by_grant(grant).await?;
         let draft = revoked(Party::token(token.id, &token.name), &token, origin).on_behalf_of(grant.user);
-        self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason: Some(BY_HOLDER) }).await
+        let reason = acceptable(Some(BY_HOLDER))?;
+        self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason }).await
     }
 
     /// The token that a request was authenticated with.
@@ -122,9 +140,10 @@ impl Tokens {
         if token.revoked_at.is_some() {
             return self.settled().await;
         }
-        let draft = draft.about(owner).because(reason);
+        let draft = draft.about(owner).because(reason.as_ref());
         let key = TokenKey { id: token.id, owner };
-        match self.parts.db.revoke_token(key, reason, version, &draft, self.parts.clock.now()).await? {
+        let reason = reason.map(|reason| reason.to_string());
+        match self.parts.db.revoke_token(key, reason.as_deref(), version, &draft, self.parts.clock.now()).await? {
             ChangeOutcome::Changed => Ok(()),
             // A revocation that came first is as good; any other change is not what the caller has seen.
             ChangeOutcome::Stale if self.is_revoked(key).await? => self.settled().await,
@@ -157,18 +176,17 @@ struct Revocation<'a> {
     token: &'a TokenView,
     draft: Draft,
     version: Option<i64>,
-    reason: Option<&'a str>,
+    reason: Option<Reason>,
 }
 
-fn revoked(actor: Party, token: &TokenView, origin: &Origin) -> Draft {
+pub(in crate::server::service) fn revoked(actor: Party, token: &TokenView, origin: &Origin) -> Draft {
     Draft::new(Action::TokenRevoked, actor, Party::token(token.id, &token.name), origin)
 }
 
 /// A reason as it may be kept; none where nothing is said.
-fn acceptable(reason: Option<&str>) -> Result<Option<String>, TokenError> {
-    let reason = text::reason(reason.unwrap_or_default());
-    let reason = reason.map_err(|error| TokenError::Invalid(FieldErrors::one("reason", error.to_string())))?;
-    Ok(Some(reason).filter(|reason| !reason.is_empty()))
+fn acceptable(reason: Option<&str>) -> Result<Option<Reason>, TokenError> {
+    let reason = Reason::parse(reason.unwrap_or_default());
+    reason.map_err(|error| TokenError::Invalid(FieldErrors::one("reason", error.to_string())))
 }
 
 impl Edited {

@@ -26,6 +26,7 @@ use crate::server::store::{Db, StoreError};
 use super::Caller;
 
 pub use change::Ended;
+pub(super) use change::revoked;
 pub use read::HistoryEntry;
 
 /// The use cases of owners.
@@ -154,6 +155,17 @@ pub enum TokenError {
     /// There is no such token, or it is somebody else's.
     #[error("There is no such token.")]
     NotFound,
+    /// There is no such user.
+    #[error("There is no such user.")]
+    NoSuchUser,
+    /// Some of several tokens are revoked, and others are not.
+    #[error("{done} of {all} tokens are revoked. The others could not be; please repeat this in a moment.")]
+    Partly {
+        /// So many are.
+        done: usize,
+        /// So many should be.
+        all: usize,
+    },
     /// As many active tokens as are allowed.
     #[error("You have {0} active tokens, the most that is allowed here. Please revoke one that you no longer need.")]
     LimitReached(u32),

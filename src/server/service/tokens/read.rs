@@ -10,6 +10,7 @@ use crate::server::store::{HistoryRow, TokenKey, TokenPage};
 
 use super::view::Lens;
 use super::{Cursor, ListTokens, TokenError, TokenList, Tokens};
+use crate::server::service::authority::Administrator;
 
 /// Rows read at once while looking for a state.
 const BATCH: u32 = 200;
@@ -69,6 +70,15 @@ impl Tokens {
         row.map(|row| self.lens(owner).view(row)).ok_or(TokenError::NotFound)
     }
 
+    /// Anybody's token, with its owner.
+    ///
+    /// # Errors
+    /// When there is none with that id, or the store cannot be asked.
+    pub async fn get_anybodys(&self, _: &Administrator, id: TokenId) -> Result<(TokenView, User), TokenError> {
+        let owner = self.parts.db.find_owner(id).await?.ok_or(TokenError::NotFound)?;
+        Ok((self.get(&owner, id).await?, owner))
+    }
+
     /// What happened to one of a user's tokens, newest first.
     ///
     /// # Errors
@@ -79,7 +89,7 @@ impl Tokens {
         Ok(rows.into_iter().map(|row| history_entry(row, owner)).collect())
     }
 
-    pub(super) fn lens<'a>(&'a self, owner: &'a User) -> Lens<'a> {
+    pub(in crate::server::service) fn lens<'a>(&'a self, owner: &'a User) -> Lens<'a> {
         let parts = &self.parts;
         Lens { policy: &parts.policy, catalogue: &parts.catalogue, owner, now: parts.clock.now() }
     }

@@ -10,7 +10,7 @@ use crate::domain::view::{SecretView, TokenView};
 use crate::server::store::{SecretRow, TokenRow};
 
 /// The rules and the moment under which tokens are looked at.
-pub(super) struct Lens<'a> {
+pub(in crate::server::service) struct Lens<'a> {
     pub policy: &'a TokenPolicy,
     pub catalogue: &'a Catalogue,
     pub owner: &'a User,
@@ -45,7 +45,7 @@ impl Lens<'_> {
     }
 
     /// How the current secret, the newest, stands.
-    fn standing(&self, row: &TokenRow) -> Standing {
+    pub fn standing(&self, row: &TokenRow) -> Standing {
         let facts = TokenFacts {
             revoked_at: row.revoked_at,
             last_used_at: row.last_used_at,

@@ -3,6 +3,8 @@
 use sqlx::{Executor as _, SqlStr};
 
 use super::*;
+use crate::server::store::inventory::sql as inventory;
+use crate::server::store::people;
 use crate::server::store::tokens::sql;
 use crate::server::store::{audit, census, changes, notices, rewinds, sessions, settings, signing_keys, usage, users};
 
@@ -54,6 +56,9 @@ const OF_BOTH: &[&str] = &[
     sql::END_SECRETS,
     sql::REVOKE_TOKEN,
     census::COUNT_TOKENS,
+    census::COUNT_UNUSED,
+    census::COUNT_USERS,
+    census::COUNT_ACTIONS,
 ];
 
 const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
@@ -78,11 +83,16 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::DELETE_REWINDS,
 ];
 
+fn of_both_in_parts() -> Vec<&'static str> {
+    [inventory::STATEMENTS, people::STATEMENTS, audit::read::STATEMENTS, audit::upkeep::STATEMENTS].concat()
+}
+
 #[tokio::test]
 async fn every_statement_can_be_prepared_on_sqlite() {
     let store = Store::on_sqlite().await;
     let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
-    for statement in OF_BOTH.iter().chain(OF_SQLITE) {
+    let others = [inventory::STATEMENTS_OF_SQLITE, audit::read::STATEMENTS_OF_SQLITE].concat();
+    for statement in OF_BOTH.iter().chain(OF_SQLITE).copied().chain(of_both_in_parts()).chain(others) {
         let prepared = (&engine.write).prepare(SqlStr::from_static(statement)).await;
         assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
     }
@@ -92,7 +102,8 @@ async fn every_statement_can_be_prepared_on_sqlite() {
 async fn every_statement_can_be_prepared_on_postgres() {
     let store = Store::on_postgres().await;
     let Engine::Postgres(engine) = &store.db.engine else { unreachable!() };
-    for statement in OF_BOTH.iter().chain(OF_POSTGRES) {
+    let others = [inventory::STATEMENTS_OF_POSTGRES, audit::read::STATEMENTS_OF_POSTGRES].concat();
+    for statement in OF_BOTH.iter().chain(OF_POSTGRES).copied().chain(of_both_in_parts()).chain(others) {
         let prepared = (&engine.pool).prepare(SqlStr::from_static(statement)).await;
         assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
     }

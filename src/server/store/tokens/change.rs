@@ -187,6 +187,35 @@ impl Db {
         Ok(ChangeOutcome::Changed)
     }
 
+    /// Revokes several tokens with all their secrets, each with its event. Those that were revoked before stay as they
+    /// are. How many were revoked.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn revoke_tokens(
+        &self,
+        tokens: &[(TokenKey, Draft)],
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut revoked = 0;
+        for (key, draft) in tokens {
+            let asked = query(sql::REVOKE_TOKEN)
+                .bind(key.id.as_uuid())
+                .bind(key.owner.as_uuid())
+                .bind(now.as_micros())
+                .bind(reason)
+                .bind(None::<i64>);
+            if asked.execute(&mut tx).await? > 0 {
+                self.append(&mut tx, draft, now).await?;
+                revoked += 1;
+            }
+        }
+        self.commit(tx, Touched::Everything).await?;
+        Ok(revoked)
+    }
+
     /// The token that a form with this key made.
     ///
     /// # Errors

@@ -23,8 +23,8 @@ pub struct TokenPage<'a> {
 }
 
 #[derive(sqlx::FromRow)]
-struct TokenColumns {
-    id: Uuid,
+pub(in crate::server::store) struct TokenColumns {
+    pub id: Uuid,
     name: String,
     description: String,
     scopes: String,
@@ -78,7 +78,7 @@ impl Db {
 }
 
 /// Gathers the rows of each token, which stand together.
-fn group(rows: Vec<TokenColumns>) -> Result<Vec<TokenRow>, StoreError> {
+pub(in crate::server::store) fn group(rows: Vec<TokenColumns>) -> Result<Vec<TokenRow>, StoreError> {
     let mut tokens: Vec<TokenRow> = Vec::new();
     for columns in rows {
         let secret = secret_row(&columns)?;
@@ -122,13 +122,18 @@ fn secret_row(columns: &TokenColumns) -> Result<SecretRow, StoreError> {
     })
 }
 
-/// A search text as a `LIKE` pattern in which every character means itself.
-fn like_pattern(search: &str) -> String {
+/// A search text as a `LIKE` pattern in which every character means itself, for text in lower case.
+pub(in crate::server::store) fn like_pattern(search: &str) -> String {
+    exact_pattern(&search.to_ascii_lowercase())
+}
+
+/// The same for text as it is.
+pub(in crate::server::store) fn exact_pattern(search: &str) -> String {
     if search.is_empty() {
         return String::new();
     }
     let mut pattern = String::from("%");
-    for c in search.to_ascii_lowercase().chars() {
+    for c in search.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

@@ -17,6 +17,7 @@ use crate::domain::user::User;
 
 pub use change::{AddOutcome, ChangeOutcome, Edit, NewSecret, NewToken};
 pub use list::TokenPage;
+pub(super) use list::{TokenColumns, exact_pattern, group, like_pattern};
 
 /// A token of somebody: whoever names another's token names nothing.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::commit::Change;
 use super::{Db, Engine, PlacedEvent, StoreError, Touched, audit};
-use crate::domain::audit::Draft;
+use crate::domain::audit::{Broken, Draft, Verifier};
 use crate::domain::time::Timestamp;
 use tables::{TABLES, Table};
 
@@ -68,8 +68,8 @@ pub enum TransferError {
         written: i64,
     },
     /// The audit log is not what it was.
-    #[error("the audit log is broken at event {0}. Nothing was moved")]
-    Chain(i64),
+    #[error("the audit log is broken: {0}. Nothing was moved")]
+    Chain(#[from] Broken),
 }
 
 impl From<sqlx::Error> for TransferError {
@@ -215,19 +215,19 @@ where
     rows.iter().map(|row| row.try_get(index)).collect()
 }
 
-/// Whether each event is bound to the one before it, as it was written.
+/// Whether the log is what was written.
 async fn verify_chain(tx: &mut Change) -> Result<(), TransferError> {
-    let (mut last, mut hash) = (0, [0; 32]);
+    let mut verifier = Verifier::default();
     loop {
-        let events = audit::events(&mut *tx, last, EVENTS).await?;
+        let after = verifier.last();
+        let events = audit::events(&mut *tx, after, EVENTS).await?;
         if events.is_empty() {
-            return Ok(());
+            return Ok(verifier.finish().map(drop)?);
         }
-        for PlacedEvent { event, hash: stored } in events {
-            if event.seq != last + 1 || event.prev_hash != hash || event.hash() != stored {
-                return Err(TransferError::Chain(event.seq));
-            }
-            (last, hash) = (event.seq, stored);
+        let mut values = audit::read::digests(&mut *tx, after, EVENTS).await?;
+        for PlacedEvent { event, hash } in events {
+            let values = values.remove(&event.seq).unwrap_or_default();
+            verifier.look(&event, hash, &values)?;
         }
     }
 }

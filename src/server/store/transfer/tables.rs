@@ -115,4 +115,6 @@ pub(super) const TABLES: &[Table] = &[
         name: "audit_personal",
         columns: &[("seq", Int), ("field", Text), ("user_id", Id), ("salt", Bytes), ("value", Text)],
     },
+    Table { name: "audit_of_users", columns: &[("user_id", Id), ("seq", Int)] },
+    Table { name: "audit_checkpoints", columns: &[("seq", Int), ("hash", Bytes), ("time", Int), ("signature", Bytes)] },
 ];

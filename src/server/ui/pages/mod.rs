@@ -6,6 +6,8 @@
     reason = "Leptos calls components by their name in a view and hands their properties over whole"
 )]
 
+pub mod activity;
+pub mod admin;
 pub mod api_docs;
 pub mod edit_token;
 pub mod error;
@@ -19,6 +21,7 @@ pub mod shown_once;
 pub mod token;
 pub mod tokens;
 
+pub use activity::ActivityPage;
 pub use api_docs::ApiDocsPage;
 pub use edit_token::{EditTokenForm, EditTokenPage};
 pub use error::ErrorPage;

@@ -1,5 +1,8 @@
 //! The audit log: appended to within the transaction of the change, read newest first.
 
+pub(super) mod read;
+pub(super) mod upkeep;
+
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -20,6 +23,7 @@ pub(super) const ADD_EVENT: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 pub(super) const ADD_PERSONAL: &str =
     "INSERT INTO audit_personal (seq, field, user_id, salt, value) VALUES ($1, $2, $3, $4, $5)";
+pub(super) const ADD_OF_USER: &str = "INSERT INTO audit_of_users (user_id, seq) VALUES ($1, $2)";
 pub(super) const LIST_HISTORY: &str = "
     SELECT e.time, e.action, e.actor_type, e.actor_id, e.changes,
         (SELECT p.value FROM audit_personal p WHERE p.seq = e.seq AND p.field = 'ip') AS ip
@@ -66,7 +70,7 @@ struct HistoryColumns {
 }
 
 #[derive(sqlx::FromRow)]
-struct EventColumns {
+pub(super) struct EventColumns {
     seq: i64,
     id: Uuid,
     time: i64,
@@ -105,7 +109,10 @@ impl Db {
         };
         let (event, values) = Event::place(draft, place, || entropy::bytes(&*self.entropy));
         add_event(tx, &event).await?;
-        add_personal_values(tx, seq, draft.subject, &values).await
+        for user in draft.users() {
+            query(ADD_OF_USER).bind(user.as_uuid()).bind(seq).execute(&mut *tx).await?;
+        }
+        add_personal_values(tx, draft, seq, &values).await
     }
 
     /// Writes an event that goes with no other change.
@@ -174,15 +181,15 @@ async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {
 
 async fn add_personal_values(
     tx: &mut Change,
+    draft: &Draft,
     seq: i64,
-    subject: Option<UserId>,
     values: &[PersonalValue],
 ) -> Result<(), StoreError> {
     for value in values {
         query(ADD_PERSONAL)
             .bind(seq)
             .bind(&value.field)
-            .bind(subject.map(UserId::as_uuid))
+            .bind(draft.owner_of(&value.field).map(UserId::as_uuid))
             .bind(value.salt.as_slice())
             .bind(&value.value)
             .execute(&mut *tx)
@@ -201,7 +208,7 @@ fn history_row(columns: HistoryColumns) -> Result<HistoryRow, StoreError> {
     })
 }
 
-fn placed_event(columns: EventColumns) -> Result<PlacedEvent, StoreError> {
+pub(super) fn placed_event(columns: EventColumns) -> Result<PlacedEvent, StoreError> {
     let personal: BTreeMap<String, String> = row::json(&columns.personal)?;
     let personal = personal.into_iter().map(|(field, text)| Ok((field, digest_from_hex(&text)?)));
     let event = Event {

@@ -1,0 +1,24 @@
+//! What the log was at a moment. Kept outside of the database, it shows that events were cut off or all written anew.
+
+use super::Digest;
+use crate::domain::time::Timestamp;
+
+/// The newest event at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its number.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: Digest,
+    /// The moment, to the second.
+    pub time: Timestamp,
+}
+
+impl Checkpoint {
+    /// What is signed (Ed25519, RFC 8032): four lines of text.
+    #[must_use]
+    pub fn message(&self) -> Vec<u8> {
+        let hash: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("hallpass audit checkpoint v1\n{}\n{hash}\n{}\n", self.seq, self.time.as_seconds()).into_bytes()
+    }
+}

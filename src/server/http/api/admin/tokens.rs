@@ -1,0 +1,175 @@
+//! Everybody's tokens.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::super::super::Web;
+use super::super::super::params::{Params, PathId};
+use super::super::super::session;
+use super::super::auth::ApiAdmin;
+use super::super::body::Body;
+use super::super::list::{cursor, limit, wrong};
+use super::super::tokens::token_id;
+use super::super::{ApiError, answer};
+use super::filter::FilterText;
+use super::wire::{
+    AdminRevokeRequest, BulkRequest, BulkResponse, IdentifyRequest, IdentifyResponse, InventoryParams,
+    InventoryResponse, OwnedResponse, read_mark, write_mark,
+};
+use crate::domain::reason::Reason;
+use crate::server::service::admin::{Bulk, InventoryFilter, ListInventory, MarkKey, Order, OwnedView, OwnerView};
+use crate::server::service::authority::Administrator;
+
+/// List everybody's tokens
+#[utoipa::path(get, path = "/api/v1/admin/tokens", tag = "administration", params(InventoryParams), responses(
+    (status = 200, body = InventoryResponse),
+    (status = 422, description = "A parameter cannot be accepted", content_type = "application/problem+json"),
+))]
+pub(in super::super) async fn list(
+    State(web): State<Web>,
+    ApiAdmin(administrator): ApiAdmin,
+    Params(params): Params<InventoryParams>,
+) -> Response {
+    answer(&web, async {
+        let order = order(params.sort.as_deref())?;
+        let after = cursor(params.cursor.as_deref(), |text| {
+            read_mark(text).filter(|mark| (order == Order::Name) == matches!(mark.key, MarkKey::Name(_)))
+        })?;
+        let wanted = ListInventory {
+            filter: params.filter().read(&web, &administrator).await?,
+            order,
+            after,
+            limit: limit(params.limit.as_deref())?,
+        };
+        let found = web.admin.list_tokens(&administrator, &wanted).await?;
+        Ok::<_, ApiError>(Json(InventoryResponse {
+            items: found.items.into_iter().map(OwnedResponse::from).collect(),
+            next_cursor: found.next.as_ref().map(write_mark),
+        }))
+    })
+    .await
+}
+
+fn order(text: Option<&str>) -> Result<Order, ApiError> {
+    match text.unwrap_or_default() {
+        "" | "created" => Ok(Order::Age),
+        "name" => Ok(Order::Name),
+        "unused" => Ok(Order::Use),
+        _ => Err(wrong("sort", "Please give one of: created, name, unused.").into()),
+    }
+}
+
+/// Anybody's token
+#[utoipa::path(get, path = "/api/v1/admin/tokens/{id}", tag = "administration", params(("id" = String, Path, description = "The token's id")), responses(
+    (status = 200, body = OwnedResponse),
+    (status = 404, description = "There is no such token", content_type = "application/problem+json"),
+))]
+pub(in super::super) async fn get(
+    State(web): State<Web>,
+    ApiAdmin(administrator): ApiAdmin,
+    PathId(id): PathId,
+) -> Response {
+    answer(&web, async {
+        let (token, owner) = web.tokens.get_anybodys(&administrator, token_id(&id)?).await?;
+        let owned = OwnedView { token, owner: OwnerView::from(&owner) };
+        Ok::<_, ApiError>(Json(OwnedResponse::from(owned)))
+    })
+    .await
+}
+
+/// Revoke anybody's token
+///
+/// For ever; also answered like this when it was revoked before. From the moment of the answer the token is refused. The
+/// owner is shown the reason.
+#[utoipa::path(post, path = "/api/v1/admin/tokens/{id}/revoke", tag = "administration", request_body = AdminRevokeRequest, params(("id" = String, Path, description = "The token's id")), responses(
+    (status = 204, description = "The token is revoked"),
+    (status = 404, description = "There is no such token", content_type = "application/problem+json"),
+    (status = 422, description = "The reason is missing", content_type = "application/problem+json"),
+))]
+pub(in super::super) async fn revoke(
+    State(web): State<Web>,
+    ApiAdmin(administrator): ApiAdmin,
+    PathId(id): PathId,
+    Body(body): Body<AdminRevokeRequest>,
+) -> Response {
+    answer(&web, async {
+        let reason = required_reason(body.reason.as_deref())?;
+        web.tokens.revoke_anybodys(&administrator, token_id(&id)?, reason).await?;
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+fn required_reason(text: Option<&str>) -> Result<Reason, ApiError> {
+    let reason = Reason::parse(text.unwrap_or_default()).map_err(|error| wrong("reason", &error.to_string()))?;
+    reason.ok_or_else(|| wrong("reason", "Please say why. The owner is shown it.").into())
+}
+
+/// Revoke many tokens
+///
+/// For ever. With `dry_run` nothing is changed. One request revokes at most 10,000 tokens: repeat it until nothing
+/// matches. Needs a fresh login.
+#[utoipa::path(post, path = "/api/v1/admin/tokens/revoke", tag = "administration", request_body = BulkRequest, responses(
+    (status = 200, body = BulkResponse),
+    (status = 403, description = "The login is not fresh enough; `login_url` says where to log in again", content_type = "application/problem+json"),
+    (status = 422, description = "The filter is empty or a value cannot be accepted", content_type = "application/problem+json"),
+    (status = 503, description = "It stopped in the middle; `detail` says how many are revoked", content_type = "application/problem+json"),
+))]
+pub(in super::super) async fn revoke_all(
+    State(web): State<Web>,
+    ApiAdmin(administrator): ApiAdmin,
+    Body(body): Body<BulkRequest>,
+) -> Response {
+    answer(&web, async {
+        let bulk = Bulk {
+            filter: required_filter(&body.filter, &web, &administrator).await?,
+            reason: required_reason(body.reason.as_deref())?,
+        };
+        let outcome = if body.dry_run {
+            let preview = web.admin.preview(&administrator, &bulk.filter, 0).await;
+            preview.map(|(matched, _)| BulkResponse { matched, revoked: 0 })
+        } else {
+            let outcome = web.admin.revoke_all(&administrator, &bulk).await;
+            outcome.map(|outcome| BulkResponse { matched: outcome.matched, revoked: outcome.revoked })
+        };
+        let provider = &administrator.caller().user.provider;
+        let login = || session::fresh_login_path(provider, "/admin/tokens");
+        outcome.map(Json).map_err(|error| ApiError::with_login(error, &web, login))
+    })
+    .await
+}
+
+/// Nobody revokes everything because a field was left out.
+async fn required_filter(
+    text: &FilterText,
+    web: &Web,
+    administrator: &Administrator,
+) -> Result<InventoryFilter, ApiError> {
+    let filter = text.read(web, administrator).await?;
+    if filter == InventoryFilter::default() {
+        let message =
+            "Please give at least one of: ids, user, q, state, scope, created_before, unused_since, expires_within.";
+        return Err(wrong("filter", message).into());
+    }
+    Ok(filter)
+}
+
+/// Whose token is this?
+///
+/// Takes a token, a log line with one, or an id. The text is neither kept nor logged.
+#[utoipa::path(post, path = "/api/v1/admin/identify", tag = "administration", request_body = IdentifyRequest, responses(
+    (status = 200, body = IdentifyResponse),
+))]
+pub(in super::super) async fn identify(
+    State(web): State<Web>,
+    ApiAdmin(administrator): ApiAdmin,
+    Body(body): Body<IdentifyRequest>,
+) -> Response {
+    answer(&web, async {
+        let found = web.admin.identify(&administrator, &body.token).await?.into_iter().next();
+        Ok::<_, ApiError>(Json(IdentifyResponse::from(found)))
+    })
+    .await
+}

@@ -1,0 +1,87 @@
+//! What administrators do: find anybody's tokens and users, and end what must not go on.
+
+mod bulk;
+mod identify;
+mod inventory;
+mod people;
+
+use std::sync::Arc;
+
+use crate::domain::id::UserId;
+use crate::domain::secret::Prefix;
+use crate::domain::time::{Clock, Timestamp};
+use crate::domain::user::User;
+use crate::domain::view::TokenView;
+use crate::server::store::{Db, StateRules};
+
+use super::sessions::Sessions;
+use super::tokens::Tokens;
+
+pub use bulk::{BULK_MAX, Bulk, BulkOutcome};
+pub use identify::Identified;
+pub use inventory::{Inventory, ListInventory};
+pub use people::{People, Person};
+
+pub use crate::server::store::{InventoryFilter, Mark, MarkKey, Order, PeopleFilter};
+
+/// The use cases of administrators.
+#[derive(Clone)]
+pub struct Admin {
+    db: Db,
+    tokens: Tokens,
+    prefixes: Arc<[Prefix]>,
+    sessions: Sessions,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").finish_non_exhaustive()
+    }
+}
+
+/// A token with its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedView {
+    /// The token.
+    pub token: TokenView,
+    /// Its owner.
+    pub owner: OwnerView,
+}
+
+/// Whose a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnerView {
+    /// The stable id.
+    pub id: UserId,
+    /// The name to show.
+    pub username: String,
+    /// E-mail, where known.
+    pub email: Option<String>,
+}
+
+impl From<&User> for OwnerView {
+    fn from(user: &User) -> Self {
+        Self { id: user.id, username: user.profile.username.clone(), email: user.profile.email.clone() }
+    }
+}
+
+impl Admin {
+    /// From its parts. Tokens are recognised by these prefixes.
+    #[must_use]
+    pub fn new(db: Db, tokens: Tokens, prefixes: Arc<[Prefix]>, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
+        Self { db, tokens, prefixes, sessions, clock }
+    }
+
+    /// The moments on which states depend under the present policy.
+    fn rules(&self, now: Timestamp) -> StateRules {
+        let policy = self.tokens.policy();
+        let ago = |span: Option<std::time::Duration>| span.map_or(Timestamp::from_seconds(0), |span| now.minus(span));
+        StateRules {
+            now,
+            oldest: now.minus(policy.lifetime.max),
+            away_since: ago(policy.owner_max_login_age),
+            idle_since: ago(policy.idle_suspend),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Users: found, locked out, let in again, erased; and their sessions.
+
+use super::Admin;
+use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::reason::Reason;
+use crate::domain::user::User;
+use crate::domain::view::SessionView;
+use crate::server::service::authority::Administrator;
+use crate::server::service::tokens::TokenError;
+use crate::server::store::{PeopleFilter, PersonRow};
+
+/// A user with what they have.
+pub type Person = PersonRow;
+
+/// Part of all users.
+#[derive(Clone, Debug)]
+pub struct People {
+    /// The users.
+    pub items: Vec<Person>,
+    /// Where the next part begins, if there is one: a name in lower case, and an id.
+    pub next: Option<(String, UserId)>,
+}
+
+impl Admin {
+    /// Users by name.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn list_people(&self, _: &Administrator, filter: &PeopleFilter) -> Result<People, TokenError> {
+        let now = self.clock.now();
+        let asked = PeopleFilter { limit: filter.limit + 1, ..filter.clone() };
+        let mut items = self.db.list_people(&asked, now, now.minus(self.sessions.longest())).await?;
+        let more = items.len() > filter.limit as usize;
+        items.truncate(filter.limit as usize);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|last| (last.user.profile.username.to_ascii_lowercase(), last.user.id));
+        Ok(People { items, next })
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// When there is none with that id, or the store cannot be asked.
+    pub async fn person(&self, _: &Administrator, id: UserId) -> Result<User, TokenError> {
+        self.user(id).await
+    }
+
+    async fn user(&self, id: UserId) -> Result<User, TokenError> {
+        self.db.lookup_user(id).await?.ok_or(TokenError::NoSuchUser)
+    }
+
+    /// The user with a name, if it is one person's.
+    ///
+    /// # Errors
+    /// When there is none, there are several, or the store cannot be asked.
+    pub async fn person_named(&self, _: &Administrator, name: &str) -> Result<User, TokenError> {
+        let mut found = self.db.find_people_named(name).await?;
+        match found.len() {
+            1 => found.pop().ok_or(TokenError::NoSuchUser),
+            0 => Err(TokenError::NoSuchUser),
+            _ => Err(TokenError::Conflict("Several users have this name. Please give the id of one.".to_owned())),
+        }
+    }
+
+    /// Locks a user out: sessions end, tokens are refused until the user is let in again. Nobody locks themselves out.
+    ///
+    /// # Errors
+    /// When there is no such user, it is the administrator, or the store cannot be asked.
+    pub async fn disable(
+        &self,
+        administrator: &Administrator,
+        id: UserId,
+        reason: Option<&Reason>,
+    ) -> Result<(), TokenError> {
+        let caller = administrator.caller();
+        if caller.user.id == id {
+            let why = "You cannot disable yourself: nobody might be left to let you in again.";
+            return Err(TokenError::Conflict(why.to_owned()));
+        }
+        self.lock_out(caller.party(), Some(caller.user.id), id, reason, &caller.origin).await
+    }
+
+    /// The same from the command line of the server, where nobody can be locked out by it.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store cannot be asked.
+    pub async fn disable_as_operator(&self, id: UserId, reason: Option<&Reason>) -> Result<(), TokenError> {
+        self.lock_out(Party::OPERATOR, None, id, reason, &Origin::default()).await
+    }
+
+    async fn lock_out(
+        &self,
+        actor: Party,
+        by: Option<UserId>,
+        id: UserId,
+        reason: Option<&Reason>,
+        origin: &Origin,
+    ) -> Result<(), TokenError> {
+        let user = self.user(id).await?;
+        let draft = about(Action::UserDisabled, actor, &user, origin).because(reason);
+        let done = self.db.disable_user(id, by, &draft, self.clock.now()).await?;
+        if !done && self.user(id).await?.disabled_at.is_none() {
+            let why = "You were disabled yourself meanwhile.";
+            return Err(TokenError::Conflict(why.to_owned()));
+        }
+        Ok(self.db.settled().await?)
+    }
+
+    /// Lets a user in again. Tokens that were not revoked meanwhile are good again.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store cannot be asked.
+    pub async fn enable(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
+        let caller = administrator.caller();
+        self.let_in(caller.party(), id, &caller.origin).await
+    }
+
+    /// The same from the command line of the server.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store cannot be asked.
+    pub async fn enable_as_operator(&self, id: UserId) -> Result<(), TokenError> {
+        self.let_in(Party::OPERATOR, id, &Origin::default()).await
+    }
+
+    async fn let_in(&self, actor: Party, id: UserId, origin: &Origin) -> Result<(), TokenError> {
+        let user = self.user(id).await?;
+        let draft = about(Action::UserEnabled, actor, &user, origin);
+        self.db.enable_user(id, &draft, self.clock.now()).await?;
+        Ok(self.db.settled().await?)
+    }
+
+    /// Removes what is known of a person, at the command line of the server: names, addresses and their own words, also
+    /// from the audit log, which stays whole. Their tokens are revoked.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store cannot be asked.
+    pub async fn erase_as_operator(&self, id: UserId) -> Result<(), TokenError> {
+        // Nothing personal in the event that says so.
+        let object = Party { kind: "user", id: Some(id.to_string()), name: None };
+        let draft = Draft::new(Action::UserErased, Party::OPERATOR, object, &Origin::default()).about(id);
+        match self.db.erase_user(id, &draft, self.clock.now()).await? {
+            true => Ok(self.db.settled().await?),
+            false => Err(TokenError::NoSuchUser),
+        }
+    }
+
+    /// A user's open sessions.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn sessions(&self, _: &Administrator, user: UserId) -> Result<Vec<SessionView>, TokenError> {
+        Ok(self.sessions.list(user).await?)
+    }
+
+    /// Ends a user's sessions: one, or all where none is named. How many there were.
+    ///
+    /// # Errors
+    /// When there is no such user, or the store cannot be asked.
+    pub async fn end_sessions(
+        &self,
+        administrator: &Administrator,
+        user: UserId,
+        only: Option<SessionId>,
+    ) -> Result<usize, TokenError> {
+        let caller = administrator.caller();
+        let user = self.user(user).await?;
+        let open = self.sessions(administrator, user.id).await?;
+        let ending = open.into_iter().filter(|session| only.is_none_or(|only| only == session.id));
+        let end = |session: SessionView| {
+            let object = Party::session(session.id);
+            let draft = Draft::new(Action::SessionEnded, caller.party(), object, &caller.origin);
+            (session.id, draft.about(user.id).on_behalf_of(user.id))
+        };
+        let ending: Vec<_> = ending.map(end).collect();
+        Ok(self.db.end_sessions_of(user.id, &ending, self.clock.now()).await?)
+    }
+}
+
+fn about(action: Action, actor: Party, user: &User, origin: &Origin) -> Draft {
+    Draft::new(action, actor, Party::user(user.id, &user.profile.username), origin).about(user.id)
+}

@@ -1,0 +1,226 @@
+//! Reading the audit log: one's own events, and for administrators all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::domain::audit::{Action, Broken, Checkpoint, Draft, Origin, Party, Verified};
+use crate::domain::id::UserId;
+use crate::domain::time::{Clock, Timestamp};
+use crate::server::store::{Db, LogRow, StoreError};
+
+pub use crate::server::store::LogFilter;
+
+use super::Caller;
+use super::authority::Administrator;
+
+/// Looks into the audit log.
+#[derive(Clone)]
+pub struct Log {
+    db: Db,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
+}
+
+/// Somebody or something in an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartyView {
+    /// `user`, `token`, `session`, `key`, `operator`, `system` and the like.
+    pub kind: String,
+    /// Its id, where it has one.
+    pub id: Option<String>,
+    /// Its name at the time, unless it was erased.
+    pub name: Option<String>,
+}
+
+/// An event as it may be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventView {
+    /// Gap-free number.
+    pub seq: i64,
+    /// Id.
+    pub id: String,
+    /// When.
+    pub time: Timestamp,
+    /// The action's name.
+    pub action: String,
+    /// Who did it.
+    pub actor: PartyView,
+    /// For whom, if not for the actor.
+    pub on_behalf_of: Option<String>,
+    /// What it was done to.
+    pub object: PartyView,
+    /// `done` or `refused`.
+    pub result: String,
+    /// A code, or somebody's own words, or both.
+    pub reason: Option<String>,
+    /// The request.
+    pub request_id: Option<String>,
+    /// From where.
+    pub ip: Option<String>,
+    /// With what.
+    pub user_agent: Option<String>,
+    /// Attributes before and after.
+    pub changes: BTreeMap<String, (Option<String>, Option<String>)>,
+}
+
+/// Part of the log, newest first.
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// The events.
+    pub items: Vec<EventView>,
+    /// The next part lies before this number, if there is one.
+    pub next: Option<i64>,
+}
+
+impl Log {
+    /// Of a store.
+    #[must_use]
+    pub const fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
+        Self { db, clock }
+    }
+
+    /// The caller's own events: what they did, and what was done to what is theirs.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn own(
+        &self,
+        caller: &Caller,
+        filter: &LogFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Events, StoreError> {
+        let filter = LogFilter { user: Some(caller.user.id), ..filter.clone() };
+        let mut events = self.list(&filter, before, limit).await?;
+        for event in &mut events.items {
+            event.hide_from(caller.user.id);
+        }
+        Ok(events)
+    }
+
+    /// Everybody's events.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn all(
+        &self,
+        _: &Administrator,
+        filter: &LogFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Events, StoreError> {
+        self.list(filter, before, limit).await
+    }
+
+    /// A part of everybody's events for a file; the first part writes down that it was taken.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn export(
+        &self,
+        administrator: &Administrator,
+        filter: &LogFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Events, StoreError> {
+        if before.is_none() {
+            let caller = administrator.caller();
+            let draft = Draft::new(Action::AuditExported, caller.party(), Party::AUDIT, &caller.origin);
+            self.db.record(&draft.about(caller.user.id), self.clock.now()).await?;
+        }
+        self.list(filter, before, limit).await
+    }
+
+    /// The same at the command line of the server.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn export_as_operator(
+        &self,
+        filter: &LogFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Events, StoreError> {
+        if before.is_none() {
+            let draft = Draft::new(Action::AuditExported, Party::OPERATOR, Party::AUDIT, &Origin::default());
+            self.db.record(&draft, self.clock.now()).await?;
+        }
+        self.list(filter, before, limit).await
+    }
+
+    /// Whether the log is what was written. Says now and then how many events it has seen.
+    ///
+    /// # Errors
+    /// When the store cannot be asked. Where the log is broken, if it is.
+    pub async fn verify(
+        &self,
+        checkpoints: impl IntoIterator<Item = Checkpoint>,
+        report: impl FnMut(i64),
+    ) -> Result<Result<Verified, Broken>, StoreError> {
+        self.db.verify_log(checkpoints, report).await
+    }
+
+    async fn list(&self, filter: &LogFilter, before: Option<i64>, limit: u32) -> Result<Events, StoreError> {
+        let mut rows = self.db.list_log(filter, before, limit + 1).await?;
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
+        let next = rows.last().filter(|_| more).map(|last| last.placed.event.seq);
+        Ok(Events { items: rows.into_iter().map(EventView::from).collect(), next })
+    }
+}
+
+impl EventView {
+    /// What tells of somebody else who acted is theirs: their name, address and program.
+    fn hide_from(&mut self, reader: UserId) {
+        let is_theirs = self.actor.kind == "user" && self.actor.id.as_deref() != Some(&reader.to_string());
+        if is_theirs {
+            self.actor = PartyView { kind: "administrator".to_owned(), id: None, name: None };
+            (self.ip, self.user_agent) = (None, None);
+        }
+    }
+}
+
+impl From<LogRow> for EventView {
+    fn from(row: LogRow) -> Self {
+        let LogRow { placed, mut values } = row;
+        let event = placed.event;
+        let mut changes = event.changes;
+        for (field, value) in &values {
+            let Some((name, side)) = field.strip_prefix("changes.").and_then(|field| field.rsplit_once('.')) else {
+                continue;
+            };
+            let change = changes.entry(name.to_owned()).or_default();
+            if side == "from" { change.0 = Some(value.clone()) } else { change.1 = Some(value.clone()) }
+        }
+        let party = |(kind, id): (String, Option<String>), name| PartyView { kind, id, name };
+        Self {
+            seq: event.seq,
+            id: event.id.to_string(),
+            time: event.time,
+            action: event.action,
+            actor: party(event.actor, values.remove("actor_name")),
+            on_behalf_of: event.on_behalf_of,
+            object: party(event.object, values.remove("object_name")),
+            result: event.result,
+            reason: reason(event.reason, values.remove("reason_text")),
+            request_id: event.request_id,
+            ip: values.remove("ip"),
+            user_agent: values.remove("user_agent"),
+            changes,
+        }
+    }
+}
+
+/// As it was given: a code, words, or both.
+fn reason(code: Option<String>, text: Option<String>) -> Option<String> {
+    match (code, text) {
+        (Some(code), Some(text)) if code != "other" => Some(format!("{code}: {text}")),
+        (_, Some(text)) => Some(text),
+        (code, None) => code,
+    }
+}

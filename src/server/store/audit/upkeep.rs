@@ -1,0 +1,112 @@
+//! Looking after the log: checkpoints, and the removal of personal values.
+
+use super::digest;
+use crate::domain::audit::{Checkpoint, Draft};
+use crate::domain::id::UserId;
+use crate::domain::time::Timestamp;
+use crate::server::store::query::query;
+use crate::server::store::{Db, StoreError, Touched, row};
+
+const ADD_CHECKPOINT: &str =
+    "INSERT INTO audit_checkpoints (seq, hash, time, signature) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+const LIST_CHECKPOINTS: &str = "SELECT seq, hash, time, signature FROM audit_checkpoints ORDER BY seq";
+const FIND_LAST_CHECKPOINT: &str = "SELECT seq FROM audit_checkpoints ORDER BY seq DESC LIMIT 1";
+const LOOKUP_HASH: &str = "SELECT hash FROM audit_events WHERE seq = $1";
+const ERASE_VALUES: &str = "DELETE FROM audit_personal WHERE user_id = $1";
+const ERASE_USER: &str = "
+    UPDATE users SET username = 'erased', email = NULL, roles = '[]', attributes = '{}',
+        disabled_at = coalesce(disabled_at, $2)
+    WHERE id = $1";
+const ERASE_TOKENS: &str = "
+    UPDATE tokens SET name = 'erased', description = '', last_used_ip = NULL,
+        revoked_at = coalesce(revoked_at, $2), revoked_reason = NULL, version = version + 1
+    WHERE owner_id = $1";
+const ERASE_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1";
+
+#[cfg(test)]
+pub(in crate::server::store) const STATEMENTS: &[&str] = &[
+    ADD_CHECKPOINT,
+    LIST_CHECKPOINTS,
+    FIND_LAST_CHECKPOINT,
+    LOOKUP_HASH,
+    ERASE_VALUES,
+    ERASE_USER,
+    ERASE_TOKENS,
+    ERASE_SESSIONS,
+];
+
+/// A checkpoint with its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// The signature over its message.
+    pub signature: Vec<u8>,
+}
+
+impl Db {
+    /// Writes down a checkpoint.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn add_checkpoint(&self, row: &CheckpointRow) -> Result<(), StoreError> {
+        let Checkpoint { seq, hash, time } = row.checkpoint;
+        let asked = query(ADD_CHECKPOINT).bind(seq).bind(hash.as_slice()).bind(time).bind(&row.signature);
+        asked.execute(self.writer()).await.map(drop)
+    }
+
+    /// All checkpoints that the database has.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_checkpoints(&self) -> Result<Vec<CheckpointRow>, StoreError> {
+        let rows: Vec<(i64, Vec<u8>, i64, Vec<u8>)> = query(LIST_CHECKPOINTS).fetch_all(self.reader()).await?;
+        let checkpoint = |(seq, hash, time, signature): (i64, Vec<u8>, i64, Vec<u8>)| {
+            let checkpoint = Checkpoint { seq, hash: digest(&hash)?, time: row::time(time) };
+            Ok(CheckpointRow { checkpoint, signature })
+        };
+        rows.into_iter().map(checkpoint).collect()
+    }
+
+    /// What a checkpoint made now would say, if there were events since the last one.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn next_checkpoint(&self, now: Timestamp) -> Result<Option<Checkpoint>, StoreError> {
+        let last: Option<(i64,)> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
+        let head: Option<(i64, Vec<u8>)> = query(super::FIND_HEAD).fetch_optional(self.reader()).await?;
+        let last = last.map_or(0, |(seq,)| seq);
+        let Some((seq, hash)) = head.filter(|(seq, _)| *seq > last) else { return Ok(None) };
+        // Seconds are what is signed.
+        let time = Timestamp::from_seconds(now.as_seconds());
+        Ok(Some(Checkpoint { seq, hash: digest(&hash)?, time }))
+    }
+
+    /// Whether the log has the event that a checkpoint names.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn agrees_with(&self, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+        let found: Option<(Vec<u8>,)> = query(LOOKUP_HASH).bind(checkpoint.seq).fetch_optional(self.reader()).await?;
+        Ok(found.is_some_and(|(hash,)| hash == checkpoint.hash))
+    }
+
+    /// Removes what is known of a person: from the log, their profile, their tokens and sessions. The tokens are revoked
+    /// and the user is disabled. `false` where there is no such user.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn erase_user(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let user = id.as_uuid();
+        if query(ERASE_USER).bind(user).bind(now).execute(&mut tx).await? == 0 {
+            return Ok(false);
+        }
+        query(ERASE_TOKENS).bind(user).bind(now).execute(&mut tx).await?;
+        query(ERASE_SESSIONS).bind(user).execute(&mut tx).await?;
+        query(ERASE_VALUES).bind(user).execute(&mut tx).await?;
+        self.append(&mut tx, draft, now).await?;
+        self.commit(tx, Touched::Owner(id)).await?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,139 @@
+//! The statements. `$1` and so on mean the same in all of one kind.
+
+/// Columns of a token with one of its secrets and its owner, from tokens that are given as `t`.
+macro_rules! rows_of {
+    ($tokens:expr, $order:literal) => {
+        concat!(
+            "SELECT t.id, t.name, t.description, t.scopes, t.allowed_ips, t.created_at, t.revoked_at, t.revoked_reason,
+                t.last_used_at, t.last_used_ip, t.version,
+                s.id AS secret_id, s.state AS secret_state, s.created_at AS secret_created_at, s.expires_at, s.ends_at,
+                s.ended_at, s.expired_at, s.last_used_at AS secret_last_used_at,
+                u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
+            FROM (",
+            $tokens,
+            ") t JOIN secrets s ON s.token_id = t.id JOIN users u ON u.id = t.owner_id
+            ORDER BY ",
+            $order,
+            ", s.created_at DESC, s.state, s.id"
+        )
+    };
+}
+
+/// Looks at so many tokens (`$3`) behind a place (`$1`, `$2`) in an order, and gives at most `$4` of those that fit: text
+/// (`$5`), scope (`$6`), state (`$7` at `$8`; owners are away who logged in before `$9`, tokens idle that were not used
+/// since `$10`), unused since `$11`, owner (`$12`), made before `$13`, running out before `$14`.
+macro_rules! walk {
+    ($after:literal, $order:literal, $outer:literal) => {
+        rows_of!(
+            concat!(
+                "SELECT * FROM (SELECT * FROM tokens w WHERE ",
+                $after,
+                " ORDER BY ",
+                $order,
+                " LIMIT $3) w
+                WHERE ($5 = '' OR lower(name || ' ' || description) LIKE $5 ESCAPE '\\'
+                        OR owner_id IN (SELECT id FROM users
+                            WHERE lower(username) LIKE $5 ESCAPE '\\' OR lower(email) LIKE $5 ESCAPE '\\'))
+                    AND ($6 = '' OR ' ' || scopes || ' ' LIKE $6 ESCAPE '\\')
+                    AND ($7 = '' OR ($7 = 'revoked') = (revoked_at IS NOT NULL))
+                    AND ($7 <> 'expired' OR EXISTS (
+                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active'
+                            AND (e.expired_at IS NOT NULL OR e.expires_at <= $8)))
+                    AND ($7 <> 'suspended' OR coalesce(last_used_at, created_at) < $10 OR owner_id IN (
+                        SELECT id FROM users WHERE disabled_at IS NOT NULL OR last_login_at < $9))
+                    AND (coalesce(last_used_at, created_at) < $11 OR $11 IS NULL)
+                    AND (owner_id = $12 OR $12 IS NULL)
+                    AND (created_at < $13 OR $13 IS NULL)
+                    AND ($14 IS NULL OR EXISTS (
+                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active' AND e.expires_at < $14))
+                ORDER BY ",
+                $order,
+                " LIMIT $4"
+            ),
+            $outer
+        )
+    };
+}
+
+pub const WALK_BY_AGE: &str =
+    walk!("(created_at < $1 OR (created_at = $1 AND id > $2))", "created_at DESC, id", "t.created_at DESC, t.id");
+pub const WALK_BY_NAME: &str =
+    walk!("(lower(name) > $1 OR (lower(name) = $1 AND id > $2))", "lower(name), id", "lower(t.name), t.id");
+pub const WALK_BY_USE: &str = walk!(
+    "(coalesce(last_used_at, created_at) > $1 OR (coalesce(last_used_at, created_at) = $1 AND id > $2))",
+    "coalesce(last_used_at, created_at), id",
+    "coalesce(t.last_used_at, t.created_at), t.id"
+);
+
+/// The last of the tokens that a walk has looked at.
+macro_rules! end_of_walk {
+    ($key:literal, $after:literal, $order:literal) => {
+        concat!("SELECT ", $key, ", id FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT 1 OFFSET $3")
+    };
+}
+
+pub const END_BY_AGE: &str =
+    end_of_walk!("created_at", "(created_at < $1 OR (created_at = $1 AND id > $2))", "created_at DESC, id");
+pub const END_BY_NAME: &str =
+    end_of_walk!("lower(name)", "(lower(name) > $1 OR (lower(name) = $1 AND id > $2))", "lower(name), id");
+pub const END_BY_USE: &str = end_of_walk!(
+    "coalesce(last_used_at, created_at)",
+    "(coalesce(last_used_at, created_at) > $1 OR (coalesce(last_used_at, created_at) = $1 AND id > $2))",
+    "coalesce(last_used_at, created_at), id"
+);
+
+/// Tokens by their ids.
+pub const LIST_OF_SQLITE: &str =
+    rows_of!("SELECT * FROM tokens WHERE id IN (SELECT unhex(value) FROM json_each($1))", "t.created_at DESC, t.id");
+pub const LIST_OF_POSTGRES: &str = rows_of!("SELECT * FROM tokens WHERE id = ANY ($1)", "t.created_at DESC, t.id");
+
+/// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that.
+pub const FIND_TEXT_OF_SQLITE: &str = "
+    SELECT t.id FROM token_texts x JOIN tokens t ON t.number = x.rowid WHERE x.text LIKE $1 LIMIT $2";
+pub const FIND_TEXT_OF_POSTGRES: &str = "
+    SELECT id FROM tokens WHERE lower(name || ' ' || description) LIKE $1 ESCAPE '\\' LIMIT $2";
+pub const FIND_SCOPE_OF_SQLITE: &str = "
+    SELECT t.id FROM token_texts x JOIN tokens t ON t.number = x.rowid WHERE x.scopes LIKE $1 LIMIT $2";
+pub const FIND_SCOPE_OF_POSTGRES: &str = "SELECT id FROM tokens WHERE scopes LIKE $1 ESCAPE '\\' LIMIT $2";
+
+pub const FIND_OWNER_TEXT: &str = "
+    SELECT t.id FROM users u JOIN tokens t ON t.owner_id = u.id
+    WHERE lower(u.username) LIKE $1 ESCAPE '\\' OR lower(u.email) LIKE $1 ESCAPE '\\' LIMIT $2";
+pub const FIND_OWNED: &str = "SELECT id FROM tokens WHERE owner_id = $1 LIMIT $2";
+pub const FIND_ID: &str = "SELECT id FROM tokens WHERE id >= $1 AND id <= $2 LIMIT $3";
+pub const FIND_SECRET: &str = "SELECT token_id FROM secrets WHERE id >= $1 AND id < $2 LIMIT $3";
+pub const FIND_REVOKED: &str = "SELECT id FROM tokens WHERE revoked_at IS NOT NULL LIMIT $1";
+/// What ran out, or would under a shorter longest lifetime.
+pub const FIND_EXPIRED: &str = "
+    SELECT token_id FROM secrets WHERE state = 'active' AND expires_at <= $1
+    UNION SELECT token_id FROM secrets WHERE state = 'active' AND created_at <= $2 LIMIT $3";
+pub const FIND_SUSPENDED: &str = "
+    SELECT t.id FROM users u JOIN tokens t ON t.owner_id = u.id
+    WHERE (u.disabled_at IS NOT NULL OR u.last_login_at < $1) AND t.revoked_at IS NULL
+    UNION SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $2 AND revoked_at IS NULL LIMIT $3";
+pub const FIND_EXPIRING: &str = "
+    SELECT token_id FROM secrets WHERE state = 'active' AND expires_at > $1 AND expires_at < $2 LIMIT $3";
+pub const FIND_UNUSED: &str = "SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $1 LIMIT $2";
+
+#[cfg(test)]
+pub const STATEMENTS: &[&str] = &[
+    WALK_BY_AGE,
+    WALK_BY_NAME,
+    WALK_BY_USE,
+    END_BY_AGE,
+    END_BY_NAME,
+    END_BY_USE,
+    FIND_OWNER_TEXT,
+    FIND_OWNED,
+    FIND_ID,
+    FIND_SECRET,
+    FIND_REVOKED,
+    FIND_EXPIRED,
+    FIND_SUSPENDED,
+    FIND_EXPIRING,
+    FIND_UNUSED,
+];
+#[cfg(test)]
+pub const STATEMENTS_OF_SQLITE: &[&str] = &[LIST_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
+#[cfg(test)]
+pub const STATEMENTS_OF_POSTGRES: &[&str] = &[LIST_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];

@@ -1,0 +1,204 @@
+//! Users as administrators see them: listed, locked out and let in again, with their sessions.
+
+use uuid::Uuid;
+
+use super::query::query;
+use super::tokens::like_pattern;
+use super::users::{UserColumns, user};
+use super::{Db, SessionRow, StoreError, Touched, row};
+use crate::domain::audit::Draft;
+use crate::domain::id::{SessionId, UserId};
+use crate::domain::time::Timestamp;
+use crate::domain::user::User;
+
+const LIST_PEOPLE: &str = "
+    SELECT u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at, u.created_at,
+        (SELECT count(*) FROM tokens t JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
+            WHERE t.owner_id = u.id AND t.revoked_at IS NULL AND s.expired_at IS NULL
+                AND (s.expires_at IS NULL OR s.expires_at > $6)) AS tokens,
+        (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at > $7) AS sessions
+    FROM (
+        SELECT * FROM users
+        WHERE (lower(username) > $1 OR (lower(username) = $1 AND id > $2))
+            AND ($3 = '' OR lower(username) LIKE $3 ESCAPE '\\' OR lower(email) LIKE $3 ESCAPE '\\')
+            AND ($4 = '' OR ($4 = 'disabled') = (disabled_at IS NOT NULL))
+        ORDER BY lower(username), id LIMIT $5
+    ) u
+    ORDER BY lower(u.username), u.id";
+const FIND_NAMED: &str = "
+    SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
+    FROM users WHERE lower(username) = $1 ORDER BY id LIMIT 2";
+const DISABLE_USER: &str = "
+    UPDATE users SET disabled_at = $2
+    WHERE id = $1 AND disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM users WHERE id = $3 AND disabled_at IS NOT NULL)";
+const ENABLE_USER: &str = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+const END_SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
+const LIST_SESSIONS: &str = "
+    SELECT id, user_id, provider, auth_time, created_at, last_seen_at FROM sessions
+    WHERE user_id = $1 AND ended_at IS NULL AND created_at > $2 AND last_seen_at > $3
+    ORDER BY last_seen_at DESC, id LIMIT 100";
+const END_SESSION_OF: &str = "UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id = $2 AND ended_at IS NULL";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: &[&str] =
+    &[LIST_PEOPLE, FIND_NAMED, DISABLE_USER, ENABLE_USER, END_SESSIONS, LIST_SESSIONS, END_SESSION_OF];
+
+/// Which users.
+#[derive(Clone, Debug, Default)]
+pub struct PeopleFilter {
+    /// Part of the name or the address.
+    pub text: String,
+    /// Only those who are disabled, or only those who are not.
+    pub disabled: Option<bool>,
+    /// Only those who come after this one in the order of the list: the name in lower case, and the id.
+    pub after: Option<(String, UserId)>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A user with what they have.
+#[derive(Clone, Debug)]
+pub struct PersonRow {
+    /// The user.
+    pub user: User,
+    /// The first login.
+    pub created_at: Timestamp,
+    /// Tokens that have not run out and were not revoked.
+    pub tokens: i64,
+    /// Open sessions.
+    pub sessions: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct PersonColumns {
+    #[sqlx(flatten)]
+    user: UserColumns,
+    created_at: i64,
+    tokens: i64,
+    sessions: i64,
+}
+
+impl Db {
+    /// Users by name. Sessions count that began after `sessions_since`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_people(
+        &self,
+        filter: &PeopleFilter,
+        now: Timestamp,
+        sessions_since: Timestamp,
+    ) -> Result<Vec<PersonRow>, StoreError> {
+        let (name, id) = match &filter.after {
+            Some((name, id)) => (name.as_str(), id.as_uuid()),
+            None => ("", Uuid::nil()),
+        };
+        let state = match filter.disabled {
+            Some(true) => "disabled",
+            Some(false) => "enabled",
+            None => "",
+        };
+        let asked = query(LIST_PEOPLE)
+            .bind(name)
+            .bind(id)
+            .bind(like_pattern(&filter.text))
+            .bind(state)
+            .bind(filter.limit)
+            .bind(now)
+            .bind(sessions_since);
+        let rows: Vec<PersonColumns> = asked.fetch_all(self.reader()).await?;
+        let person = |columns: PersonColumns| {
+            Ok(PersonRow {
+                user: user(columns.user)?,
+                created_at: row::time(columns.created_at),
+                tokens: columns.tokens,
+                sessions: columns.sessions,
+            })
+        };
+        rows.into_iter().map(person).collect()
+    }
+
+    /// Users with a name, two at most: names are not unique.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_people_named(&self, name: &str) -> Result<Vec<User>, StoreError> {
+        let rows = query(FIND_NAMED).bind(name.to_ascii_lowercase()).fetch_all(self.reader()).await?;
+        rows.into_iter().map(user).collect()
+    }
+
+    /// Locks a user out and ends their sessions. `by` is who wants it, if it is somebody who may be locked out themselves
+    /// meanwhile: then nothing happens, as when the user was locked out before, and the answer is `false`.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn disable_user(
+        &self,
+        id: UserId,
+        by: Option<UserId>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let asked = query(DISABLE_USER).bind(id.as_uuid()).bind(now).bind(by.map(UserId::as_uuid));
+        if asked.execute(&mut tx).await? == 0 {
+            return Ok(false);
+        }
+        query(END_SESSIONS).bind(id.as_uuid()).bind(now).execute(&mut tx).await?;
+        self.append(&mut tx, draft, now).await?;
+        self.commit(tx, Touched::Owner(id)).await?;
+        Ok(true)
+    }
+
+    /// Lets a user in again. `false` when they were not locked out.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn enable_user(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        if query(ENABLE_USER).bind(id.as_uuid()).execute(&mut tx).await? == 0 {
+            return Ok(false);
+        }
+        self.append(&mut tx, draft, now).await?;
+        self.commit(tx, Touched::Owner(id)).await?;
+        Ok(true)
+    }
+
+    /// Somebody's open sessions that began and were seen after these moments, the latest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_sessions(
+        &self,
+        user: UserId,
+        began_since: Timestamp,
+        seen_since: Timestamp,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let asked = query(LIST_SESSIONS).bind(user.as_uuid()).bind(began_since).bind(seen_since);
+        let rows = asked.fetch_all(self.reader()).await?;
+        Ok(rows.into_iter().map(super::sessions::session_row).collect())
+    }
+
+    /// Ends sessions of somebody, each with its event. How many had not ended before.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn end_sessions_of(
+        &self,
+        user: UserId,
+        sessions: &[(SessionId, Draft)],
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut ended = 0;
+        for (id, draft) in sessions {
+            let asked = query(END_SESSION_OF).bind(user.as_uuid()).bind(id.as_uuid()).bind(now);
+            if asked.execute(&mut tx).await? > 0 {
+                self.append(&mut tx, draft, now).await?;
+                ended += 1;
+            }
+        }
+        self.commit(tx, Touched::Nothing).await?;
+        Ok(ended)
+    }
+}

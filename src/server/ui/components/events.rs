@@ -1,0 +1,132 @@
+//! Events of the audit log, as a list.
+
+use leptos::prelude::*;
+
+use super::facts::When;
+use crate::domain::reason::Reason;
+use crate::domain::time::Timestamp;
+use crate::server::service::log::{EventView, PartyView};
+
+/// Whose eyes a list is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Somebody who looks at their own account.
+    Owner,
+    /// An administrator.
+    Administrator,
+}
+
+/// What actions are called where people read of them.
+pub const ACTIONS: &[(&str, &str)] = &[
+    ("token.created", "Token created"),
+    ("token.edited", "Token edited"),
+    ("token.regenerated", "Token regenerated"),
+    ("token.revoked", "Token revoked"),
+    ("token.expired", "Token expired"),
+    ("user.logged_in", "Logged in"),
+    ("user.login_refused", "Login refused"),
+    ("user.logged_out", "Logged out"),
+    ("user.disabled", "User disabled"),
+    ("user.enabled", "User enabled"),
+    ("user.erased", "Personal data erased"),
+    ("session.ended", "Session ended"),
+    ("key.rotated", "Signing key rotated"),
+    ("key.withdrawn", "Signing key withdrawn"),
+    ("audit.exported", "Log exported"),
+    ("restore.acknowledged", "Restore acknowledged"),
+    ("store.migrated", "Moved to another database"),
+];
+
+/// What an action is called.
+#[must_use]
+pub fn action_words(action: &str) -> String {
+    let known = ACTIONS.iter().find(|(name, _)| *name == action);
+    known.map_or_else(|| action.to_owned(), |(_, words)| (*words).to_owned())
+}
+
+/// Events in the order in which they are given.
+#[must_use]
+pub fn events(events: &[EventView], reader: Reader, now: Timestamp) -> AnyView {
+    let rows: Vec<_> = events.iter().map(|event| row(event, reader, now)).collect();
+    view! { <ol class="border-t border-base-300">{rows}</ol> }.into_any()
+}
+
+fn row(event: &EventView, reader: Reader, now: Timestamp) -> AnyView {
+    let refused = (event.result == "refused").then(|| view! { <span class="text-error">" · refused"</span> });
+    let details: Vec<_> = details(event, reader).into_iter().map(|text| view! { <p>{text}</p> }).collect();
+    view! {
+        <li class="grid gap-x-6 border-b border-base-300 py-3 sm:grid-cols-[10rem_1fr]">
+            <span class="text-muted"><When at=event.time now/></span>
+            <div class="min-w-0">
+                <p>
+                    <span class="font-medium">{action_words(&event.action)}</span>
+                    {object(event, reader)}
+                    {refused}
+                </p>
+                <div class="text-sm text-muted">{details}</div>
+            </div>
+        </li>
+    }
+    .into_any()
+}
+
+/// What it was done to, with a way there.
+fn object(event: &EventView, reader: Reader) -> AnyView {
+    let PartyView { kind, id, name } = &event.object;
+    let Some(name) = name.clone().or_else(|| (kind == "user").then(|| id.clone()).flatten()) else {
+        return ().into_any();
+    };
+    let is_actor = kind == "user" && *id == event.actor.id;
+    let base = match (kind.as_str(), reader) {
+        _ if is_actor => None,
+        ("token", Reader::Owner) => Some("/tokens"),
+        ("token", Reader::Administrator) => Some("/admin/tokens"),
+        ("user", Reader::Administrator) => Some("/admin/users"),
+        _ => None,
+    };
+    match (base, id) {
+        (Some(base), Some(id)) => view! { ": " <a class="link" href=format!("{base}/{id}")>{name}</a> }.into_any(),
+        _ if is_actor => ().into_any(),
+        _ => format!(": {name}").into_any(),
+    }
+}
+
+/// Who did it, from where, why, and what changed; a line each.
+fn details(event: &EventView, reader: Reader) -> Vec<String> {
+    let mut lines = Vec::new();
+    let who = [actor(event, reader), event.ip.clone()];
+    let who: Vec<_> = who.into_iter().flatten().collect();
+    if !who.is_empty() {
+        lines.push(who.join(" · "));
+    }
+    if let Some(reason) = &event.reason {
+        let words = Reason::parse(reason).ok().flatten().map(|reason| reason.words());
+        lines.push(format!("Reason: {}", words.unwrap_or_else(|| reason.replace('_', " "))));
+    }
+    for (field, (from, to)) in &event.changes {
+        lines.push(change(field, from.as_deref(), to.as_deref()));
+    }
+    lines
+}
+
+fn actor(event: &EventView, reader: Reader) -> Option<String> {
+    let name = event.actor.name.clone();
+    match (event.actor.kind.as_str(), reader) {
+        ("user", Reader::Owner) => None,
+        ("user", Reader::Administrator) => Some(name.unwrap_or_else(|| "somebody whose name was erased".to_owned())),
+        ("administrator", _) => Some("An administrator".to_owned()),
+        ("operator", _) => Some("An operator, at the command line".to_owned()),
+        ("token", _) => Some("With the token itself".to_owned()),
+        _ => None,
+    }
+}
+
+fn change(field: &str, from: Option<&str>, to: Option<&str>) -> String {
+    let field = field.replace('_', " ");
+    match (from, to) {
+        (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
+        (None, Some(to)) => format!("{field}: {to}"),
+        (Some(from), None) => format!("{field}: {from} → nothing"),
+        (None, None) => field,
+    }
+}

@@ -1,0 +1,167 @@
+//! Ending many tokens at once: what would end, and only then the button.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::tokens::PATH;
+use super::{counted, heading};
+use crate::domain::error::FieldErrors;
+use crate::domain::time::Timestamp;
+use crate::server::service::admin::{BULK_MAX, OwnedView};
+use crate::server::ui::components::facts::when_or;
+use crate::server::ui::components::field::{FieldProblem, described_by};
+use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
+use crate::server::ui::components::reason::{ReasonFields, ReasonForm};
+
+/// What would end.
+#[derive(Clone, Debug)]
+pub struct BulkPreview {
+    /// How many.
+    pub matched: usize,
+    /// The first of them.
+    pub first: Vec<OwnedView>,
+    /// The fields that say which, to be sent again.
+    pub fields: Vec<(String, String)>,
+    /// The same in words.
+    pub words: String,
+}
+
+impl BulkPreview {
+    /// How many one request ends.
+    #[must_use]
+    pub fn ending(&self) -> usize {
+        self.matched.min(BULK_MAX)
+    }
+}
+
+/// The page that asks before many tokens are revoked.
+#[component]
+pub fn BulkPage(
+    /// What would end.
+    preview: BulkPreview,
+    /// The reason as it was chosen and typed.
+    form: ReasonForm,
+    /// The number that was typed.
+    typed: String,
+    /// What is wrong.
+    errors: FieldErrors,
+    /// What is wrong with all of it.
+    problem: Option<FormProblem>,
+    /// The present.
+    now: Timestamp,
+) -> impl IntoView {
+    let title = format!("Revoke {}?", counted(preview.ending(), "token"));
+    let document_title = if errors.is_empty() { title.clone() } else { format!("Please check: {title}") };
+    let body = if preview.matched == 0 { nothing() } else { asking(&preview, form, &typed, &errors, now) };
+    view! {
+        <Title text=document_title/>
+        {heading(&title, PATH)}
+        <div class="form-width mt-6">
+            <FormAlert problem/>
+            <ErrorSummary errors/>
+            {body}
+        </div>
+    }
+    .into_any()
+}
+
+fn nothing() -> AnyView {
+    view! {
+        <p class="mb-6">"No token that still could be used matches. Nothing would change."</p>
+        <a class="btn btn-plain" href=PATH>
+            "Back to the tokens"
+        </a>
+    }
+    .into_any()
+}
+
+fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldErrors, now: Timestamp) -> AnyView {
+    let hidden: Vec<_> = preview
+        .fields
+        .iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone()/> })
+        .collect();
+    let left_over = (preview.matched > BULK_MAX).then(|| {
+        let matched = counted(preview.matched, "token");
+        view! { <p>{format!("{matched} match. One step revokes at most {BULK_MAX}; repeat it for the others.")}</p> }
+    });
+    let ending = counted(preview.ending(), "token");
+    view! {
+        <div class="mb-6 flex flex-col gap-2">
+            <p>{format!("This ends {}: {}.", ending, preview.words)}</p>
+            {left_over}
+            <p>
+                "Requests with them will be refused from that moment on. This cannot be undone. Their owners see that an "
+                "administrator did it, and why."
+            </p>
+        </div>
+        {list(preview, now)}
+        <form method="post" action="/admin/tokens/revoke" class="mt-8 flex flex-col gap-8">
+            {hidden}
+            <ReasonFields form errors=errors.clone()/>
+            {confirmation(preview.ending(), typed, errors)}
+            <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+                <button type="submit" class="btn btn-error">
+                    {format!("Revoke {ending}")}
+                </button>
+                <a class="place" href=PATH>
+                    "Keep them"
+                </a>
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
+    let rows: Vec<_> = preview
+        .first
+        .iter()
+        .map(|OwnedView { token, owner }| {
+            view! {
+                <li class="flex flex-wrap justify-between gap-x-6 border-b border-base-300 py-2">
+                    <span class="min-w-0">
+                        <a class="link" href=format!("{PATH}/{}", token.id)>
+                            {token.name.clone()}
+                        </a>
+                        {format!(" of {}", owner.username)}
+                    </span>
+                    <span class="text-muted">"last used " {when_or(token.last_used_at, now, "never")}</span>
+                </li>
+            }
+        })
+        .collect();
+    let more = preview.ending().saturating_sub(preview.first.len());
+    let more = (more > 0).then(|| view! { <p class="mt-2 text-muted">{format!("and {more} more")}</p> });
+    view! { <ul class="border-t border-base-300">{rows}</ul> {more} }.into_any()
+}
+
+/// Nobody types a number by accident.
+fn confirmation(count: usize, typed: &str, errors: &FieldErrors) -> AnyView {
+    let message = errors.message("confirm").map(ToOwned::to_owned);
+    let wrong = message.is_some();
+    view! {
+        <div class="flex flex-col gap-2">
+            <label class="font-semibold" for="confirm">
+                "How many?"
+            </label>
+            <p id="confirm-hint" class="text-sm text-muted">
+                {format!("Please type {count}, so that nobody does this by accident.")}
+            </p>
+            <input
+                id="confirm"
+                name="confirm"
+                type="text"
+                inputmode="numeric"
+                class="input sm:w-40!"
+                value=typed.to_owned()
+                required=true
+                autocomplete="off"
+                aria-describedby=described_by("confirm", wrong)
+                aria-invalid=wrong.then_some("true")
+            />
+            <FieldProblem field="confirm" message/>
+        </div>
+    }
+    .into_any()
+}

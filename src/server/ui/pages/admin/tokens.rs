@@ -1,0 +1,236 @@
+//! Everybody's tokens.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use serde::Deserialize;
+
+use super::heading;
+use crate::domain::time::Timestamp;
+use crate::server::service::admin::OwnedView;
+use crate::server::ui::components::facts::when_or;
+use crate::server::ui::components::filters::{choice, search};
+use crate::server::ui::components::notice::{FormAlert, FormProblem, Notice};
+use crate::server::ui::components::paging::{address, paging};
+use crate::server::ui::components::scopes::tag;
+use crate::server::ui::components::status::{Expiry, State};
+
+pub(super) const PATH: &str = "/admin/tokens";
+
+/// What the list is narrowed to, as it stands in the address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct InventoryForm {
+    /// Anything that is known of a token.
+    pub q: String,
+    /// The name of a state.
+    pub state: String,
+    /// The name of a scope.
+    pub scope: String,
+    /// The owner's id or name.
+    pub user: String,
+    /// A span or a date.
+    pub unused_since: String,
+    /// A span or a date.
+    pub created_before: String,
+    /// A span.
+    pub expires_within: String,
+    /// The order.
+    pub sort: String,
+}
+
+impl InventoryForm {
+    /// Whether it narrows anything.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        let Self { q, state, scope, user, unused_since, created_before, expires_within, .. } = self;
+        [q, state, scope, user, unused_since, created_before, expires_within].iter().any(|field| !field.is_empty())
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("q", &self.q),
+            ("state", &self.state),
+            ("scope", &self.scope),
+            ("user", &self.user),
+            ("unused_since", &self.unused_since),
+            ("created_before", &self.created_before),
+            ("expires_within", &self.expires_within),
+            ("sort", &self.sort),
+        ]
+    }
+}
+
+/// The page of everybody's tokens.
+#[component]
+pub fn InventoryPage(
+    /// The tokens that the filter leaves.
+    tokens: Vec<OwnedView>,
+    /// The filter.
+    form: InventoryForm,
+    /// What is wrong with it.
+    problem: Option<String>,
+    /// Names of the scopes that are offered.
+    scopes: Vec<String>,
+    /// Whether tokens before these were left out.
+    is_later_page: bool,
+    /// Where the list goes on.
+    next: Option<String>,
+    /// The present.
+    now: Timestamp,
+    /// Something that has just succeeded.
+    notice: Option<String>,
+) -> impl IntoView {
+    let problem = problem.map(|message| FormProblem { message, link: None });
+    let first = is_later_page.then(|| address(PATH, &form.parameters()));
+    let next = next.map(|cursor| {
+        let mut parameters = form.parameters();
+        parameters.push(("cursor", &cursor));
+        address(PATH, &parameters)
+    });
+    let goes_on = next.is_some();
+    view! {
+        <Title text="Tokens of everybody"/>
+        <Notice message=notice/>
+        {heading("Tokens of everybody", PATH)}
+        {filters(&form, &scopes)}
+        <FormAlert problem/>
+        {if tokens.is_empty() { nothing(&form, goes_on) } else { table(&tokens, &form, now) }}
+        {paging(first, next)}
+    }
+    .into_any()
+}
+
+fn filters(form: &InventoryForm, scopes: &[String]) -> AnyView {
+    let states = [
+        ("", "All states"),
+        ("active", "Active"),
+        ("suspended", "Suspended"),
+        ("expired", "Expired"),
+        ("revoked", "Revoked"),
+    ];
+    let unused = [
+        ("", "Used or not"),
+        ("30d", "Unused for 30 days"),
+        ("90d", "Unused for 90 days"),
+        ("365d", "Unused for a year"),
+    ];
+    let orders = [("", "Newest first"), ("unused", "Longest unused first"), ("name", "By name")];
+    let mut offered = vec![("", "All scopes")];
+    offered.extend(scopes.iter().map(|scope| (scope.as_str(), scope.as_str())));
+    let hidden =
+        [("user", &form.user), ("created_before", &form.created_before), ("expires_within", &form.expires_within)];
+    let hidden: Vec<_> = hidden
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value.clone()/> })
+        .collect();
+    view! {
+        <form method="get" action=PATH role="search" class="mt-6 mb-4 flex flex-wrap gap-2">
+            {search("q", "Name, owner, e-mail or id", &form.q)}
+            {choice("state", "State", &states, &form.state)}
+            {choice("scope", "Scope", &offered, &form.scope)}
+            {choice("unused_since", "Last use", &unused, &form.unused_since)}
+            {choice("sort", "Order", &orders, &form.sort)}
+            {hidden}
+            <button type="submit" class="btn btn-plain">
+                "Search"
+            </button>
+            {form.is_set().then(|| view! { <a class="place" href=PATH>"Show all"</a> })}
+        </form>
+    }
+    .into_any()
+}
+
+fn nothing(form: &InventoryForm, goes_on: bool) -> AnyView {
+    let text = if goes_on {
+        "Nothing among the tokens that were looked at. There are more: go on below."
+    } else if form.is_set() {
+        "No token matches. Try fewer letters, or all states."
+    } else {
+        "Nobody has made a token yet."
+    };
+    view! { <p class="py-8 text-muted">{text}</p> }.into_any()
+}
+
+fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView {
+    let rows: Vec<_> = tokens.iter().map(|owned| row(owned, now)).collect();
+    let all = address("/admin/tokens/revoke", &form.parameters());
+    let revoke_all = form.is_set().then(|| {
+        view! {
+            <a class="place text-error" href=all>
+                "Revoke all that match …"
+            </a>
+        }
+    });
+    view! {
+        <form method="get" action="/admin/tokens/revoke">
+            <table class="rows inventory" role="table">
+                <caption class="sr-only">"Tokens of everybody"</caption>
+                <thead role="rowgroup">
+                    <tr role="row">
+                        <th role="columnheader" scope="col">
+                            <span class="sr-only">"Choose"</span>
+                        </th>
+                        <th role="columnheader" scope="col">"Name"</th>
+                        <th role="columnheader" scope="col">"Owner"</th>
+                        <th role="columnheader" scope="col">"Scopes"</th>
+                        <th role="columnheader" scope="col">"Last used"</th>
+                        <th role="columnheader" scope="col">"Expires"</th>
+                        <th role="columnheader" scope="col">"State"</th>
+                    </tr>
+                </thead>
+                <tbody role="rowgroup">{rows}</tbody>
+            </table>
+            <div class="mt-4 flex flex-wrap items-center gap-x-6 gap-y-2">
+                <button type="submit" class="btn btn-plain">
+                    "Revoke chosen …"
+                </button>
+                {revoke_all}
+            </div>
+        </form>
+    }
+    .into_any()
+}
+
+fn row(owned: &OwnedView, now: Timestamp) -> AnyView {
+    let OwnedView { token, owner } = owned;
+    let is_revoked = token.revoked_at.is_some();
+    let expires = if is_revoked { "–".into_any() } else { view! { <Expiry token=token.clone() now/> }.into_any() };
+    let scopes: Vec<_> =
+        token.scopes.iter().map(|name| tag(name, token.effective_scopes.contains(name.as_str()))).collect();
+    let choose = (!is_revoked).then(|| {
+        view! {
+            <input type="checkbox" class="checkbox" name="id" value=token.id.to_string() aria-label=format!("Choose {}", token.name)/>
+        }
+    });
+    view! {
+        <tr role="row">
+            <td role="cell">{choose}</td>
+            <td role="cell">
+                <a class="token-name" href=format!("{PATH}/{}", token.id)>
+                    {token.name.clone()}
+                </a>
+            </td>
+            <td role="cell" data-label="Owner">
+                <a class="link" href=format!("/admin/users/{}", owner.id)>
+                    {owner.username.clone()}
+                </a>
+            </td>
+            <td role="cell" data-label="Scopes">
+                <div class="flex min-w-0 flex-wrap gap-1">{scopes}</div>
+            </td>
+            <td role="cell" data-label="Last used">
+                <span>{when_or(token.last_used_at, now, "never")}</span>
+            </td>
+            <td role="cell" data-label="Expires">
+                <span>{expires}</span>
+            </td>
+            <td role="cell" data-label="State">
+                <span><State state=token.state/></span>
+            </td>
+        </tr>
+    }
+    .into_any()
+}

@@ -1,0 +1,114 @@
+//! Ending many tokens at once.
+
+use serde_json::{Value, json};
+
+use super::administrator;
+use crate::support::{TestApp, minutes};
+
+const PATH: &str = "/api/v1/admin/tokens/revoke";
+
+fn ask(filter: &Value, dry_run: bool) -> Value {
+    json!({"filter": filter, "reason": "owner_left", "dry_run": dry_run})
+}
+
+#[tokio::test]
+async fn a_dry_run_counts_what_the_real_one_ends() {
+    let app = TestApp::new().await;
+    let bob = app.browser_of("bob").await;
+    let mut tokens = Vec::new();
+    for index in 0..3 {
+        tokens.push(bob.create_token(&format!("t{index}"), &["read:users"]).await);
+    }
+    let kept = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    let filter = json!({"user": "bob"});
+    let dry = admin.api_json("POST", PATH, &ask(&filter, true)).await.expect(200).json();
+    assert_eq!(dry, json!({"matched": 3, "revoked": 0}));
+    for token in &tokens {
+        app.check("", &token.secret).await.expect(200);
+    }
+    let before = app.actions().await.len();
+    let real = admin.api_json("POST", PATH, &ask(&filter, false)).await.expect(200).json();
+    assert_eq!(real, json!({"matched": 3, "revoked": 3}));
+    for token in &tokens {
+        app.check("", &token.secret).await.expect(401);
+    }
+    app.check("", &kept.secret).await.expect(200);
+    assert_eq!(app.actions().await[before..], ["token.revoked"; 3]);
+    let again = admin.api_json("POST", PATH, &ask(&filter, false)).await.expect(200).json();
+    assert_eq!(again, json!({"matched": 0, "revoked": 0}));
+}
+
+#[tokio::test]
+async fn every_key_of_a_filter_narrows_it() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let first = alice.create_token("first", &["read:users"]).await;
+    app.clock.advance(minutes(60));
+    alice.log_in("alice").await.create_token("second", &["read:reports"]).await;
+    app.clock.advance(minutes(10));
+    let admin = administrator(&app).await;
+    for (filter, matched) in [
+        (json!({"ids": [first.id]}), 1),
+        (json!({"ids": []}), 0),
+        (json!({"q": "second"}), 1),
+        (json!({"state": "active"}), 2),
+        (json!({"state": "expired"}), 0),
+        (json!({"scope": "read:reports"}), 1),
+        (json!({"created_before": "30m"}), 1),
+        (json!({"unused_since": "30m"}), 1),
+        (json!({"user": "alice", "q": "second", "scope": "read:users"}), 0),
+    ] {
+        let dry = admin.api_json("POST", PATH, &ask(&filter, true)).await.expect(200).json();
+        assert_eq!(dry["matched"], matched, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn a_wish_that_is_not_clear_ends_nothing() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    for (body, field) in [
+        (json!({"filter": {}, "reason": "leaked"}), "filter"),
+        (json!({"filter": {"q": ""}, "reason": "leaked"}), "filter"),
+        (json!({"filter": {"owner": "alice"}, "reason": "leaked"}), "filter.owner"),
+        (json!({"filter": {"user": "alice"}, "reason": ""}), "reason"),
+        (json!({"filter": {"user": "alice"}}), "reason"),
+        (json!({"reason": "leaked"}), "filter"),
+        (json!({"filter": {"ids": ["x"]}, "reason": "leaked"}), "ids"),
+        (json!({"filter": {"ids": "x"}, "reason": "leaked"}), "filter.ids"),
+        (json!({"filter": {"state": "good"}, "reason": "leaked"}), "state"),
+        (json!({"filter": {"user": "alice"}, "reason": "leaked", "dry": true}), "dry"),
+    ] {
+        let refused = admin.api_json("POST", PATH, &body).await.problem(422);
+        assert_eq!(refused["errors"][0]["field"], field, "{body}");
+    }
+    app.check("", &token.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_old_login_is_not_enough() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    app.clock.advance(minutes(16));
+    for dry_run in [true, false] {
+        let refused = admin.api_json("POST", PATH, &ask(&json!({"user": "alice"}), dry_run)).await.problem(403);
+        assert!(refused["login_url"].as_str().unwrap().contains("fresh=1"), "{refused}");
+    }
+    app.check("", &token.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    app.break_audit().await;
+    admin.api_json("POST", PATH, &ask(&json!({"user": "alice"}), false)).await.problem(503);
+    app.check("", &token.secret).await.expect(200);
+    app.mend_audit().await;
+    admin.api_json("POST", PATH, &ask(&json!({"user": "alice"}), false)).await.expect(200);
+    app.check("", &token.secret).await.expect(401);
+}

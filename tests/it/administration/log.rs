@@ -1,0 +1,101 @@
+//! Reading the audit log.
+
+use serde_json::json;
+
+use super::{administrator, all, items};
+use crate::support::{Call, TestApp, minutes};
+
+#[tokio::test]
+async fn everybody_sees_their_own_events_and_an_administrator_all() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    app.browser_of("bob").await;
+    let admin = administrator(&app).await;
+    let revoke = format!("/api/v1/admin/tokens/{}/revoke", token.id);
+    admin.api_json("POST", &revoke, &json!({"reason": "leaked: in a log"})).await.expect(204);
+
+    let own = alice.get("/api/v1/audit").await;
+    assert_eq!(all(&own, "action"), ["token.revoked", "token.created", "user.logged_in"]);
+    let revoked = &items(&own)[0];
+    assert_eq!(revoked["reason"], "leaked: in a log");
+    assert_eq!(revoked["actor"], json!({"type": "administrator", "id": null, "name": null}), "it is not hers to know");
+    assert_eq!((&revoked["ip"], &revoked["object"]["name"]), (&json!(null), &json!("t")));
+    let created = &items(&own)[1];
+    assert_eq!((&created["actor"]["name"], &created["ip"]), (&json!("alice"), &json!("192.0.2.10")));
+    assert_eq!((&created["result"], created["seq"].as_i64()), (&json!("done"), Some(2)));
+
+    let every = admin.get("/api/v1/admin/audit").await;
+    let actions = ["token.revoked", "user.logged_in", "user.logged_in", "token.created", "user.logged_in"];
+    assert_eq!(all(&every, "action"), actions);
+    assert_eq!(items(&every)[0]["actor"]["name"], "admin");
+}
+
+#[tokio::test]
+async fn the_log_is_narrowed_by_everything_that_it_says() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    app.clock.advance(minutes(60));
+    alice.revoke(&token.id).await;
+    let admin = administrator(&app).await;
+    let id = alice.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let mine = vec!["token.revoked", "token.created", "user.logged_in"];
+    for (query, actions) in [
+        (format!("user={id}"), mine.clone()),
+        (format!("actor={id}"), mine.clone()),
+        (format!("actor={id}&action=token.created"), vec!["token.created"]),
+        (format!("object={}", token.id), vec!["token.revoked", "token.created"]),
+        ("action=token.revoked".to_owned(), vec!["token.revoked"]),
+        ("result=refused".to_owned(), vec![]),
+        ("result=done&limit=1".to_owned(), vec!["user.logged_in"]),
+        ("since=30m".to_owned(), vec!["user.logged_in", "token.revoked"]),
+        ("until=30m".to_owned(), vec!["token.created", "user.logged_in"]),
+        ("since=2999-01-01".to_owned(), vec![]),
+        ("until=2000-01-01".to_owned(), vec![]),
+    ] {
+        assert_eq!(all(&admin.get(&format!("/api/v1/admin/audit?{query}")).await, "action"), actions, "{query}");
+    }
+    for (query, field) in [
+        ("result=good", "result"),
+        ("user=alice", "user"),
+        ("since=soon", "since"),
+        ("cursor=x", "cursor"),
+        ("limit=0", "limit"),
+    ] {
+        let refused = admin.get(&format!("/api/v1/admin/audit?{query}")).await.problem(422);
+        assert_eq!(refused["errors"][0]["field"], field);
+    }
+    // Whoever asks for somebody else's gets their own.
+    let other = app.browser_of("bob").await.get(&format!("/api/v1/audit?user={id}")).await;
+    assert_eq!(all(&other, "action"), ["user.logged_in"]);
+}
+
+#[tokio::test]
+async fn the_log_goes_on_where_it_stopped() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    for index in 0..4 {
+        alice.create_token(&format!("t{index}"), &["read:users"]).await;
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = alice.get(&format!("/api/v1/audit?limit=2&cursor={cursor}")).await;
+        seen.extend(items(&page).iter().map(|item| item["seq"].as_i64().unwrap()));
+        match page.json()["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_token_reads_no_log() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    for path in ["/api/v1/audit", "/api/v1/admin/audit"] {
+        app.send(Call::get(path).bearer(&token.secret)).await.problem(403);
+        app.send(Call::get(path)).await.problem(401);
+    }
+}

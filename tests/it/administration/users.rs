@@ -1,0 +1,87 @@
+//! Finding people, locking them out and letting them in again.
+
+use serde_json::json;
+
+use super::{administrator, all, items};
+use crate::support::{Browser, TestApp};
+
+async fn id_of(browser: &Browser) -> String {
+    browser.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn users_are_listed_by_name_with_what_they_have() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    alice.create_token("t", &["read:users"]).await;
+    app.browser_of("bob").await;
+    let admin = administrator(&app).await;
+    let listed = admin.get("/api/v1/admin/users").await;
+    assert_eq!(all(&listed, "username"), ["admin", "alice", "bob"]);
+    let alice = &items(&listed)[1];
+    assert_eq!((&alice["tokens"], &alice["sessions"], &alice["provider"]), (&json!(1), &json!(1), &json!("main")));
+    assert_eq!(all(&admin.get("/api/v1/admin/users?q=LIC").await, "username"), ["alice"]);
+    let first = admin.get("/api/v1/admin/users?limit=2").await;
+    let next = first.json()["next_cursor"].as_str().unwrap().to_owned();
+    let rest = admin.get(&format!("/api/v1/admin/users?limit=2&cursor={next}")).await;
+    assert_eq!(
+        (all(&first, "username"), all(&rest, "username")),
+        (vec!["admin".into(), "alice".into()], vec!["bob".into()])
+    );
+    assert_eq!(rest.json()["next_cursor"], json!(null));
+    for (query, field) in [("state=gone", "state"), ("cursor=x", "cursor"), ("limit=x", "limit")] {
+        let refused = admin.get(&format!("/api/v1/admin/users?{query}")).await.problem(422);
+        assert_eq!(refused["errors"][0]["field"], field);
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_out_from_the_answer_on_until_they_are_let_in_again() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    let id = id_of(&alice).await;
+    let admin = administrator(&app).await;
+    app.check("", &token.secret).await.expect(200);
+    let path = |verb: &str| format!("/api/v1/admin/users/{id}/{verb}");
+    for _ in 0..2 {
+        admin.api_json("POST", &path("disable"), &json!({"reason": "left"})).await.expect(204);
+    }
+    app.check("", &token.secret).await.expect(401);
+    alice.get("/api/v1/me").await.problem(401);
+    assert_eq!(all(&admin.get("/api/v1/admin/users?state=disabled").await, "username"), ["alice"]);
+    let refused = app.browser().log_in_through("/auth/main/login", "alice").await;
+    assert_eq!(refused.status, 403, "{refused}");
+    for _ in 0..2 {
+        admin.api("POST", &path("enable")).await.expect(204);
+    }
+    app.check("", &token.secret).await.expect(200);
+    alice.get("/api/v1/me").await.problem(401);
+    app.browser_of("alice").await.get("/api/v1/me").await.expect(200);
+    let actions = app.actions().await;
+    for action in ["user.disabled", "user.enabled"] {
+        assert_eq!(actions.iter().filter(|found| *found == action).count(), 1, "{actions:?}");
+    }
+}
+
+#[tokio::test]
+async fn administrators_cannot_lock_everybody_out() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    let id = id_of(&admin).await;
+    admin.api("POST", &format!("/api/v1/admin/users/{id}/disable")).await.problem(409);
+    admin.get("/api/v1/admin/users").await.expect(200);
+    let unknown = "/api/v1/admin/users/00000000-0000-4000-8000-000000000000";
+    for verb in ["disable", "enable"] {
+        admin.api("POST", &format!("{unknown}/{verb}")).await.problem(404);
+    }
+    // Somebody who was locked out after their request was let in locks nobody out.
+    let alice = id_of(&app.browser_of("alice").await).await;
+    app.execute(&format!(
+        "CREATE TRIGGER meanwhile BEFORE UPDATE OF ended_at ON sessions BEGIN SELECT RAISE(ABORT, 'never'); END;
+         UPDATE users SET disabled_at = 1 WHERE lower(hex(id)) = '{}'",
+        id.replace('-', "")
+    ))
+    .await;
+    admin.api("POST", &format!("/api/v1/admin/users/{alice}/disable")).await.problem(401);
+}
