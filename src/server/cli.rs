@@ -1,12 +1,15 @@
 //! The command line.
 
+mod audit;
 mod beside;
 mod hash_secret;
 mod keys;
 mod migrate_store;
 mod restore_ack;
 mod selftest;
+mod table;
 mod token;
+mod user;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,9 +49,15 @@ enum Command {
     /// Look after the keys that sign JWTs for upstreams
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// End tokens without a browser
+    /// Find and end tokens without a browser
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Lock people out, let them in again, forget them
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Verify the audit log, or take it away as a file
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Move everything from SQLite to PostgreSQL: all of it, or nothing if it is interrupted
     MigrateStore(migrate_store::MigrateStoreArgs),
     /// After a restore of the database: say what replicas know to be lost, and let them answer again
@@ -111,6 +120,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(ConfigCommand::Schema { .. }) => schema(),
         Command::Keys(command) => keys::run(&command),
         Command::Token(command) => token::run(command),
+        Command::User(command) => user::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::MigrateStore(args) => migrate_store::run(args),
         Command::RestoreAck(args) => restore_ack::run(&args),
         Command::HashSecret { .. } => hash_secret::run(),

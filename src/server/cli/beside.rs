@@ -9,14 +9,17 @@ use std::time::Duration;
 use metrics::Counter;
 
 use super::{USAGE, complain};
+use crate::domain::audit::Checkpoint;
 use crate::server::config::{Config, DatabasePlace};
 use crate::server::credential::argon::Hasher;
 use crate::server::keys::Keys;
 use crate::server::open::Opening;
+use crate::server::service::admin::Admin;
+use crate::server::service::log::Log;
 use crate::server::service::signing::{Rotation, SigningError};
-use crate::server::service::tokens::Tokens;
+use crate::server::service::tokens::{TokenError, Tokens};
 use crate::server::store::{Db, Meters, NoWatcher, SoleServer, StoreError};
-use crate::server::{Ambient, StartError, rotation, telemetry, tokens};
+use crate::server::{Ambient, StartError, admin, rotation, telemetry, tokens};
 
 /// How long the server may take to say that it has noticed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +38,23 @@ pub(super) enum Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         Self::Start(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Start(StartError::Store(error))
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::Refused(match error {
+            TokenError::Invalid(errors) => {
+                errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join(" ")
+            }
+            error => error.to_string(),
+        })
     }
 }
 
@@ -93,6 +113,20 @@ impl<'c> Existing<'c> {
     pub fn tokens(&self, ambient: &Ambient) -> Tokens {
         let hasher = Hasher::new(ambient.entropy.clone(), Counter::noop());
         tokens(self.config, self.db.clone(), self.keys.clone(), hasher, ambient)
+    }
+
+    pub fn admin(&self, ambient: &Ambient) -> Admin {
+        admin(self.config, self.db.clone(), self.tokens(ambient), ambient)
+    }
+
+    pub fn log(&self, ambient: &Ambient) -> Log {
+        Log::new(self.db.clone(), ambient.clock.clone())
+    }
+
+    /// What is known of the audit log at earlier moments.
+    pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
+        let rows = self.db.list_checkpoints().await?;
+        Ok(rows.into_iter().map(|row| row.checkpoint).collect())
     }
 
     pub fn rotation(&self, ambient: &Ambient) -> Rotation {

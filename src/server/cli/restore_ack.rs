@@ -6,8 +6,8 @@ use super::beside::{Existing, Failure};
 use super::{ConfigArgs, in_runtime, print, read};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::server::config::Config;
-use crate::server::store::{Rewind, StoreError};
-use crate::server::{Ambient, StartError, telemetry};
+use crate::server::store::Rewind;
+use crate::server::{Ambient, telemetry};
 
 pub(super) fn run(args: &ConfigArgs) -> ExitCode {
     let _ = telemetry::init_logs(false);
@@ -20,14 +20,14 @@ pub(super) fn run(args: &ConfigArgs) -> ExitCode {
 async fn acknowledge(config: &Config) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
-    let rewinds = existing.db().list_rewinds().await.map_err(failure)?;
+    let rewinds = existing.db().list_rewinds().await?;
     if rewinds.is_empty() {
         print("No replica has noticed that the database went back. There is nothing to acknowledge.");
         return Ok(());
     }
     rewinds.iter().for_each(describe);
     let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());
-    existing.db().pass_rewinds(&draft, ambient.clock.now()).await.map_err(failure)?;
+    existing.db().pass_rewinds(&draft, ambient.clock.now()).await?;
     print("The present state of the database is acknowledged. Replicas answer again.");
     existing.close().await;
     Ok(())
@@ -42,8 +42,4 @@ fn describe(rewind: &Rewind) {
     for token in lost {
         print(&format!("  A change of token {token} is gone. If it was revoked: hallpass token revoke {token}"));
     }
-}
-
-fn failure(error: StoreError) -> Failure {
-    Failure::Start(StartError::Store(error))
 }

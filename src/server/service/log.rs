@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::audit::{Action, Broken, Checkpoint, Draft, Origin, Party, Verified};
+use crate::domain::audit::{Action, Broken, Checkpoint, Draft, Party, Verified};
 use crate::domain::id::UserId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::store::{Db, LogRow, StoreError};
@@ -129,25 +129,7 @@ impl Log {
         limit: u32,
     ) -> Result<Events, StoreError> {
         if before.is_none() {
-            let caller = administrator.caller();
-            let draft = Draft::new(Action::AuditExported, caller.party(), Party::AUDIT, &caller.origin);
-            self.db.record(&draft.about(caller.user.id), self.clock.now()).await?;
-        }
-        self.list(filter, before, limit).await
-    }
-
-    /// The same at the command line of the server.
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn export_as_operator(
-        &self,
-        filter: &LogFilter,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Events, StoreError> {
-        if before.is_none() {
-            let draft = Draft::new(Action::AuditExported, Party::OPERATOR, Party::AUDIT, &Origin::default());
+            let draft = Draft::new(Action::AuditExported, administrator.party(), Party::AUDIT, &administrator.origin());
             self.db.record(&draft, self.clock.now()).await?;
         }
         self.list(filter, before, limit).await

@@ -1,9 +1,8 @@
 //! Revoking many tokens at once.
 
 use super::{Admin, OwnedView};
-use crate::domain::audit::{Draft, Party};
+use crate::domain::audit::Draft;
 use crate::domain::reason::Reason;
-use crate::domain::time::Timestamp;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
 use crate::server::store::{InventoryFilter, Order, OwnedToken, TokenKey};
@@ -44,7 +43,7 @@ impl Admin {
         filter: &InventoryFilter,
         shown: usize,
     ) -> Result<(usize, Vec<OwnedView>), TokenError> {
-        self.tokens.require_fresh_login(administrator.caller())?;
+        self.require_fresh_login(administrator)?;
         let matched = self.matching(filter).await?;
         let count = matched.len();
         Ok((count, matched.into_iter().take(shown).map(|each| self.view(each)).collect()))
@@ -55,7 +54,7 @@ impl Admin {
     /// # Errors
     /// When the login is not fresh, or the store cannot be asked. [`TokenError::Partly`] where it stopped in the middle.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
-        self.tokens.require_fresh_login(administrator.caller())?;
+        self.require_fresh_login(administrator)?;
         let matched = self.matching(&bulk.filter).await?;
         let (mut done, now) = (0, self.clock.now());
         for batch in matched.get(..BULK_MAX).unwrap_or(&matched).chunks(BATCH) {
@@ -80,12 +79,14 @@ impl Admin {
         (row, owner): &OwnedToken,
         reason: &Reason,
     ) -> (TokenKey, Draft) {
-        let caller = administrator.caller();
         let view = self.tokens.lens(owner).view(row.clone());
-        let draft = revoked(caller.party(), &view, &caller.origin);
+        let draft = revoked(administrator.party(), &view, &administrator.origin());
         let draft = draft.on_behalf_of(owner.id).about(owner.id).because(Some(reason));
-        debug_assert_eq!(draft.object, Party::token(row.id, &row.name));
         (TokenKey { id: row.id, owner: owner.id }, draft)
+    }
+
+    fn require_fresh_login(&self, administrator: &Administrator) -> Result<(), TokenError> {
+        administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
     /// All tokens that fit and are not revoked.
@@ -105,11 +106,5 @@ impl Admin {
                 return Ok(matched);
             }
         }
-    }
-
-    /// The moment that lies so far back.
-    #[must_use]
-    pub fn ago(&self, span: std::time::Duration) -> Timestamp {
-        self.clock.now().minus(span)
     }
 }

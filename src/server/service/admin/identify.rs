@@ -25,18 +25,6 @@ impl Admin {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn identify(&self, _: &Administrator, pasted: &str) -> Result<Vec<Identified>, TokenError> {
-        self.identify_text(pasted).await
-    }
-
-    /// The same at the command line of the server.
-    ///
-    /// # Errors
-    /// When the store cannot be asked.
-    pub async fn identify_as_operator(&self, pasted: &str) -> Result<Vec<Identified>, TokenError> {
-        self.identify_text(pasted).await
-    }
-
-    async fn identify_text(&self, pasted: &str) -> Result<Vec<Identified>, TokenError> {
         let mut found: Vec<Identified> = Vec::new();
         for mention in mentions(pasted, &*self.prefixes) {
             let identified = match mention {

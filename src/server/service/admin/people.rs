@@ -1,7 +1,7 @@
 //! Users: found, locked out, let in again, erased; and their sessions.
 
 use super::Admin;
-use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::reason::Reason;
 use crate::domain::user::User;
@@ -73,36 +73,15 @@ impl Admin {
         id: UserId,
         reason: Option<&Reason>,
     ) -> Result<(), TokenError> {
-        let caller = administrator.caller();
-        if caller.user.id == id {
+        if administrator.user() == Some(id) {
             let why = "You cannot disable yourself: nobody might be left to let you in again.";
             return Err(TokenError::Conflict(why.to_owned()));
         }
-        self.lock_out(caller.party(), Some(caller.user.id), id, reason, &caller.origin).await
-    }
-
-    /// The same from the command line of the server, where nobody can be locked out by it.
-    ///
-    /// # Errors
-    /// When there is no such user, or the store cannot be asked.
-    pub async fn disable_as_operator(&self, id: UserId, reason: Option<&Reason>) -> Result<(), TokenError> {
-        self.lock_out(Party::OPERATOR, None, id, reason, &Origin::default()).await
-    }
-
-    async fn lock_out(
-        &self,
-        actor: Party,
-        by: Option<UserId>,
-        id: UserId,
-        reason: Option<&Reason>,
-        origin: &Origin,
-    ) -> Result<(), TokenError> {
         let user = self.user(id).await?;
-        let draft = about(Action::UserDisabled, actor, &user, origin).because(reason);
-        let done = self.db.disable_user(id, by, &draft, self.clock.now()).await?;
+        let draft = about(Action::UserDisabled, administrator, &user).because(reason);
+        let done = self.db.disable_user(id, administrator.user(), &draft, self.clock.now()).await?;
         if !done && self.user(id).await?.disabled_at.is_none() {
-            let why = "You were disabled yourself meanwhile.";
-            return Err(TokenError::Conflict(why.to_owned()));
+            return Err(TokenError::Conflict("You were disabled yourself meanwhile.".to_owned()));
         }
         Ok(self.db.settled().await?)
     }
@@ -112,34 +91,20 @@ impl Admin {
     /// # Errors
     /// When there is no such user, or the store cannot be asked.
     pub async fn enable(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
-        let caller = administrator.caller();
-        self.let_in(caller.party(), id, &caller.origin).await
-    }
-
-    /// The same from the command line of the server.
-    ///
-    /// # Errors
-    /// When there is no such user, or the store cannot be asked.
-    pub async fn enable_as_operator(&self, id: UserId) -> Result<(), TokenError> {
-        self.let_in(Party::OPERATOR, id, &Origin::default()).await
-    }
-
-    async fn let_in(&self, actor: Party, id: UserId, origin: &Origin) -> Result<(), TokenError> {
         let user = self.user(id).await?;
-        let draft = about(Action::UserEnabled, actor, &user, origin);
-        self.db.enable_user(id, &draft, self.clock.now()).await?;
+        self.db.enable_user(id, &about(Action::UserEnabled, administrator, &user), self.clock.now()).await?;
         Ok(self.db.settled().await?)
     }
 
-    /// Removes what is known of a person, at the command line of the server: names, addresses and their own words, also
-    /// from the audit log, which stays whole. Their tokens are revoked.
+    /// Removes what is known of a person: names, addresses and their own words, also from the audit log, which stays whole.
+    /// Their tokens are revoked.
     ///
     /// # Errors
     /// When there is no such user, or the store cannot be asked.
-    pub async fn erase_as_operator(&self, id: UserId) -> Result<(), TokenError> {
+    pub async fn erase(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
         // Nothing personal in the event that says so.
         let object = Party { kind: "user", id: Some(id.to_string()), name: None };
-        let draft = Draft::new(Action::UserErased, Party::OPERATOR, object, &Origin::default()).about(id);
+        let draft = Draft::new(Action::UserErased, administrator.party(), object, &administrator.origin()).about(id);
         match self.db.erase_user(id, &draft, self.clock.now()).await? {
             true => Ok(self.db.settled().await?),
             false => Err(TokenError::NoSuchUser),
@@ -164,13 +129,12 @@ impl Admin {
         user: UserId,
         only: Option<SessionId>,
     ) -> Result<usize, TokenError> {
-        let caller = administrator.caller();
         let user = self.user(user).await?;
         let open = self.sessions(administrator, user.id).await?;
         let ending = open.into_iter().filter(|session| only.is_none_or(|only| only == session.id));
         let end = |session: SessionView| {
             let object = Party::session(session.id);
-            let draft = Draft::new(Action::SessionEnded, caller.party(), object, &caller.origin);
+            let draft = Draft::new(Action::SessionEnded, administrator.party(), object, &administrator.origin());
             (session.id, draft.about(user.id).on_behalf_of(user.id))
         };
         let ending: Vec<_> = ending.map(end).collect();
@@ -178,6 +142,7 @@ impl Admin {
     }
 }
 
-fn about(action: Action, actor: Party, user: &User, origin: &Origin) -> Draft {
-    Draft::new(action, actor, Party::user(user.id, &user.profile.username), origin).about(user.id)
+fn about(action: Action, administrator: &Administrator, user: &User) -> Draft {
+    let object = Party::user(user.id, &user.profile.username);
+    Draft::new(action, administrator.party(), object, &administrator.origin()).about(user.id)
 }

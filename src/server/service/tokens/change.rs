@@ -90,25 +90,10 @@ impl Tokens {
         &self,
         administrator: &Administrator,
         id: TokenId,
-        reason: Reason,
+        reason: Option<Reason>,
     ) -> Result<Ended, TokenError> {
-        let caller = administrator.caller();
         let (present, owner) = self.get_anybodys(administrator, id).await?;
-        let draft = revoked(caller.party(), &present, &caller.origin).on_behalf_of(owner.id);
-        let revocation = Revocation { owner: owner.id, token: &present, draft, version: None, reason: Some(reason) };
-        self.end(revocation).await?;
-        Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })
-    }
-
-    /// Revokes anybody's token from the command line of the server. Revoking it again is no error and changes nothing.
-    ///
-    /// # Errors
-    /// When there is no such token, the reason is not acceptable, or the store cannot be asked.
-    pub async fn revoke_as_operator(&self, id: TokenId, reason: Option<&str>) -> Result<Ended, TokenError> {
-        let owner = self.parts.db.find_owner(id).await?.ok_or(TokenError::NotFound)?;
-        let present = self.get(&owner, id).await?;
-        let reason = acceptable(reason)?;
-        let draft = revoked(Party::OPERATOR, &present, &Origin::default()).on_behalf_of(owner.id);
+        let draft = revoked(administrator.party(), &present, &administrator.origin()).on_behalf_of(owner.id);
         let revocation = Revocation { owner: owner.id, token: &present, draft, version: None, reason };
         self.end(revocation).await?;
         Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })

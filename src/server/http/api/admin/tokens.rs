@@ -96,7 +96,7 @@ pub(in super::super) async fn revoke(
 ) -> Response {
     answer(&web, async {
         let reason = required_reason(body.reason.as_deref())?;
-        web.tokens.revoke_anybodys(&administrator, token_id(&id)?, reason).await?;
+        web.tokens.revoke_anybodys(&administrator, token_id(&id)?, Some(reason)).await?;
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     })
     .await
@@ -134,8 +134,8 @@ pub(in super::super) async fn revoke_all(
             let outcome = web.admin.revoke_all(&administrator, &bulk).await;
             outcome.map(|outcome| BulkResponse { matched: outcome.matched, revoked: outcome.revoked })
         };
-        let provider = &administrator.caller().user.provider;
-        let login = || session::fresh_login_path(provider, "/admin/tokens");
+        let provider = administrator.caller().map(|caller| caller.user.provider.clone()).unwrap_or_default();
+        let login = || session::fresh_login_path(&provider, "/admin/tokens");
         outcome.map(Json).map_err(|error| ApiError::with_login(error, &web, login))
     })
     .await
