@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::id::TokenId;
-use super::secret::{Prefix, SecretId};
+use super::secret::{Prefix, SecretId, TokenText};
 
 /// Most that is looked for in one text.
 const MOST: usize = 20;
@@ -15,6 +15,17 @@ pub enum Mention {
     Secret(SecretId),
     /// A token's lasting id.
     Token(TokenId),
+}
+
+/// Every token in a text, whole and with the right checksum, wherever it stands.
+#[must_use]
+pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Vec<TokenText<'t>> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let token = |word: &'t str| {
+        let mut starts = prefixes.clone().into_iter().flat_map(|prefix| word.match_indices(prefix.as_str()));
+        starts.find_map(|(start, _)| TokenText::parse(&word[start..], prefixes.clone()).ok())
+    };
+    words.filter_map(token).take(MOST).collect()
 }
 
 /// Everything in a text that may name a token, in its order, each once. What only looks like it is for the store to say.
@@ -80,6 +91,22 @@ mod tests {
             assert_eq!(found(&text), [secret], "{text}");
         }
         assert_eq!(found(&format!("X-Auth-Token-Id: {ID}\r\n{TOKEN} {TOKEN}")), [ID, secret]);
+    }
+
+    #[test]
+    fn whole_tokens_are_found_where_others_may_not_be() {
+        let prefixes = [Prefix::default()];
+        for text in [
+            TOKEN.to_owned(),
+            format!("export API_TOKEN={TOKEN};"),
+            format!("MY_TOKEN_{TOKEN}"),
+            format!("https://x/?t={TOKEN}#hpat_"),
+            format!("`{TOKEN}`, \"{}\"", &TOKEN[..70]),
+        ] {
+            let found: Vec<_> = tokens(&text, &prefixes).iter().map(|token| token.reveal()).collect();
+            assert_eq!(found, [TOKEN], "{text}");
+        }
+        assert_eq!(tokens(&TOKEN.replace("9rC", "9rD"), &prefixes).len(), 0, "a wrong checksum");
     }
 
     #[test]

@@ -40,6 +40,7 @@ use open::{Opening, claim, terms};
 use service::admin::Admin;
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
+use service::checkpoints::{CheckpointError, Checkpoints};
 use service::exchange::Exchange;
 use service::failures::Failures;
 use service::housekeeping::Housekeeper;
@@ -86,6 +87,9 @@ pub enum StartError {
     /// There is no secret key.
     #[error("{0}")]
     Key(#[from] KeyError),
+    /// The checkpoints of the audit log cannot be relied on.
+    #[error("{0}")]
+    Checkpoint(#[from] CheckpointError),
     /// The keys that sign JWTs cannot be used.
     #[error("{0}")]
     Signing(#[from] SigningError),
@@ -157,6 +161,8 @@ pub struct App {
     pub usage: Usage,
     /// What is held in memory.
     pub live: Live,
+    /// What was known of the audit log at earlier moments.
+    pub checkpoints: Checkpoints,
     writer: JoinHandle<()>,
     _sole: Option<SoleServer>,
     background: Vec<JoinHandle<()>>,
@@ -210,6 +216,8 @@ impl App {
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
+        let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
+        checkpoints.require_newer().await?;
         let overview = Overview::default();
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
@@ -248,6 +256,7 @@ impl App {
             tokio::spawn(keep_up(metrics.clone())),
             tokio::spawn(replica.keep_up()),
             tokio::spawn(signer.keep_up()),
+            tokio::spawn(checkpoints.clone().keep_making()),
             tokio::spawn(
                 Housekeeper {
                     db: db.clone(),
@@ -261,7 +270,7 @@ impl App {
                 .run(),
             ),
         ];
-        Ok(Self { web, db, usage, live, writer, background, _sole: sole })
+        Ok(Self { web, db, usage, live, checkpoints, writer, background, _sole: sole })
     }
 
     /// Writes what is still to be written and closes the database.
@@ -271,6 +280,9 @@ impl App {
             tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
         }
         self.usage.flush().await;
+        if let Err(error) = self.checkpoints.make().await {
+            tracing::warn!(%error, "no last checkpoint of the audit log could be made");
+        }
         self.writer.abort();
         self.db.close().await;
     }
@@ -316,6 +328,10 @@ fn tokens(config: &Config, db: Db, keys: Arc<Keys>, hasher: Hasher, ambient: &Am
 
 fn sessions(config: &Config, db: Db, ambient: &Ambient) -> Sessions {
     Sessions::new(db, config.session, ambient.clock.clone())
+}
+
+fn checkpoints(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Checkpoints {
+    Checkpoints::new(db, keys, config.audit.clone(), ambient.clock.clone())
 }
 
 /// What administrators and operators do.

@@ -5,8 +5,13 @@ use serde_json::json;
 use crate::support::{Browser, Call, TestApp};
 
 /// Every unsafe route, with a body that would change something. A test below finds those that are missing here.
-fn changes(id: &str, secret: &str) -> Vec<(&'static str, Call)> {
-    let at = |method: &str, pattern: &str| Call::new(method, &pattern.replace("{id}", id));
+fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Call)> {
+    let at = |method: &str, pattern: &str| {
+        let subject = if pattern.contains("/users/") { user } else { id };
+        Call::new(method, &pattern.replace("{id}", subject))
+    };
+    let bulk = json!({"filter": {"ids": [id]}, "reason": "leaked"});
+    let reason = json!({"reason": "leaked"});
     let key = "0123456789abcdef0123456789abcdef";
     let name = [("name", "x"), ("description", ""), ("scope", "read:users")];
     let made = [&name[..], &[("form_key", key), ("lifetime", "30")]].concat();
@@ -27,6 +32,23 @@ fn changes(id: &str, secret: &str) -> Vec<(&'static str, Call)> {
             at("POST", "/api/v1/tokens/{id}/regenerate").json(&json!({"mode": "now"})),
         ),
         ("POST /api/v1/tokens/{id}/revoke", at("POST", "/api/v1/tokens/{id}/revoke")),
+        ("POST /activity/sessions", at("POST", "/activity/sessions").form(&[])),
+        ("POST /report", at("POST", "/report").form(&[("text", secret)])),
+        (
+            "POST /admin/tokens/revoke",
+            at("POST", "/admin/tokens/revoke").form(&[("id", id), ("reason", "leaked"), ("confirm", "1")]),
+        ),
+        ("POST /admin/tokens/{id}/revoke", at("POST", "/admin/tokens/{id}/revoke").form(&[("reason", "leaked")])),
+        ("POST /admin/users/{id}/disable", at("POST", "/admin/users/{id}/disable").form(&[])),
+        ("POST /admin/users/{id}/enable", at("POST", "/admin/users/{id}/enable").form(&[])),
+        ("POST /admin/users/{id}/sessions", at("POST", "/admin/users/{id}/sessions").form(&[])),
+        ("POST /admin/audit/export", at("POST", "/admin/audit/export").form(&[("format", "csv")])),
+        ("POST /admin/identify", at("POST", "/admin/identify").form(&[("text", secret)])),
+        ("POST /api/v1/admin/tokens/revoke", at("POST", "/api/v1/admin/tokens/revoke").json(&bulk)),
+        ("POST /api/v1/admin/tokens/{id}/revoke", at("POST", "/api/v1/admin/tokens/{id}/revoke").json(&reason)),
+        ("POST /api/v1/admin/users/{id}/disable", at("POST", "/api/v1/admin/users/{id}/disable")),
+        ("POST /api/v1/admin/users/{id}/enable", at("POST", "/api/v1/admin/users/{id}/enable")),
+        ("POST /api/v1/admin/identify", at("POST", "/api/v1/admin/identify").json(&json!({"token": secret}))),
         ("DELETE /api/v1/self", at("DELETE", "/api/v1/self")),
         ("POST /oauth/introspect", at("POST", "/oauth/introspect").form(&[("token", secret)])),
         ("POST /oauth/revoke", at("POST", "/oauth/revoke").form(&[("token", secret)])),
@@ -61,18 +83,34 @@ const FOREIGN: [&[(&str, &str)]; 13] = [
 /// What a change leaves its mark on.
 const STATE: &str = "SELECT count(*) FROM audit_events";
 
-async fn browser_with_token(app: &TestApp) -> (Browser, String, String) {
-    let browser = app.browser_of("alice").await;
+/// What changes are made to.
+#[derive(Default)]
+struct Subject {
+    /// A token's id …
+    id: String,
+    /// … and its secret.
+    secret: String,
+    /// Somebody else, who is logged in.
+    user: String,
+}
+
+/// An administrator may change everything. Their own is the token, and bob is somebody else.
+async fn administrator_with_token(app: &TestApp) -> (Browser, Subject) {
+    let bob = app.browser_of("bob").await;
+    let user = bob.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let browser = app.browser_of("admin").await;
+    // A second session, to be ended.
+    app.browser_of("admin").await;
     let token = browser.create_token("t", &["read:users"]).await;
-    (browser, token.id, token.secret)
+    (browser, Subject { id: token.id, secret: token.secret, user })
 }
 
 #[tokio::test]
 async fn a_change_from_elsewhere_is_refused_and_changes_nothing() {
     let app = TestApp::new().await;
-    let (browser, id, secret) = browser_with_token(&app).await;
+    let (browser, subject) = administrator_with_token(&app).await;
     let before = app.dump().await;
-    for (route, change) in changes(&id, &secret) {
+    for (route, change) in changes(&subject) {
         for headers in FOREIGN {
             let answer = browser.send(change.clone().headers(headers)).await;
             assert_eq!(answer.status, 403, "{route} {headers:?}: {answer}");
@@ -95,20 +133,25 @@ async fn a_change_from_our_own_pages_is_made() {
     ];
     for headers in own {
         let app = TestApp::new().await;
-        for index in 0..changes("", "").len() {
-            let (browser, id, secret) = browser_with_token(&app).await;
+        for index in 0..changes(&Subject::default()).len() {
+            let (browser, subject) = administrator_with_token(&app).await;
             let before = app.column(STATE).await;
-            let (route, change) = changes(&id, &secret).swap_remove(index);
+            let (route, change) = changes(&subject).swap_remove(index);
             // A cookie is no credential there, wherever the request comes from.
             let refused = ["DELETE /api/v1/self", "POST /oauth/introspect"].contains(&route);
-            let without_effect = refused || route == "POST /oauth/token";
+            if route.ends_with("/enable") {
+                app.execute("UPDATE users SET disabled_at = 1 WHERE username = 'bob'").await;
+            }
+            let looks = route == "POST /oauth/token" || route.ends_with("identify");
+            let without_effect = refused || looks;
             let answer = browser.send(change.headers(headers)).await;
             app.execute("DELETE FROM form_keys").await;
             assert_eq!(answer.status == 401, refused, "{route}: {answer}");
             assert!(matches!(answer.status, 200..=399 | 401), "{route}: {answer}");
             assert_eq!(app.column(STATE).await == before, without_effect, "{route}: {answer}");
+            app.execute("UPDATE users SET disabled_at = NULL").await;
             if browser.cookie("hallpass").is_some() && !without_effect {
-                browser.revoke(&id).await;
+                browser.revoke(&subject.id).await;
             }
         }
     }
@@ -117,10 +160,12 @@ async fn a_change_from_our_own_pages_is_made() {
 #[tokio::test]
 async fn looking_never_changes_anything() {
     let app = TestApp::new().await;
-    let (browser, id, secret) = browser_with_token(&app).await;
+    let (browser, subject) = administrator_with_token(&app).await;
     let before = app.dump().await;
-    for (route, _) in changes(&id, &secret) {
-        let path = route.split_once(' ').unwrap().1.replace("{id}", &id);
+    for (route, _) in changes(&subject) {
+        let Subject { id, secret, user } = &subject;
+        let path = route.split_once(' ').unwrap().1;
+        let path = path.replace("{id}", if path.contains("/users/") { user } else { id });
         for method in ["GET", "HEAD", "OPTIONS"] {
             for query in ["", &format!("?id={id}&token={secret}&mode=now&name=x&scope=read:users&lifetime=30")] {
                 browser.send(Call::new(method, &format!("{path}{query}")).header("sec-fetch-site", "cross-site")).await;
@@ -133,7 +178,7 @@ async fn looking_never_changes_anything() {
 #[tokio::test]
 async fn forms_are_taken_only_in_the_form_of_forms() {
     let app = TestApp::new().await;
-    let (browser, id, _) = browser_with_token(&app).await;
+    let (browser, Subject { id, .. }) = administrator_with_token(&app).await;
     let before = app.dump().await;
     let body = "form_key=0123456789abcdef0123456789abcdef&name=x&scope=read:users&lifetime=30&version=1";
     for path in ["/tokens/new".to_owned(), format!("/tokens/{id}/edit"), format!("/tokens/{id}/regenerate")] {
@@ -149,7 +194,7 @@ async fn forms_are_taken_only_in_the_form_of_forms() {
 fn every_unsafe_route_is_in_the_table() {
     let mut sources = Vec::new();
     collect(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/http")), &mut sources);
-    let table: Vec<_> = changes("x", "x").into_iter().map(|(route, _)| route).collect();
+    let table: Vec<_> = changes(&Subject::default()).into_iter().map(|(route, _)| route).collect();
     let mut found = 0;
     for route in sources.iter().flat_map(|source| source.split(".route(\"").skip(1)) {
         let (path, rest) = route.split_once('"').unwrap();

@@ -1,6 +1,7 @@
 //! `hallpass audit`: whether the log is what was written, and taking it away. Works beside a running server.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -20,9 +21,18 @@ const BATCH: u32 = 1_000;
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// Say whether every event is what was written and none is missing; exit 1 and the first bad number if not
-    Verify(ConfigArgs),
+    Verify(VerifyArgs),
     /// Print events, newest first; that they were taken is written down, too
     Export(ExportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Checkpoints that were kept outside of the database, in place of the configured file
+    #[arg(long, value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 #[derive(Debug, Args)]
@@ -60,23 +70,23 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 pub(super) fn run(command: AuditCommand) -> ExitCode {
     let _ = telemetry::init_logs(false);
-    let (AuditCommand::Verify(config) | AuditCommand::Export(ExportArgs { config, .. })) = &command;
+    let (AuditCommand::Verify(VerifyArgs { config, .. }) | AuditCommand::Export(ExportArgs { config, .. })) = &command;
     let config = match read(config.config.as_deref(), false) {
         Ok(config) => config,
         Err(status) => return status,
     };
     in_runtime(async move {
         match command {
-            AuditCommand::Verify(_) => verify(&config).await,
+            AuditCommand::Verify(args) => verify(&config, args.checkpoints.as_deref()).await,
             AuditCommand::Export(args) => export(&config, args).await,
         }
     })
 }
 
-async fn verify(config: &Config) -> Result<(), Failure> {
+async fn verify(config: &Config, file: Option<&Path>) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
-    let checkpoints = existing.checkpoints().await?;
+    let checkpoints = existing.checkpoints(&ambient).all(file).await?;
     let report = |seen: i64| {
         if std::io::stderr().is_terminal() {
             let _ = write!(std::io::stderr(), "\r{seen} events …");

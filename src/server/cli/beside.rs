@@ -9,17 +9,17 @@ use std::time::Duration;
 use metrics::Counter;
 
 use super::{USAGE, complain};
-use crate::domain::audit::Checkpoint;
 use crate::server::config::{Config, DatabasePlace};
 use crate::server::credential::argon::Hasher;
 use crate::server::keys::Keys;
 use crate::server::open::Opening;
 use crate::server::service::admin::Admin;
+use crate::server::service::checkpoints::{CheckpointError, Checkpoints};
 use crate::server::service::log::Log;
 use crate::server::service::signing::{Rotation, SigningError};
 use crate::server::service::tokens::{TokenError, Tokens};
 use crate::server::store::{Db, Meters, NoWatcher, SoleServer, StoreError};
-use crate::server::{Ambient, StartError, admin, rotation, telemetry, tokens};
+use crate::server::{Ambient, StartError, admin, checkpoints, rotation, telemetry, tokens};
 
 /// How long the server may take to say that it has noticed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -44,6 +44,15 @@ impl From<StartError> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Start(StartError::Store(error))
+    }
+}
+
+impl From<CheckpointError> for Failure {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::Forged { .. } | CheckpointError::ForgedRow(_) => Self::Refused(error.to_string()),
+            error => Self::Start(error.into()),
+        }
     }
 }
 
@@ -123,10 +132,8 @@ impl<'c> Existing<'c> {
         Log::new(self.db.clone(), ambient.clock.clone())
     }
 
-    /// What is known of the audit log at earlier moments.
-    pub async fn checkpoints(&self) -> Result<Vec<Checkpoint>, Failure> {
-        let rows = self.db.list_checkpoints().await?;
-        Ok(rows.into_iter().map(|row| row.checkpoint).collect())
+    pub fn checkpoints(&self, ambient: &Ambient) -> Checkpoints {
+        checkpoints(self.config, self.db.clone(), self.keys.clone(), ambient)
     }
 
     pub fn rotation(&self, ambient: &Ambient) -> Rotation {

@@ -21,9 +21,13 @@ async fn acknowledge(config: &Config) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
     let rewinds = existing.db().list_rewinds().await?;
-    if rewinds.is_empty() {
-        print("No replica has noticed that the database went back. There is nothing to acknowledge.");
+    let aside = existing.checkpoints(&ambient).begin_anew().await?;
+    if rewinds.is_empty() && aside.is_none() {
+        print("Nobody has noticed that the database went back. There is nothing to acknowledge.");
         return Ok(());
+    }
+    if let Some(aside) = aside {
+        print(&format!("Checkpoints of the state that was lost are kept in {}.", aside.display()));
     }
     rewinds.iter().for_each(describe);
     let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());

@@ -65,6 +65,8 @@ pub struct Config {
     pub introspection_clients: Vec<IntrospectionClientConfig>,
     /// Browser sessions.
     pub session: SessionConfig,
+    /// The audit log.
+    pub audit: AuditConfig,
 }
 
 /// Where the data is.
@@ -216,6 +218,17 @@ pub struct IntrospectionClientConfig {
     pub scopes: ScopeSet,
     /// Whether its word about the address that a token came from is taken.
     pub sends_client_ip: bool,
+}
+
+/// Checkpoints of the audit log.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    /// The file that gets them, if there is one.
+    pub checkpoint_file: Option<PathBuf>,
+    /// After how much time one is made.
+    pub checkpoint_every: Duration,
+    /// After how many events.
+    pub checkpoint_events: NonZeroU32,
 }
 
 /// Limits of browser sessions, enforced by the server.

@@ -39,6 +39,8 @@ pub struct RawConfig {
     pub introspection_clients: Vec<RawIntrospectionClient>,
     /// Browser sessions.
     pub session: RawSession,
+    /// The audit log.
+    pub audit: RawAudit,
     /// The demo identity provider of `serve --demo`.
     pub demo: RawDemo,
 }
@@ -61,6 +63,7 @@ impl Default for RawConfig {
             jwt: RawJwt::default(),
             introspection_clients: Vec::new(),
             session: RawSession::default(),
+            audit: RawAudit::default(),
             demo: RawDemo::default(),
         }
     }
@@ -315,6 +318,25 @@ pub struct RawSession {
 impl Default for RawSession {
     fn default() -> Self {
         Self { idle: "60m".to_owned(), absolute: "12h".to_owned() }
+    }
+}
+
+/// The audit log.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAudit {
+    /// A file outside of the database that gets a signed checkpoint of the log now and then, and is compared with the
+    /// database at each start; empty turns it off.
+    pub checkpoint_file: String,
+    /// A checkpoint is made after so much time with events …
+    pub checkpoint_every: String,
+    /// … or after so many events.
+    pub checkpoint_events: u32,
+}
+
+impl Default for RawAudit {
+    fn default() -> Self {
+        Self { checkpoint_file: String::new(), checkpoint_every: "5m".to_owned(), checkpoint_events: 1_000 }
     }
 }
 

@@ -6,6 +6,7 @@ mod oidc;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use ipnet::IpNet;
 use super::jwt::{self, JwtConfig};
 use super::load::{Loaded, Problem};
 use super::raw::{RawAdmin, RawScope, RawTokens};
-use super::{CheckConfig, Config, DEMO_PROVIDER, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
+use super::{AuditConfig, CheckConfig, Config, DEMO_PROVIDER, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
 use crate::domain::net::network;
 use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
@@ -86,6 +87,7 @@ impl Judge<'_> {
             jwt: self.jwt(),
             introspection_clients: self.introspection_clients(),
             session: self.session(),
+            audit: self.audit(),
             public_url,
         }
     }
@@ -243,6 +245,21 @@ impl Judge<'_> {
             self.problem(key, reason);
         }
         config
+    }
+
+    fn audit(&mut self) -> AuditConfig {
+        let raw = &self.loaded.raw.audit;
+        let checkpoint_file = Some(raw.checkpoint_file.as_str()).filter(|path| !path.is_empty());
+        let checkpoint_events = NonZeroU32::new(raw.checkpoint_events).unwrap_or_else(|| {
+            self.problem("audit.checkpoint_events", "please give a number from 1");
+            NonZeroU32::MIN
+        });
+        let raw = &self.loaded.raw.audit;
+        AuditConfig {
+            checkpoint_file: checkpoint_file.map(|path| self.path("audit.checkpoint_file", path)),
+            checkpoint_every: self.span("audit.checkpoint_every", &raw.checkpoint_every),
+            checkpoint_events,
+        }
     }
 
     fn session(&mut self) -> SessionConfig {

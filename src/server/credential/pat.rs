@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::IpNet;
 
+use crate::domain::paste;
 use crate::domain::secret::{Prefix, SecretId, TokenText, has_prefix};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
@@ -180,6 +181,12 @@ impl PatValidator {
     #[must_use]
     pub fn new(rows: Arc<dyn Rows>, keys: Arc<Keys>, hasher: Hasher, prefixes: Arc<[Prefix]>) -> Self {
         Self { rows, keys, hasher, prefixes }
+    }
+
+    /// Every token in a text.
+    #[must_use]
+    pub fn tokens_in<'t>(&self, text: &'t str) -> Vec<TokenText<'t>> {
+        paste::tokens(text, &*self.prefixes)
     }
 
     /// Whether a credential claims to be a token.

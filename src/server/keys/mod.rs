@@ -1,5 +1,6 @@
 //! The secret key of the installation, the keys that are derived from it, and those that sign.
 
+mod audit;
 pub mod signing;
 
 use std::fs::OpenOptions;
@@ -21,6 +22,8 @@ use crate::domain::secret::TokenText;
 use crate::domain::signing::Algorithm;
 
 use signing::Pkcs8;
+
+pub use audit::AuditKey;
 
 /// Bytes of the secret key.
 const KEY_LEN: usize = 32;
@@ -92,6 +95,7 @@ impl SecretKey {
             check_value: hex(&expand(b"hallpass/check-value/v1")?),
             login_cookie: cipher(b"hallpass/login-cookie/v1")?,
             signing: cipher(b"hallpass/signing-keys/v1")?,
+            audit: AuditKey::from_seed(&expand(b"hallpass/audit-checkpoints/v1")?)?,
         })
     }
 }
@@ -107,6 +111,7 @@ pub struct Keys {
     check_value: String,
     login_cookie: RandomizedNonceKey,
     signing: RandomizedNonceKey,
+    audit: AuditKey,
 }
 
 impl std::fmt::Debug for Keys {
@@ -142,6 +147,12 @@ impl Keys {
         let mut mac = self.token_mac.clone();
         mac.update(token.reveal().as_bytes());
         mac.verify_slice(proof).is_ok()
+    }
+
+    /// Signs checkpoints of the audit log.
+    #[must_use]
+    pub const fn audit(&self) -> &AuditKey {
+        &self.audit
     }
 
     /// Encrypts the state of a login in progress for its cookie, bound to the cookie's name. `None` only when the
@@ -193,6 +204,16 @@ fn open(key: &RandomizedNonceKey, name: &str, mut message: Vec<u8>) -> Option<Ve
     let length = key.open_in_place(nonce, Aad::from(name), &mut body).ok()?.len();
     body.truncate(length);
     Some(body)
+}
+
+/// What [`hex`] wrote; `None` for anything else.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) {
+        return None;
+    }
+    let byte = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..text.len()).step_by(2).map(byte).collect()
 }
 
 /// Lower-case hexadecimal.

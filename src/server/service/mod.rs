@@ -4,6 +4,7 @@ pub mod admin;
 pub mod authority;
 pub mod bearer;
 pub mod check;
+pub mod checkpoints;
 pub mod exchange;
 pub mod failures;
 pub mod housekeeping;

@@ -8,7 +8,7 @@ use crate::domain::token::{Standing, TokenPolicy};
 use crate::server::credential::Unproven;
 use crate::server::credential::pat::{KnownToken, PatValidator};
 
-use super::tokens::{TokenError, Tokens};
+use super::tokens::{By, TokenError, Tokens};
 
 /// What holders of tokens can do.
 #[derive(Clone)]
@@ -37,9 +37,24 @@ impl Revocation {
     /// # Errors
     /// [`TokenError::Unavailable`] and its like when that could not be done: the token may still be good.
     pub async fn revoke(&self, credential: &str, origin: &Origin) -> Result<(), TokenError> {
+        self.end(credential, By::Holder, origin).await
+    }
+
+    /// The same for every token in a text, which somebody found where it should not be.
+    ///
+    /// # Errors
+    /// As [`Revocation::revoke`].
+    pub async fn report(&self, text: &str, origin: &Origin) -> Result<(), TokenError> {
+        for token in self.pat.tokens_in(text) {
+            self.end(token.reveal(), By::Finder, origin).await?;
+        }
+        Ok(())
+    }
+
+    async fn end(&self, credential: &str, by: By, origin: &Origin) -> Result<(), TokenError> {
         match self.pat.prove(credential).await {
             Ok(token) if self.may_become_good(&token.known) => {
-                self.tokens.revoke_itself(&token.known.grant, origin).await
+                self.tokens.revoke_itself(&token.known.grant, by, origin).await
             }
             Ok(_) | Err(Unproven::Invalid(_)) => self.tokens.settled().await,
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),

@@ -166,6 +166,9 @@ fn Footer() -> impl IntoView {
                 <a class="place" href="/help">
                     "Help"
                 </a>
+                <a class="place" href="/report">
+                    "Report a token"
+                </a>
                 <a class="place" href="/api/docs">
                     "API"
                 </a>

@@ -3,7 +3,7 @@
 mod bulk;
 mod identify;
 mod log;
-// mod matrix;
+mod matrix;
 mod tokens;
 mod users;
 

@@ -9,6 +9,7 @@ use super::super::Web;
 use super::auth::TokenCaller;
 use super::wire::TokenResponse;
 use super::{ApiError, answer};
+use crate::server::service::tokens::By;
 
 /// The token that the request carries
 #[utoipa::path(get, path = "/api/v1/self", tag = "self", responses(
@@ -32,7 +33,7 @@ pub(super) async fn show(State(web): State<Web>, caller: TokenCaller) -> Respons
 ))]
 pub(super) async fn revoke(State(web): State<Web>, caller: TokenCaller) -> Response {
     answer(&web, async {
-        web.tokens.revoke_itself(&caller.grant, &caller.origin).await?;
+        web.tokens.revoke_itself(&caller.grant, By::Holder, &caller.origin).await?;
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     })
     .await

@@ -22,6 +22,10 @@ pub(super) async fn revoke(
     let token = form.require("token", "Please give the token.")?;
     // A failed revocation is never reported as done, whatever failed.
     web.revocation.revoke(token, &origin).await.map_err(|_| OAuthError::Unavailable)?;
+    // Counted whatever it was: else the answer would tell. What was good is revoked all the same.
+    if let Some(Err(excess)) = origin.ip.map(|ip| web.failures.count(ip)) {
+        return Err(OAuthError::TooManyRefused { wait: excess.wait });
+    }
     let mut response = StatusCode::OK.into_response();
     forbid_keeping(response.headers_mut());
     Ok(response)

@@ -7,6 +7,7 @@ mod help;
 mod lifetime;
 mod new_token;
 mod regenerate;
+mod report;
 mod tokens;
 
 use axum::Router;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<Web> {
         .route("/activity", get(activity::show))
         .route("/activity/sessions", post(activity::end_sessions))
         .merge(admin::routes())
+        .route("/report", get(report::ask).post(report::take))
         .route("/help", get(help::help))
         .route("/api/docs", get(help::api_docs))
         .route("/problems/{slug}", get(help::problem))

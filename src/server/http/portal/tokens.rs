@@ -1,5 +1,7 @@
 //! Looking at tokens, and revoking them.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -14,11 +16,17 @@ use super::super::session::Visitor;
 use super::super::{Web, page};
 use super::{OwnToken, notice, unexpected};
 use crate::domain::token::TokenState;
+use crate::server::service::StoreError;
+use crate::server::service::log::{EventView, LogFilter};
 use crate::server::service::tokens::ListTokens;
 use crate::server::ui::pages::{HistoryEntry, ListFilter, RevokePage, TokenPage, TokensPage};
 
 /// Most tokens that the page shows; the search finds the others.
 const SHOWN_MAX: usize = 500;
+/// How long people are told of what others did to their tokens.
+const TOLD_FOR: Duration = Duration::from_hours(14 * 24);
+/// Most events that are looked at for that.
+const TOLD_MAX: u32 = 50;
 
 #[derive(Deserialize)]
 pub(in crate::server::http) struct ListQuery {
@@ -52,6 +60,10 @@ pub(in crate::server::http) async fn list(
         Ok(list) => list.items,
         Err(error) => return unexpected(&web, &visitor, &error).await,
     };
+    let acts = match acts_of_others(&web, &visitor).await {
+        Ok(acts) => acts,
+        Err(error) => return unexpected(&web, &visitor, &error.into()).await,
+    };
     let filter =
         ListFilter { q: wanted.search, state: wanted.state.map(|state| state.to_string()).unwrap_or_default() };
     let (catalogue, now, notice) = (web.tokens.catalogue().clone(), web.clock.now(), notice(&query.notice));
@@ -59,6 +71,7 @@ pub(in crate::server::http) async fn list(
         view! {
             <TokensPage
                 tokens=list.clone()
+                acts=acts.clone()
                 filter=filter.clone()
                 catalogue=catalogue.clone()
                 now=now
@@ -67,6 +80,20 @@ pub(in crate::server::http) async fn list(
         }
     };
     page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
+}
+
+/// What others did to the visitor's tokens lately.
+async fn acts_of_others(web: &Web, visitor: &Visitor) -> Result<Vec<EventView>, StoreError> {
+    let since = web.clock.now().minus(TOLD_FOR);
+    let filter = LogFilter { action: "token.revoked".to_owned(), since: Some(since), ..LogFilter::default() };
+    let mut events = web.log.own(&visitor.caller, &filter, None, TOLD_MAX).await?.items;
+    // Whoever ends a token with itself is its owner, unless they say that it leaked.
+    events.retain(|event| match event.actor.kind.as_str() {
+        "user" => false,
+        "token" => event.reason.as_deref().is_some_and(|reason| reason.starts_with("leaked")),
+        _ => true,
+    });
+    Ok(events)
 }
 
 /// One token.

@@ -3,7 +3,7 @@
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Code, Reason};
 use crate::domain::scope::ScopeSet;
 use crate::domain::text;
 use crate::domain::token::may_narrow;
@@ -15,8 +15,24 @@ use super::make::stale;
 use super::{Caller, EditToken, TokenError, Tokens};
 use crate::server::service::authority::Administrator;
 
-/// The reason that a token shows which was revoked with itself.
-const BY_HOLDER: &str = "Revoked by its holder";
+/// Who holds a secret and ends its token with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Whoever uses it.
+    Holder,
+    /// Somebody who found it where it should not be.
+    Finder,
+}
+
+impl By {
+    /// The reason that the token shows.
+    fn reason(self) -> Reason {
+        match self {
+            Self::Holder => Reason { code: Code::Other, text: "Revoked by its holder".to_owned() },
+            Self::Finder => Reason { code: Code::Leaked, text: "reported by somebody who found it".to_owned() },
+        }
+    }
+}
 
 /// New values of a token that were found good.
 struct Edited {
@@ -103,10 +119,10 @@ impl Tokens {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn revoke_itself(&self, grant: &Grant, origin: &Origin) -> Result<(), TokenError> {
+    pub async fn revoke_itself(&self, grant: &Grant, by: By, origin: &Origin) -> Result<(), TokenError> {
         let token = self.get_by_grant(grant).await?;
         let draft = revoked(Party::token(token.id, &token.name), &token, origin).on_behalf_of(grant.user);
-        let reason = acceptable(Some(BY_HOLDER))?;
+        let reason = Some(by.reason());
         self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason }).await
     }
 

@@ -25,8 +25,8 @@ use crate::server::store::{Db, StoreError};
 
 use super::Caller;
 
-pub use change::Ended;
 pub(super) use change::revoked;
+pub use change::{By, Ended};
 pub use read::HistoryEntry;
 
 /// The use cases of owners.

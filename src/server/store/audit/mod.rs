@@ -14,7 +14,7 @@ use crate::domain::audit::{Digest, Draft, Event, PersonalValue, Place};
 use crate::domain::entropy;
 use crate::domain::id::{EventId, TokenId, UserId};
 use crate::domain::time::Timestamp;
-use crate::server::keys::hex;
+use crate::server::keys::{hex, unhex};
 
 pub(super) const FIND_HEAD: &str = "SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1";
 pub(super) const ADD_EVENT: &str = "
@@ -236,7 +236,5 @@ fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
 }
 
 fn digest_from_hex(text: &str) -> Result<Digest, StoreError> {
-    let byte = |index: usize| text.get(index..index + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(byte).collect();
-    digest(&bytes.unwrap_or_default())
+    digest(&unhex(text).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+use crate::domain::reason::Reason;
 use crate::domain::scope::{Catalogue, ScopeName};
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenState;
@@ -99,11 +100,11 @@ fn facts(token: &TokenView, now: Timestamp) -> AnyView {
     };
     let networks = if token.allowed_ips.is_empty() { "everywhere".to_owned() } else { token.allowed_ips.join(", ") };
     let revoked = token.revoked_at.map(|at| {
-        let reason = token.revoked_reason.clone().filter(|reason| !reason.is_empty());
+        let reason = token.revoked_reason.as_deref().and_then(|text| Reason::parse(text).ok().flatten());
         view! {
             <Fact term="Revoked">
                 <When at now/>
-                {reason.map(|reason| format!(": {reason}"))}
+                {reason.map(|reason| format!(": {}", reason.words()))}
             </Fact>
         }
     });

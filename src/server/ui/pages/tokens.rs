@@ -3,15 +3,20 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+use crate::domain::reason::Reason;
 use crate::domain::scope::Catalogue;
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenState;
 use crate::domain::view::TokenView;
-use crate::server::ui::components::facts::when_or;
-use crate::server::ui::components::icon::Mark;
+use crate::server::service::log::EventView;
+use crate::server::ui::components::facts::{When, when_or};
+use crate::server::ui::components::icon::{Icon, Mark};
 use crate::server::ui::components::notice::Notice;
 use crate::server::ui::components::scopes::tags;
 use crate::server::ui::components::status::{Expiry, State, expires_soon, is_over};
+
+/// Acts of others that are told one by one.
+const TOLD: usize = 3;
 
 /// What the list is narrowed to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +38,8 @@ impl ListFilter {
 pub fn TokensPage(
     /// The tokens that the filter leaves.
     tokens: Vec<TokenView>,
+    /// What others did to them lately.
+    acts: Vec<EventView>,
     /// The filter.
     filter: ListFilter,
     /// All scopes that are offered.
@@ -46,11 +53,58 @@ pub fn TokensPage(
     view! {
         <Title text="Tokens"/>
         <Notice message=notice/>
+        {acts_of_others(&acts, now)}
         <div class="flex flex-wrap items-center justify-between gap-4">
             <h1>"Tokens"</h1>
             {(!teach).then(|| view! { <a class="btn btn-primary" href="/tokens/new">"New token"</a> })}
         </div>
         {if teach { first_steps() } else { list(tokens, &filter, &catalogue, now) }}
+    }
+    .into_any()
+}
+
+/// What others did to one's tokens is said before anything else.
+fn acts_of_others(acts: &[EventView], now: Timestamp) -> AnyView {
+    if acts.is_empty() {
+        return ().into_any();
+    }
+    let rows: Vec<_> = acts
+        .iter()
+        .take(TOLD)
+        .map(|event| {
+            let who = match event.actor.kind.as_str() {
+                "token" => "Somebody who found it",
+                "operator" => "An operator",
+                _ => "An administrator",
+            };
+            let reason = event.reason.as_deref().and_then(|reason| Reason::parse(reason).ok().flatten());
+            let reason = reason.map(|reason| format!(" Reason: {}.", reason.words().trim_end_matches('.')));
+            let href = format!("/tokens/{}", event.object.id.clone().unwrap_or_default());
+            let name = event.object.name.clone().unwrap_or_else(|| "a token".to_owned());
+            view! {
+                <li>
+                    {who} " revoked " <a class="link" href=href>{name}</a> " " <When at=event.time now/> "." {reason}
+                </li>
+            }
+        })
+        .collect();
+    let more = acts.len().saturating_sub(TOLD);
+    let more = (more > 0).then(|| view! { <li>{format!("{more} more")}</li> });
+    view! {
+        <div role="note" class="mb-6 flex gap-3 rounded-box bg-warning-tint px-4 py-3">
+            <span class="lead-icon text-warning">{Icon::Warning.view()}</span>
+            <div class="min-w-0">
+                <ul class="flex flex-col gap-1">
+                    {rows}
+                    {more}
+                </ul>
+                <p class="mt-1 text-sm">
+                    <a class="link" href="/activity">
+                        "All that happened in your account"
+                    </a>
+                </p>
+            </div>
+        </div>
     }
     .into_any()
 }

@@ -1,0 +1,73 @@
+//! Ending a token that somebody found. The answer is the same for good, ended and unknown ones.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use leptos::prelude::*;
+
+use super::super::form::Fields;
+use super::super::session::{MaybeVisitor, Visitor};
+use super::super::{Web, page};
+use crate::domain::audit::Origin;
+use crate::server::service::failures::Excess;
+use crate::server::ui::pages::FormProblem;
+use crate::server::ui::pages::ReportPage;
+
+/// What came of a report.
+enum Outcome {
+    Asked,
+    Taken,
+    TooMany(Excess),
+    Failed,
+}
+
+/// The form.
+pub(in crate::server::http) async fn ask(State(web): State<Web>, visitor: MaybeVisitor) -> Response {
+    render(&web, visitor, Outcome::Asked).await
+}
+
+/// Revokes every token in the text.
+pub(in crate::server::http) async fn take(
+    State(web): State<Web>,
+    Extension(origin): Extension<Origin>,
+    visitor: MaybeVisitor,
+    fields: Fields,
+) -> Response {
+    let done = web.revocation.report(&fields.get("text"), &origin).await;
+    // Counted whatever it was: else the answer would tell. What was good is revoked all the same.
+    let counted = origin.ip.map_or(Ok(()), |ip| web.failures.count(ip));
+    let outcome = match (done, counted) {
+        (Err(_), _) => Outcome::Failed,
+        (Ok(()), Err(excess)) => Outcome::TooMany(excess),
+        (Ok(()), Ok(())) => Outcome::Taken,
+    };
+    render(&web, visitor, outcome).await
+}
+
+async fn render(web: &Web, MaybeVisitor(visitor): MaybeVisitor, outcome: Outcome) -> Response {
+    let problem = |message: &str| Some(FormProblem { message: message.to_owned(), link: None });
+    let (status, problem) = match &outcome {
+        Outcome::Asked | Outcome::Taken => (StatusCode::OK, None),
+        Outcome::TooMany(_) => {
+            let message = "Too many reports came from your address. Please wait a moment and send it again.";
+            (StatusCode::TOO_MANY_REQUESTS, problem(message))
+        }
+        Outcome::Failed => {
+            let message = "This cannot be done right now. The token may still work; please send it again in a moment.";
+            (StatusCode::SERVICE_UNAVAILABLE, problem(message))
+        }
+    };
+    let (reported, prefix) = (matches!(outcome, Outcome::Taken), web.prefix.clone());
+    let view = move || view! { <ReportPage prefix=prefix.clone() reported=reported problem=problem.clone()/> };
+    let mut response = page::render(web, status, visitor.as_ref().map(Visitor::me), "/report", view).await;
+    let wait = match outcome {
+        Outcome::TooMany(excess) => Some(excess.wait),
+        Outcome::Failed => Some(5),
+        Outcome::Asked | Outcome::Taken => None,
+    };
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, wait.into());
+    }
+    response
+}

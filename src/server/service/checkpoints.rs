@@ -1,0 +1,223 @@
+//! Checkpoints of the audit log: signed, and also written where the database cannot change them.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::domain::audit::Checkpoint;
+use crate::domain::time::{Clock, Timestamp};
+use crate::server::config::AuditConfig;
+use crate::server::keys::{Keys, hex, unhex};
+use crate::server::store::{CheckpointRow, Db, StoreError};
+
+/// Pause between two looks at whether one is due.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Makes and reads checkpoints.
+#[derive(Clone)]
+pub struct Checkpoints {
+    db: Db,
+    keys: Arc<Keys>,
+    config: AuditConfig,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Checkpoints {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoints").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why there are no checkpoints to rely on.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// The database cannot be asked.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The file cannot be read or written.
+    #[error("audit.checkpoint_file {path}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A line of the file was not written by this installation.
+    #[error("audit.checkpoint_file {path}: line {line} was not signed by this installation")]
+    Forged {
+        /// The file.
+        path: String,
+        /// The line, counted from one.
+        line: usize,
+    },
+    /// A checkpoint in the database was not written by this installation.
+    #[error("the checkpoint of event {0} in the database was not signed by this installation")]
+    ForgedRow(i64),
+    /// The database is older than a checkpoint, or has another history.
+    #[error(
+        "the audit log does not have event {seq} as {path} knows it: the database is an older copy, or was changed. \
+         If that is meant to be so, please run `hallpass restore-ack`"
+    )]
+    Older {
+        /// The event.
+        seq: i64,
+        /// The file.
+        path: String,
+    },
+}
+
+/// A line of the file.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    seq: i64,
+    hash: String,
+    time: String,
+    signature: String,
+}
+
+impl Checkpoints {
+    /// For a database, as configured.
+    #[must_use]
+    pub const fn new(db: Db, keys: Arc<Keys>, config: AuditConfig, clock: Arc<dyn Clock>) -> Self {
+        Self { db, keys, config, clock }
+    }
+
+    /// Makes checkpoints for as long as it is polled, after so many events or so much time.
+    pub async fn keep_making(self) {
+        let mut tick = tokio::time::interval(LOOK_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut last = Checkpoint { seq: 0, hash: [0; 32], time: self.clock.now() };
+        loop {
+            tick.tick().await;
+            match self.make_if_due(&last).await {
+                Ok(Some(made)) => last = made,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again")
+                }
+            }
+        }
+    }
+
+    async fn make_if_due(&self, last: &Checkpoint) -> Result<Option<Checkpoint>, CheckpointError> {
+        let now = self.clock.now();
+        let Some(next) = self.db.next_checkpoint(now).await? else { return Ok(None) };
+        let many = next.seq - last.seq >= i64::from(self.config.checkpoint_events.get()) && last.seq > 0;
+        if !many && now.since(last.time) < self.config.checkpoint_every {
+            return Ok(None);
+        }
+        self.write(next).map(Some)?;
+        self.keep(next).await?;
+        Ok(Some(next))
+    }
+
+    /// Makes one now, if there were events since the last.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn make(&self) -> Result<(), CheckpointError> {
+        if let Some(next) = self.db.next_checkpoint(self.clock.now()).await? {
+            self.write(next)?;
+            self.keep(next).await?;
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
+        let signature = self.keys.audit().sign(&checkpoint.message());
+        Ok(self.db.add_checkpoint(&CheckpointRow { checkpoint, signature }).await?)
+    }
+
+    /// To the file, if there is one, and to the log in any case: that goes elsewhere, too.
+    fn write(&self, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
+        let signature = hex(&self.keys.audit().sign(&checkpoint.message()));
+        let (seq, hash) = (checkpoint.seq, hex(&checkpoint.hash));
+        tracing::info!(seq, hash, time = checkpoint.time.as_seconds(), signature, "checkpoint of the audit log");
+        let Some(path) = &self.config.checkpoint_file else { return Ok(()) };
+        let line = Line { seq, hash, time: checkpoint.time.rfc3339(), signature };
+        let append = || {
+            let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+            writeln!(file, "{}", serde_json::to_string(&line)?)?;
+            file.sync_all()
+        };
+        append().map_err(|error| file_error(path, error))
+    }
+
+    /// All checkpoints that are known, from the database and from a file: the given one, or else the configured one.
+    ///
+    /// # Errors
+    /// When one cannot be read or is not ours.
+    pub async fn all(&self, file: Option<&Path>) -> Result<Vec<Checkpoint>, CheckpointError> {
+        let mut all = Vec::new();
+        for CheckpointRow { checkpoint, signature } in self.db.list_checkpoints().await? {
+            if !self.keys.audit().verify(&checkpoint.message(), &signature) {
+                return Err(CheckpointError::ForgedRow(checkpoint.seq));
+            }
+            all.push(checkpoint);
+        }
+        if let Some(path) = file.or(self.config.checkpoint_file.as_deref()) {
+            all.extend(self.read(path)?);
+        }
+        Ok(all)
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<Checkpoint>, CheckpointError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            // None was made yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(file_error(path, error)),
+        };
+        // A line that was cut off while it was written says nothing.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let read = |(index, line): (usize, &str)| {
+            let forged = || CheckpointError::Forged { path: path.display().to_string(), line: index + 1 };
+            self.read_line(line).ok_or_else(forged)
+        };
+        whole.lines().enumerate().map(read).collect()
+    }
+
+    fn read_line(&self, line: &str) -> Option<Checkpoint> {
+        let line: Line = serde_json::from_str(line).ok()?;
+        let hash = unhex(&line.hash)?.try_into().ok()?;
+        let checkpoint = Checkpoint { seq: line.seq, hash, time: Timestamp::parse_rfc3339(&line.time)? };
+        let is_ours = self.keys.audit().verify(&checkpoint.message(), &unhex(&line.signature)?);
+        is_ours.then_some(checkpoint)
+    }
+
+    /// Whether the database is at least as new as the newest checkpoint outside of it.
+    ///
+    /// # Errors
+    /// When it is not, or nobody can say.
+    pub async fn require_newer(&self) -> Result<(), CheckpointError> {
+        let Some(path) = &self.config.checkpoint_file else { return Ok(()) };
+        let Some(newest) = self.read(path)?.pop() else { return Ok(()) };
+        if self.db.agrees_with(&newest).await? {
+            return Ok(());
+        }
+        Err(CheckpointError::Older { seq: newest.seq, path: path.display().to_string() })
+    }
+
+    /// Begins anew with the present state of the database: the file is put aside. `false` where nothing stood against it.
+    ///
+    /// # Errors
+    /// When the file cannot be read or moved.
+    pub async fn begin_anew(&self) -> Result<Option<PathBuf>, CheckpointError> {
+        let Err(CheckpointError::Older { .. }) = self.require_newer().await else { return Ok(None) };
+        let Some(path) = &self.config.checkpoint_file else { return Ok(None) };
+        let mut aside = path.clone().into_os_string();
+        aside.push(format!(".until-{}", self.clock.now().as_seconds()));
+        let aside = PathBuf::from(aside);
+        std::fs::rename(path, &aside).map_err(|error| file_error(path, error))?;
+        Ok(Some(aside))
+    }
+}
+
+fn file_error(path: &Path, error: io::Error) -> CheckpointError {
+    CheckpointError::File { path: path.display().to_string(), error }
+}
