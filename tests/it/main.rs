@@ -27,6 +27,7 @@ mod headers;
 mod live;
 mod login;
 mod oauth;
+mod operator;
 mod portal;
 mod replicas;
 mod secrets_leak;

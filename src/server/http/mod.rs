@@ -5,7 +5,7 @@ mod api;
 mod assets;
 mod check;
 mod cookies;
-pub(in crate::server) mod export;
+pub mod export;
 mod form;
 mod front;
 pub mod grpc;

@@ -95,7 +95,7 @@ impl SecretKey {
             check_value: hex(&expand(b"hallpass/check-value/v1")?),
             login_cookie: cipher(b"hallpass/login-cookie/v1")?,
             signing: cipher(b"hallpass/signing-keys/v1")?,
-            audit: AuditKey::from_seed(&expand(b"hallpass/audit-checkpoints/v1")?)?,
+            audit: AuditKey::from_seed(&expand(b"hallpass/audit-checkpoints/v1")?).ok_or(KeyError::Derivation)?,
         })
     }
 }

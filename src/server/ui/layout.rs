@@ -167,7 +167,7 @@ fn Footer() -> impl IntoView {
                     "Help"
                 </a>
                 <a class="place" href="/report">
-                    "Report a token"
+                    "Report a leak"
                 </a>
                 <a class="place" href="/api/docs">
                     "API"

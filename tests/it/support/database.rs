@@ -26,10 +26,12 @@ impl Database {
         rows.iter().map(|row| row.try_get_unchecked::<Option<String>, _>(0).unwrap().unwrap_or_default()).collect()
     }
 
-    /// Everything that is in the database, as text.
+    /// Everything that is in the database, as text; but for what the server makes by itself, whenever it is time.
     pub async fn dump(&mut self) -> String {
         let mut dump = Vec::new();
-        for table in self.column("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").await {
+        let tables =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'audit_checkpoints' ORDER BY name";
+        for table in self.column(tables).await {
             let columns =
                 self.column(&format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')")).await;
             let row = columns.join(" || '|' || ");

@@ -21,6 +21,7 @@ pub use ambient::{TestClock, TestEntropy, days, hours, minutes, seconds};
 pub use answer::Answer;
 pub use app::{HEADER, TestApp};
 pub use browser::Browser;
+pub use database::Database;
 pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
 pub use oidc::{CLIENT_ID, OidcProvider};
 pub use request::{Call, form};

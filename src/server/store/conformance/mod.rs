@@ -1,5 +1,6 @@
 //! What a database must do, whatever it is.
 
+mod administration;
 #[path = "../../../../tests/it/support/cluster.rs"]
 mod cluster;
 mod rules;
@@ -173,19 +174,19 @@ fn event(action: Action) -> Draft {
 
 /// Makes two tests of each rule.
 macro_rules! on_both_engines {
-    ($module:ident: $($rule:ident)+) => {
+    ($($module:ident: $($rule:ident)+;)+) => {
         mod on_sqlite {
-            $(#[tokio::test]
+            $($(#[tokio::test]
             async fn $rule() {
                 super::$module::$rule(super::Store::on_sqlite().await).await;
-            })+
+            })+)+
         }
 
         mod on_postgres {
-            $(#[tokio::test]
+            $($(#[tokio::test]
             async fn $rule() {
                 super::$module::$rule(super::Store::on_postgres().await).await;
-            })+
+            })+)+
         }
     };
 }
@@ -208,5 +209,14 @@ on_both_engines! {
     a_token_never_has_two_current_secrets
     the_census_counts_each_token_once
     a_schema_that_is_one_ahead_is_borne_with_and_a_later_one_is_not
-    uses_of_several_secrets_of_one_token_are_noted_with_the_last
+    uses_of_several_secrets_of_one_token_are_noted_with_the_last;
+    administration:
+    few_tokens_are_found_by_what_few_have
+    a_walk_meets_every_token_once_in_each_order_and_skips_what_cannot_fit
+    an_edited_token_is_found_by_its_new_words_only
+    many_are_revoked_together_each_with_its_event
+    a_user_is_locked_out_once_by_somebody_who_is_not
+    the_log_is_read_from_every_side
+    a_checkpoint_is_made_once_for_a_state_and_known_again
+    who_is_erased_leaves_nothing_behind_and_the_log_whole;
 }

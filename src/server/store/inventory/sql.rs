@@ -44,8 +44,9 @@ macro_rules! walk {
                     AND (coalesce(last_used_at, created_at) < $11 OR $11 IS NULL)
                     AND (owner_id = $12 OR $12 IS NULL)
                     AND (created_at < $13 OR $13 IS NULL)
-                    AND ($14 IS NULL OR EXISTS (
-                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active' AND e.expires_at < $14))
+                    AND (EXISTS (
+                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active' AND e.expires_at < $14)
+                        OR $14 IS NULL)
                 ORDER BY ",
                 $order,
                 " LIMIT $4"

@@ -38,3 +38,5 @@ pub use token::{HistoryEntry, TokenPage};
 pub use tokens::{ListFilter, TokensPage};
 
 pub use super::components::notice::FormProblem;
+pub use super::components::paging::address;
+pub use super::components::reason::ReasonForm;

@@ -15,10 +15,8 @@ use super::{failed, problem_of, tokens};
 use crate::domain::error::FieldErrors;
 use crate::server::service::admin::{Bulk, InventoryFilter};
 use crate::server::service::tokens::TokenError;
-use crate::server::ui::components::notice::FormProblem;
-use crate::server::ui::components::paging::address;
-use crate::server::ui::components::reason::ReasonForm;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
+use crate::server::ui::pages::{FormProblem, ReasonForm, address};
 
 /// Tokens that the page names.
 const SHOWN: usize = 20;

@@ -19,7 +19,7 @@ use crate::domain::reason::Reason;
 use crate::server::service::admin::{OwnedView, OwnerView};
 use crate::server::service::log::LogFilter;
 use crate::server::service::tokens::TokenError;
-use crate::server::ui::components::reason::ReasonForm;
+use crate::server::ui::pages::ReasonForm;
 use crate::server::ui::pages::admin::token::{AnyTokenPage, RevokeAnyPage};
 
 /// Events on a token's page.

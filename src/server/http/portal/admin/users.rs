@@ -22,7 +22,7 @@ use crate::domain::user::User;
 use crate::server::service::admin::PeopleFilter;
 use crate::server::service::log::LogFilter;
 use crate::server::service::tokens::TokenError;
-use crate::server::ui::components::notice::FormProblem;
+use crate::server::ui::pages::FormProblem;
 use crate::server::ui::pages::admin::user::{DisableUserPage, UserPage};
 use crate::server::ui::pages::admin::users::{UsersForm, UsersPage};
 
