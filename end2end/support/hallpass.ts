@@ -20,7 +20,12 @@ export interface Hallpass {
 
 /** `serve --demo` in an empty folder, on free ports. */
 export function startDemo(): Promise<Hallpass> {
-  const environment = { HALLPASS_LISTEN: '127.0.0.1:0', HALLPASS_DEMO__LISTEN: '127.0.0.1:0' };
+  const environment = {
+    HALLPASS_LISTEN: '127.0.0.1:0',
+    HALLPASS_DEMO__LISTEN: '127.0.0.1:0',
+    // Stories share a server: together they make more tokens than one person usually may.
+    HALLPASS_TOKENS__MAX_ACTIVE_PER_USER: '1000',
+  };
   return inEmptyFolder((folder) => start(['serve', '--demo'], folder, environment));
 }
 

@@ -13,7 +13,7 @@ interface Fixtures {
   /** What went wrong in the browser so far: refused by the page's policy, thrown, missing. Empty at the end. */
   problems: string[];
   /** A page of somebody who is logged in, in a browser of their own. */
-  pageOf(person: Person): Promise<Page>;
+  pageOf(person: Person, enter?: typeof logIn): Promise<Page>;
 }
 
 interface WorkerFixtures {
@@ -47,12 +47,12 @@ export const test = base.extend<Fixtures, WorkerFixtures>({
 
   pageOf: async ({ browser, baseURL, problems, contextOptions, javaScriptEnabled }, use) => {
     const contexts: BrowserContext[] = [];
-    await use(async (person) => {
+    await use(async (person, enter = logIn) => {
       const context = await browser.newContext({ ...contextOptions, baseURL, javaScriptEnabled });
       contexts.push(context);
       watch(context, javaScriptEnabled, problems);
       const page = await context.newPage();
-      await logIn(page, person);
+      await enter(page, person);
       return page;
     });
     await Promise.all(contexts.map((context) => context.close()));
@@ -66,10 +66,17 @@ export async function logIn(page: Page, person: Person, returnTo = '/tokens'): P
     await page.context().addCookies(cookies);
     await page.goto(returnTo);
   } else {
+    // A login ends the session that the browser had before, which may be one that other stories use.
+    await page.context().clearCookies();
     await logInByHand(page, person, returnTo);
     sessions.set(person, await page.context().cookies());
   }
   await expect(page).toHaveURL(returnTo);
+}
+
+/** To be said by a story that ends the session which others would take up. */
+export function forgetSession(person: Person): void {
+  sessions.delete(person);
 }
 
 /** Logs in by the demo provider into a session that no other story has. */

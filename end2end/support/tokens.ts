@@ -7,6 +7,9 @@ import { expect, type Page } from './test.ts';
 export const TOKEN = /^hpat_[0-9A-Za-z]{16}_[0-9A-Za-z]{49}$/;
 export const TOKEN_PAGE = /\/tokens\/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
+/** A name that no other story gives, nor another run of the same one. */
+export const unique = (name: string) => `${name}-${crypto.randomUUID().slice(0, 8)}`;
+
 export interface NewToken {
   name: string;
   description?: string;
@@ -71,6 +74,22 @@ export async function shownOnce(page: Page, title: string): Promise<{ secret: st
   const path = (await page.getByRole('link', { name: 'I have stored it' }).getAttribute('href')) ?? '';
   expect(path).toMatch(TOKEN_PAGE);
   return { secret, path, id: path.split('/').at(-1) ?? '' };
+}
+
+/** Hands in a text that may hold a token, as whoever found it does. */
+export async function report(page: Page, text: string): Promise<void> {
+  await page.goto('/report');
+  await page.getByLabel('The token', { exact: true }).fill(text);
+  await page.getByRole('button', { name: 'Revoke it' }).click();
+  await expect(page.getByRole('status')).toContainText('Thank you.');
+}
+
+/** Asks whose token a text names, as administrators do. */
+export async function identify(page: Page, text: string): Promise<void> {
+  await page.goto('/admin/identify');
+  await page.getByLabel('What you have').fill(text);
+  await page.getByRole('button', { name: 'Find out' }).click();
+  await expect(page.getByRole('status')).toBeVisible();
 }
 
 /** Asks the server about a token, as a proxy would. */

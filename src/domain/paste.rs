@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_read_no_further_than_it_helps() {
-        let text: String = (0..99).map(|index| format!("{index:016} ")).collect();
+        let text = (0..99).map(|index| format!("{index:016}")).collect::<Vec<_>>().join(" ");
         assert_eq!(found(&text).len(), MOST);
     }
 

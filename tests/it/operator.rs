@@ -137,7 +137,8 @@ async fn whatever_is_done_to_the_log_in_the_database_is_found() {
 /// What somebody runs first who owns the database.
 async fn drop_guards(database: &mut Database) -> String {
     let guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit%'";
-    database.column(guards).await.iter().map(|name| format!("DROP TRIGGER {name};")).collect()
+    let drops = database.column(guards).await.into_iter().map(|name| format!("DROP TRIGGER {name};"));
+    drops.collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -18,7 +18,13 @@ impl Checkpoint {
     /// What is signed (Ed25519, RFC 8032): four lines of text.
     #[must_use]
     pub fn message(&self) -> Vec<u8> {
-        let hash: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("hallpass audit checkpoint v1\n{}\n{hash}\n{}\n", self.seq, self.time.as_seconds()).into_bytes()
+        use std::fmt::Write as _;
+        let mut message = format!("hallpass audit checkpoint v1\n{}\n", self.seq);
+        for byte in self.hash {
+            // Writing to a string never fails.
+            let _ = write!(message, "{byte:02x}");
+        }
+        let _ = writeln!(message, "\n{}", self.time.as_seconds());
+        message.into_bytes()
     }
 }

@@ -58,7 +58,7 @@ pub(super) struct ListArgs {
 pub(super) struct RevokeArgs {
     /// The token's id, as the portal and X-Auth-Token-Id show it
     id: TokenId,
-    /// Why: leaked, superseded, no_longer_needed, owner_left, policy, or your own words; the owner is shown it
+    /// Why, such as leaked or superseded, or in your own words; the owner is shown it
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
@@ -158,7 +158,9 @@ async fn identify(config: &Config) -> Result<(), Failure> {
     if found.is_empty() {
         return Err(Failure::Refused("that names no token of this installation".to_owned()));
     }
-    found.iter().for_each(|identified| describe(identified, ambient.clock.now()));
+    for identified in &found {
+        describe(identified, ambient.clock.now());
+    }
     Ok(())
 }
 

@@ -98,7 +98,7 @@ impl Checkpoints {
                 Ok(Some(made)) => last = made,
                 Ok(None) => {}
                 Err(error) => {
-                    tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again")
+                    tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again");
                 }
             }
         }

@@ -108,7 +108,7 @@ impl Sessions {
         self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
     }
 
-    /// Somebody's open sessions, the latest first.
+    /// Somebody's open sessions, the last seen first; a hundred at most.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -126,14 +126,35 @@ impl Sessions {
     pub async fn end_others(&self, caller: &Caller, own: SessionId, only: Option<SessionId>) -> Result<(), StoreError> {
         let user = caller.user.id;
         let ending = |session: &SessionView| session.id != own && only.is_none_or(|only| only == session.id);
-        let open = self.list(user).await?;
-        let end = |session: &SessionView| {
+        let draft = |session: &SessionView| {
             let object = Party::session(session.id);
-            let draft = Draft::new(Action::SessionEnded, caller.party(), object, &caller.origin);
-            (session.id, draft.about(user))
+            Draft::new(Action::SessionEnded, caller.party(), object, &caller.origin).about(user)
         };
-        let ended: Vec<_> = open.iter().filter(|session| ending(session)).map(end).collect();
-        self.db.end_sessions_of(user, &ended, self.clock.now()).await.map(drop)
+        self.end(user, ending, draft).await.map(drop)
+    }
+
+    /// Ends some of somebody's open sessions. How many there were.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn end(
+        &self,
+        user: UserId,
+        which: impl Fn(&SessionView) -> bool,
+        draft: impl Fn(&SessionView) -> Draft,
+    ) -> Result<usize, StoreError> {
+        let mut count = 0;
+        // They are listed a part at a time, and those that ended are not listed again.
+        loop {
+            let open = self.list(user).await?;
+            let ending: Vec<_> =
+                open.iter().filter(|session| which(session)).map(|session| (session.id, draft(session))).collect();
+            let ended = self.db.end_sessions_of(user, &ending, self.clock.now()).await?;
+            count += ended;
+            if ended == 0 {
+                return Ok(count);
+            }
+        }
     }
 
     /// Ends the session that a browser had before it logged in anew.

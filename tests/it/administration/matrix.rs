@@ -170,12 +170,11 @@ fn expected(of: For, who: Who) -> Option<Outcome> {
     let is_token = matches!(who, Who::Token | Who::AdministratorsToken);
     Some(match of {
         Others => return None,
-        All => Allowed,
         // It is the one place where only a token means anything, so a cookie is not even looked at.
         Tokens if has_cookie => Unknown,
         // Pages know nobody but by their cookies.
         Visitors | Owners | Administrators if !has_cookie => Login,
-        Visitors => Allowed,
+        All | Visitors => Allowed,
         _ if who == Who::Nobody => Unknown,
         Tokens if is_token => Allowed,
         Tokens => Forbidden,

@@ -12,7 +12,7 @@ use crate::support::wire::{Wire, target};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Three replicas that reach whichever is the primary.
-async fn replicas_of(pair: &Pair, wire: &Wire, require_sync: &str) -> Replicas {
+fn replicas_of(pair: &Pair, wire: &Wire, require_sync: &str) -> Replicas {
     let way = wire.lead(&pair.url);
     let mut replicas = Replicas::start_through(way.clone(), &[]);
     for _ in 0..3 {
@@ -25,7 +25,7 @@ async fn replicas_of(pair: &Pair, wire: &Wire, require_sync: &str) -> Replicas {
 async fn a_standby_that_takes_over_knows_of_every_revocation_that_was_answered() {
     let mut pair = Pair::new().await;
     let wire = Wire::to(target(&pair.url)).await;
-    let mut stage = Stage::with(replicas_of(&pair, &wire, "true").await).await;
+    let mut stage = Stage::with(replicas_of(&pair, &wire, "true")).await;
     for round in 0..ROUNDS {
         let (url, token) = (&stage.replicas.servers[0].url, &stage.tokens[round]);
         let revoked_while_it_fails_over = async {
@@ -51,7 +51,7 @@ async fn a_standby_that_takes_over_knows_of_every_revocation_that_was_answered()
 async fn a_standby_that_knows_less_than_was_answered_vouches_for_nothing() {
     let mut pair = Pair::new().await;
     let wire = Wire::to(target(&pair.url)).await;
-    let replicas = replicas_of(&pair, &wire, "false").await;
+    let replicas = replicas_of(&pair, &wire, "false");
     let tokens = replicas.tokens(2).await;
     for index in 0..3 {
         assert_eq!(replicas.check(index, &tokens[0]).await, 200);

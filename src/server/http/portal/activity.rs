@@ -72,7 +72,7 @@ pub(in crate::server::http) async fn end_sessions(
     let named = fields.get("session");
     let only = if named.is_empty() { None } else { Some(named.parse::<SessionId>()) };
     let ended = match only {
-        Some(Err(_)) => Ok(()),
+        Some(Err(_)) => return page::see_other("/activity"),
         only => web.sessions.end_others(&visitor.caller, visitor.session.id, only.and_then(Result::ok)).await,
     };
     match ended {

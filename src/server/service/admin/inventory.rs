@@ -95,11 +95,11 @@ impl Admin {
     }
 
     /// The first of some tokens, and where those behind them begin.
-    fn inventory(&self, mut items: Vec<OwnedToken>, list: &ListInventory, on: Option<Mark>) -> Inventory {
-        let more = items.len() > list.limit;
-        items.truncate(list.limit);
-        let last = items.last().map(|(token, _)| list.order.mark(token));
-        Inventory { items: items.into_iter().map(|each| self.view(each)).collect(), next: if more { last } else { on } }
+    fn inventory(&self, mut found: Vec<OwnedToken>, list: &ListInventory, on: Option<Mark>) -> Inventory {
+        let more = found.len() > list.limit;
+        found.truncate(list.limit);
+        let end = found.last().map(|(token, _)| list.order.mark(token));
+        Inventory { items: found.into_iter().map(|each| self.view(each)).collect(), next: if more { end } else { on } }
     }
 
     pub(super) fn view(&self, (row, owner): OwnedToken) -> OwnedView {

@@ -105,10 +105,10 @@ impl Admin {
         // Nothing personal in the event that says so.
         let object = Party { kind: "user", id: Some(id.to_string()), name: None };
         let draft = Draft::new(Action::UserErased, administrator.party(), object, &administrator.origin()).about(id);
-        match self.db.erase_user(id, &draft, self.clock.now()).await? {
-            true => Ok(self.db.settled().await?),
-            false => Err(TokenError::NoSuchUser),
+        if !self.db.erase_user(id, &draft, self.clock.now()).await? {
+            return Err(TokenError::NoSuchUser);
         }
+        Ok(self.db.settled().await?)
     }
 
     /// A user's open sessions.
@@ -130,15 +130,13 @@ impl Admin {
         only: Option<SessionId>,
     ) -> Result<usize, TokenError> {
         let user = self.user(user).await?;
-        let open = self.sessions(administrator, user.id).await?;
-        let ending = open.into_iter().filter(|session| only.is_none_or(|only| only == session.id));
-        let end = |session: SessionView| {
+        let which = |session: &SessionView| only.is_none_or(|only| only == session.id);
+        let draft = |session: &SessionView| {
             let object = Party::session(session.id);
             let draft = Draft::new(Action::SessionEnded, administrator.party(), object, &administrator.origin());
-            (session.id, draft.about(user.id).on_behalf_of(user.id))
+            draft.about(user.id).on_behalf_of(user.id)
         };
-        let ending: Vec<_> = ending.map(end).collect();
-        Ok(self.db.end_sessions_of(user.id, &ending, self.clock.now()).await?)
+        Ok(self.sessions.end(user.id, which, draft).await?)
     }
 }
 

@@ -112,7 +112,6 @@ fn details(event: &EventView, reader: Reader) -> Vec<String> {
 fn actor(event: &EventView, reader: Reader) -> Option<String> {
     let name = event.actor.name.clone();
     match (event.actor.kind.as_str(), reader) {
-        ("user", Reader::Owner) => None,
         ("user", Reader::Administrator) => Some(name.unwrap_or_else(|| "somebody whose name was erased".to_owned())),
         ("administrator", _) => Some("An administrator".to_owned()),
         ("operator", _) => Some("An operator, at the command line".to_owned()),

@@ -36,6 +36,15 @@ pub fn choice(name: &'static str, label: &'static str, options: &[(&str, &str)],
     .into_any()
 }
 
+/// What narrows a list besides what its fields show.
+#[must_use]
+pub fn narrowing(before: &'static str, parts: Vec<String>) -> AnyView {
+    if parts.is_empty() {
+        return ().into_any();
+    }
+    view! { <p class="mb-4 text-muted">{format!("{before}{}.", parts.join(", "))}</p> }.into_any()
+}
+
 /// A date.
 #[must_use]
 pub fn date(name: &'static str, label: &'static str, value: &str) -> AnyView {

@@ -95,6 +95,8 @@ fn field_label(field: &str) -> &str {
         "scopes" => "Scopes",
         "expires_in" => "Lifetime",
         "allowed_ips" => "Networks",
+        "reason" => "Why?",
+        "confirm" => "How many?",
         other => other,
     }
 }

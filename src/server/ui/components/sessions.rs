@@ -10,16 +10,16 @@ use crate::domain::view::SessionView;
 /// Open sessions, each with a way to end it. `own` is the one that looks.
 #[must_use]
 pub fn sessions(sessions: &[SessionView], own: Option<SessionId>, action: &str, now: Timestamp) -> AnyView {
-    let rows: Vec<_> = sessions.iter().map(|session| row(session, own, action, now)).collect();
+    let rows: Vec<_> = (1..).zip(sessions).map(|(place, session)| row(session, place, own, action, now)).collect();
     view! { <ul class="border-t border-base-300">{rows}</ul> }.into_any()
 }
 
-fn row(session: &SessionView, own: Option<SessionId>, action: &str, now: Timestamp) -> AnyView {
+fn row(session: &SessionView, place: usize, own: Option<SessionId>, action: &str, now: Timestamp) -> AnyView {
     let is_own = own == Some(session.id);
     let what = if is_own { "This browser" } else { "Another browser" };
     let what = if own.is_none() { "Browser session" } else { what };
     let id = session.id.to_string();
-    let label = format!("End the session from {}", session.created_at.exact());
+    let label = format!("End session {place}, from {}", session.created_at.exact());
     let end = (!is_own).then(|| {
         view! {
             <form method="post" action=action.to_owned()>

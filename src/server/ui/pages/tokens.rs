@@ -89,7 +89,7 @@ fn acts_of_others(acts: &[EventView], now: Timestamp) -> AnyView {
         })
         .collect();
     let more = acts.len().saturating_sub(TOLD);
-    let more = (more > 0).then(|| view! { <li>{format!("{more} more")}</li> });
+    let more = (more > 0).then(|| view! { <li>{format!("Others ended {more} more.")}</li> });
     view! {
         <div role="note" class="mb-6 flex gap-3 rounded-box bg-warning-tint px-4 py-3">
             <span class="lead-icon text-warning">{Icon::Warning.view()}</span>

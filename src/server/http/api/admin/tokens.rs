@@ -73,8 +73,8 @@ pub(in super::super) async fn get(
 ) -> Response {
     answer(&web, async {
         let (token, owner) = web.tokens.get_anybodys(&administrator, token_id(&id)?).await?;
-        let owned = OwnedView { token, owner: OwnerView::from(&owner) };
-        Ok::<_, ApiError>(Json(OwnedResponse::from(owned)))
+        let view = OwnedView { token, owner: OwnerView::from(&owner) };
+        Ok::<_, ApiError>(Json(OwnedResponse::from(view)))
     })
     .await
 }

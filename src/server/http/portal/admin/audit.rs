@@ -1,5 +1,7 @@
 //! The audit log, and taking it away as a file.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,9 +17,10 @@ use super::super::super::params::Params;
 use super::super::super::problem::Problem;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
-use super::failed;
+use super::{failed, user_name};
 use crate::domain::time::Timestamp;
 use crate::server::service::log::{Events, LogFilter};
+use crate::server::ui::pages::address;
 use crate::server::ui::pages::admin::audit::{LogForm, LogPage};
 
 /// Events on one page.
@@ -47,6 +50,10 @@ pub(in crate::server::http) async fn show(
         },
         Err(problem) => (Events { items: Vec::new(), next: None }, Some(problem.message())),
     };
+    let user = match form.user.parse() {
+        Ok(id) => user_name(&web, &admin, id).await,
+        Err(_) => None,
+    };
     let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let (now, next, is_later_page) = (web.clock.now(), events.next, before.is_some());
     let view = move || {
@@ -54,6 +61,7 @@ pub(in crate::server::http) async fn show(
             <LogPage
                 events=events.items.clone()
                 form=form.clone()
+                user=user.clone()
                 problem=problem.clone()
                 is_later_page=is_later_page
                 next=next
@@ -76,9 +84,9 @@ pub(in crate::server::http) async fn export(State(web): State<Web>, admin: Admin
         until: fields.get("until"),
     };
     let format = if fields.get("format") == "csv" { Format::Csv } else { Format::JsonLines };
-    let filter = match filter(&form, web.clock.now()) {
-        Ok(filter) => filter,
-        Err(problem) => return problem.respond(&web),
+    let Ok(filter) = filter(&form, web.clock.now()) else {
+        // The page says what is wrong.
+        return page::see_other(&address("/admin/audit", &form.parameters()));
     };
     // The first part before the answer begins: what cannot be read is an error, not half a file.
     let first = match web.log.export(&admin.administrator, &filter, None, BATCH).await {
@@ -137,7 +145,7 @@ fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, Problem> {
 /// A date that ends a time stands for its whole day.
 fn last_moment(text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
     match Timestamp::parse_end_of_date(text) {
-        Some(end) => Ok(Some(end)),
+        Some(end) => Ok(Some(end.plus(Duration::from_secs(1)))),
         None => moment("until", Some(text), now),
     }
 }

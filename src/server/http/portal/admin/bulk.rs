@@ -11,9 +11,9 @@ use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
 use super::super::new_token::log_in_again;
 use super::token::chosen;
-use super::{failed, problem_of, tokens};
+use super::{failed, owner_name, problem_of, tokens};
 use crate::domain::error::FieldErrors;
-use crate::server::service::admin::{Bulk, InventoryFilter};
+use crate::server::service::admin::{BULK_MAX, Bulk, InventoryFilter};
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
 use crate::server::ui::pages::{FormProblem, ReasonForm, address};
@@ -57,18 +57,13 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: Admin
         Ok((matched, _)) => matched,
         Err(error) => return refused(&web, &admin, &fields, typed, error).await,
     };
-    let preview = BulkPreview { matched, first: Vec::new(), fields: Vec::new(), words: String::new() };
-    if typed.count.replace(',', "") != preview.ending().to_string() {
-        let message = format!("This is not the number of tokens that would end now: {}.", preview.ending());
-        typed.errors.push("confirm", message);
+    let reason = chosen(&typed.reason).map_err(|errors| typed.errors = errors).ok();
+    let ending = matched.min(BULK_MAX);
+    if typed.count.replace(',', "") != ending.to_string() {
+        typed.errors.push("confirm", format!("This is not the number of tokens that would end now: {ending}."));
     }
-    let reason = match chosen(&typed.reason) {
-        Ok(reason) if typed.errors.is_empty() => reason,
-        Ok(_) => return ask(&web, &admin, &fields, typed).await,
-        Err(errors) => {
-            errors.iter().for_each(|error| typed.errors.push(error.field, error.message.clone()));
-            return ask(&web, &admin, &fields, typed).await;
-        }
+    let Some(reason) = reason.filter(|_| typed.errors.is_empty()) else {
+        return ask(&web, &admin, &fields, typed).await;
     };
     match web.admin.revoke_all(&admin.administrator, &Bulk { filter, reason }).await {
         Ok(outcome) => page::see_other(&format!("/admin/tokens?notice=revoked-{}", outcome.revoked)),
@@ -91,8 +86,7 @@ async fn stale(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Response {
     let again = address("/admin/tokens/revoke", &parameters(fields));
     let mut problem = log_in_again(&admin.visitor, &again);
     "Your login is a while ago. Ending many tokens needs a recent one.".clone_into(&mut problem.message);
-    let preview = BulkPreview { matched: 0, first: Vec::new(), fields: Vec::new(), words: String::new() };
-    render(web, admin, StatusCode::FORBIDDEN, preview, Typed { problem: Some(problem), ..Typed::default() }).await
+    render(web, admin, StatusCode::FORBIDDEN, None, Typed { problem: Some(problem), ..Typed::default() }).await
 }
 
 async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, typed: Typed) -> Response {
@@ -106,16 +100,23 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, typed: Typed) -> 
         Err(error) => return failed(web, admin, &error).await,
     };
     let again = parameters(fields).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let preview = BulkPreview { matched, first, fields: again.collect(), words: words(fields) };
+    let words = words(fields, owner_name(web, admin, &filter).await);
+    let preview = BulkPreview { matched, first, fields: again.collect(), words };
     let status = match (&typed.problem, typed.errors.is_empty()) {
         (Some(_), _) => StatusCode::SERVICE_UNAVAILABLE,
         (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
         (None, true) => StatusCode::OK,
     };
-    render(web, admin, status, preview, typed).await
+    render(web, admin, status, Some(preview), typed).await
 }
 
-async fn render(web: &Web, admin: &AdminVisitor, status: StatusCode, preview: BulkPreview, typed: Typed) -> Response {
+async fn render(
+    web: &Web,
+    admin: &AdminVisitor,
+    status: StatusCode,
+    preview: Option<BulkPreview>,
+    typed: Typed,
+) -> Response {
     let Typed { reason, count, errors, problem } = typed;
     let now = web.clock.now();
     let view = move || {
@@ -148,7 +149,7 @@ async fn filter(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Result<Inve
         created_before: given("created_before"),
     };
     match tokens::filter(&text, web, admin).await {
-        Ok(filter) if filter == InventoryFilter::default() => Err(page::see_other("/admin/tokens")),
+        Ok(filter) if filter == InventoryFilter::default() => Err(nothing_chosen(fields)),
         Ok(filter) => Ok(filter),
         Err(error) => Err(match problem_of(error, web, admin).await {
             Ok(_) => page::see_other(&address("/admin/tokens", &parameters(fields))),
@@ -157,20 +158,30 @@ async fn filter(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Result<Inve
     }
 }
 
+/// Back to the list, as it was.
+fn nothing_chosen(fields: &Fields) -> Response {
+    let list = fields.get("list");
+    let list = Fields::parse(list.as_bytes());
+    let mut again = parameters(&list);
+    again.push(("notice", "none-chosen"));
+    page::see_other(&address("/admin/tokens", &again))
+}
+
 /// The fields that make a filter.
 fn parameters(fields: &Fields) -> Vec<(&str, &str)> {
     fields.iter().filter(|(name, value)| !value.is_empty() && (*name == "id" || FIELDS.contains(name))).collect()
 }
 
 /// The same for people.
-fn words(fields: &Fields) -> String {
+fn words(fields: &Fields, owner: Option<String>) -> String {
     let ids = fields.all("id").len();
     let mut words: Vec<String> = Vec::new();
     if ids > 0 {
         words.push("those that you chose".to_owned());
     }
     let mut say = |name: &str, before: &str, after: &str| {
-        let value = fields.get(name);
+        let named = owner.clone().filter(|_| name == "user");
+        let value = named.unwrap_or_else(|| fields.get(name));
         if !value.is_empty() {
             words.push(format!("{before}{value}{after}"));
         }

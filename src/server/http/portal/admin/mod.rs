@@ -16,6 +16,8 @@ use super::super::api::ApiError;
 use super::super::session::AdminVisitor;
 use super::super::{Web, page};
 use super::unexpected;
+use crate::domain::id::UserId;
+use crate::server::service::admin::InventoryFilter;
 use crate::server::service::tokens::TokenError;
 
 pub(super) fn routes() -> Router<Web> {
@@ -42,6 +44,16 @@ async fn problem_of(error: ApiError, web: &Web, admin: &AdminVisitor) -> Result<
         ApiError::Token(error) => Err(unexpected(web, &admin.visitor, &error).await),
         ApiError::Stale { login_url } => Err(axum::response::Redirect::to(&login_url).into_response()),
     }
+}
+
+/// The name of the user to whom a filter narrows, for people.
+async fn owner_name(web: &Web, admin: &AdminVisitor, filter: &InventoryFilter) -> Option<String> {
+    user_name(web, admin, filter.owner?).await
+}
+
+async fn user_name(web: &Web, admin: &AdminVisitor, id: UserId) -> Option<String> {
+    let user = web.admin.person(&admin.administrator, id).await;
+    user.ok().map(|user| user.profile.username)
 }
 
 /// The page for an error that is not about a field.

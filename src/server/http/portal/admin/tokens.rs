@@ -10,7 +10,7 @@ use super::super::super::api::{ApiError, FilterText, read_mark, write_mark};
 use super::super::super::params::Params;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
-use super::{failed, problem_of};
+use super::{failed, owner_name, problem_of};
 use crate::server::service::admin::{Inventory, InventoryFilter, ListInventory, Order};
 use crate::server::ui::pages::admin::tokens::{InventoryForm, InventoryPage};
 
@@ -40,6 +40,10 @@ pub(in crate::server::http) async fn list(
             Err(page) => return page,
         },
     };
+    let owner = match &filter {
+        Some(filter) => owner_name(&web, &admin, filter).await,
+        None => None,
+    };
     let after = read_mark(&cursor);
     let is_later_page = after.is_some();
     let found = match filter {
@@ -61,6 +65,7 @@ pub(in crate::server::http) async fn list(
             <InventoryPage
                 tokens=found.items.clone()
                 form=form.clone()
+                owner=owner.clone()
                 problem=problem.clone()
                 scopes=scopes.clone()
                 is_later_page=is_later_page
@@ -75,6 +80,9 @@ pub(in crate::server::http) async fn list(
 
 /// What a revocation of many says afterwards: a number, and nothing else that an address could say.
 fn ended(notice: &str) -> Option<String> {
+    if notice == "none-chosen" {
+        return Some("Nothing was chosen. Please tick the tokens that shall end.".to_owned());
+    }
     let count: usize = notice.strip_prefix("revoked-")?.parse().ok()?;
     Some(match count {
         0 => "Nothing was left to revoke.".to_owned(),

@@ -195,7 +195,7 @@ pub(in crate::server::http) async fn end_sessions(State(web): State<Web>, any: A
     let named = fields.get("session");
     let only = named.parse::<SessionId>().ok();
     if only.is_none() && !named.is_empty() {
-        return any.page("sessions-ended");
+        return page::see_other(&format!("/admin/users/{}", any.user.id));
     }
     match web.admin.end_sessions(&any.admin.administrator, any.user.id, only).await {
         Ok(_) => any.page("sessions-ended"),

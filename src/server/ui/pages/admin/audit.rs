@@ -8,7 +8,7 @@ use super::heading;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::EventView;
 use crate::server::ui::components::events::{ACTIONS, Reader, events as event_list};
-use crate::server::ui::components::filters::{choice, date};
+use crate::server::ui::components::filters::{choice, date, narrowing};
 use crate::server::ui::components::notice::{FormAlert, FormProblem};
 use crate::server::ui::components::paging::{address, paging};
 
@@ -57,6 +57,8 @@ pub fn LogPage(
     events: Vec<EventView>,
     /// The filter.
     form: LogForm,
+    /// The name of the user to whom it narrows.
+    user: Option<String>,
     /// What is wrong with it.
     problem: Option<String>,
     /// Whether newer events were left out.
@@ -66,6 +68,7 @@ pub fn LogPage(
     /// The present.
     now: Timestamp,
 ) -> impl IntoView {
+    let title = if problem.is_some() { "Please check: Audit log" } else { "Audit log" };
     let problem = problem.map(|message| FormProblem { message, link: None });
     let first = is_later_page.then(|| address(PATH, &form.parameters()));
     let next = next.map(|next| {
@@ -80,7 +83,7 @@ pub fn LogPage(
         event_list(&events, Reader::Administrator, now)
     };
     view! {
-        <Title text="Audit log"/>
+        <Title text=title/>
         {heading("Audit log", PATH)}
         <p class="mt-1 text-muted">
             "Every change, and who made it. Each entry is bound to the one before it; " <code class="prose-code">
@@ -88,6 +91,7 @@ pub fn LogPage(
             </code> " says whether any was altered."
         </p>
         {filters(&form)}
+        {narrowed(&form, user)}
         <FormAlert problem/>
         {body}
         {paging(first, next)}
@@ -121,6 +125,15 @@ fn filters(form: &LogForm) -> AnyView {
         </form>
     }
     .into_any()
+}
+
+/// What narrows the log besides what the fields show.
+fn narrowed(form: &LogForm, user: Option<String>) -> AnyView {
+    let user = user.unwrap_or_else(|| form.user.clone());
+    let parts = [("about the user ", user), ("done by ", form.actor.clone()), ("done to ", form.object.clone())];
+    let parts =
+        parts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(words, value)| format!("{words}{value}"));
+    narrowing("Only what is ", parts.collect())
 }
 
 fn exports(form: &LogForm) -> AnyView {

@@ -37,8 +37,8 @@ impl BulkPreview {
 /// The page that asks before many tokens are revoked.
 #[component]
 pub fn BulkPage(
-    /// What would end.
-    preview: BulkPreview,
+    /// What would end, if that may be said.
+    preview: Option<BulkPreview>,
     /// The reason as it was chosen and typed.
     form: ReasonForm,
     /// The number that was typed.
@@ -50,9 +50,15 @@ pub fn BulkPage(
     /// The present.
     now: Timestamp,
 ) -> impl IntoView {
-    let title = format!("Revoke {}?", counted(preview.ending(), "token"));
+    let (title, body) = match &preview {
+        None => ("Revoke many tokens".to_owned(), ().into_any()),
+        Some(preview) if preview.matched == 0 => ("Nothing to revoke".to_owned(), nothing()),
+        Some(preview) => {
+            let title = format!("Revoke {}?", counted(preview.ending(), "token"));
+            (title, asking(preview, form, &typed, &errors, now))
+        }
+    };
     let document_title = if errors.is_empty() { title.clone() } else { format!("Please check: {title}") };
-    let body = if preview.matched == 0 { nothing() } else { asking(&preview, form, &typed, &errors, now) };
     view! {
         <Title text=document_title/>
         {heading(&title, PATH)}

@@ -54,12 +54,12 @@ fn numbers(figures: &Figures, now: Timestamp) -> AnyView {
         <section>
             <h2 class="sr-only">"In numbers"</h2>
             <div class="grid grid-cols-2 gap-x-6 gap-y-6 sm:grid-cols-3 lg:grid-cols-6">
-                {number(figures.active, "active tokens", "/admin/tokens?state=active")}
-                {number(figures.expiring, "expire within 7 days", "/admin/tokens?expires_within=7d&sort=unused")}
-                {number(figures.unused, "unused for 90 days", "/admin/tokens?unused_since=90d&sort=unused")}
-                {number(figures.suspended, "suspended", "/admin/tokens?state=suspended")}
-                {number(figures.users, "users", "/admin/users")}
-                {number(figures.disabled, "disabled users", "/admin/users?state=disabled")}
+                {number(figures.active, ["active token", "active tokens"], "/admin/tokens?state=active")}
+                {number(figures.expiring, ["expires within 7 days", "expire within 7 days"], "/admin/tokens?expires_within=7d&sort=unused")}
+                {number(figures.unused, ["unused for 90 days"; 2], "/admin/tokens?unused_since=90d&sort=unused")}
+                {number(figures.suspended, ["suspended"; 2], "/admin/tokens?state=suspended")}
+                {number(figures.users, ["user", "users"], "/admin/users")}
+                {number(figures.disabled, ["disabled user", "disabled users"], "/admin/users?state=disabled")}
             </div>
             <div class="mt-8 grid gap-x-12 gap-y-8 md:grid-cols-2">
                 {chart("Tokens made", "/admin/audit?action=token.created", figures, |day| day.created)}
@@ -73,7 +73,8 @@ fn numbers(figures: &Figures, now: Timestamp) -> AnyView {
     .into_any()
 }
 
-fn number(value: i64, words: &'static str, href: &'static str) -> AnyView {
+fn number(value: i64, [one, many]: [&'static str; 2], href: &'static str) -> AnyView {
+    let words = if value == 1 { one } else { many };
     view! {
         <a href=href class="figure">
             <span class="text-xl font-semibold">{grouped(value)}</span>

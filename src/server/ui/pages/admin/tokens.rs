@@ -8,7 +8,7 @@ use super::heading;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::OwnedView;
 use crate::server::ui::components::facts::when_or;
-use crate::server::ui::components::filters::{choice, search};
+use crate::server::ui::components::filters::{choice, narrowing, search};
 use crate::server::ui::components::notice::{FormAlert, FormProblem, Notice};
 use crate::server::ui::components::paging::{address, paging};
 use crate::server::ui::components::scopes::tag;
@@ -69,6 +69,8 @@ pub fn InventoryPage(
     tokens: Vec<OwnedView>,
     /// The filter.
     form: InventoryForm,
+    /// The name of the owner to whom it narrows.
+    owner: Option<String>,
     /// What is wrong with it.
     problem: Option<String>,
     /// Names of the scopes that are offered.
@@ -95,6 +97,7 @@ pub fn InventoryPage(
         <Notice message=notice/>
         {heading("Tokens of everybody", PATH)}
         {filters(&form, &scopes)}
+        {narrowed(&form, owner)}
         <FormAlert problem/>
         {if tokens.is_empty() { nothing(&form, goes_on) } else { table(&tokens, &form, now) }}
         {paging(first, next)}
@@ -143,6 +146,19 @@ fn filters(form: &InventoryForm, scopes: &[String]) -> AnyView {
     .into_any()
 }
 
+/// What narrows the list besides what the fields show.
+fn narrowed(form: &InventoryForm, owner: Option<String>) -> AnyView {
+    let user = owner.unwrap_or_else(|| form.user.clone());
+    let parts = [
+        ("of ", user),
+        ("made before ", form.created_before.clone()),
+        ("expiring within ", form.expires_within.clone()),
+    ];
+    let parts =
+        parts.into_iter().filter(|(_, value)| !value.is_empty()).map(|(words, value)| format!("{words}{value}"));
+    narrowing("Only tokens ", parts.collect())
+}
+
 fn nothing(form: &InventoryForm, goes_on: bool) -> AnyView {
     let text = if goes_on {
         "Nothing among the tokens that were looked at. There are more: go on below."
@@ -157,6 +173,16 @@ fn nothing(form: &InventoryForm, goes_on: bool) -> AnyView {
 fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView {
     let rows: Vec<_> = tokens.iter().map(|owned| row(owned, now)).collect();
     let all = address("/admin/tokens/revoke", &form.parameters());
+    let chooses = tokens.iter().any(|owned| owned.token.revoked_at.is_none());
+    let list = address("", &form.parameters()).trim_start_matches('?').to_owned();
+    let revoke_chosen = chooses.then(|| {
+        view! {
+            <input type="hidden" name="list" value=list/>
+            <button type="submit" class="btn btn-plain">
+                "Revoke chosen …"
+            </button>
+        }
+    });
     let revoke_all = form.is_set().then(|| {
         view! {
             <a class="place text-error" href=all>
@@ -184,9 +210,7 @@ fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView 
                 <tbody role="rowgroup">{rows}</tbody>
             </table>
             <div class="mt-4 flex flex-wrap items-center gap-x-6 gap-y-2">
-                <button type="submit" class="btn btn-plain">
-                    "Revoke chosen …"
-                </button>
+                {revoke_chosen}
                 {revoke_all}
             </div>
         </form>
@@ -202,7 +226,7 @@ fn row(owned: &OwnedView, now: Timestamp) -> AnyView {
         token.scopes.iter().map(|name| tag(name, token.effective_scopes.contains(name.as_str()))).collect();
     let choose = (!is_revoked).then(|| {
         view! {
-            <input type="checkbox" class="checkbox" name="id" value=token.id.to_string() aria-label=format!("Choose {}", token.name)/>
+            <input type="checkbox" class="checkbox" name="id" value=token.id.to_string() aria-label=format!("Choose {} of {}", token.name, owner.username)/>
         }
     });
     view! {

@@ -152,6 +152,7 @@ pub fn DisableUserPage(
     problem: Option<FormProblem>,
 ) -> impl IntoView {
     let title = format!("Disable {}?", user.profile.username);
+    let document_title = if errors.is_empty() { title.clone() } else { format!("Please check: {title}") };
     let base = format!("{PATH}/{}", user.id);
     let field = Text {
         field: "reason",
@@ -162,7 +163,7 @@ pub fn DisableUserPage(
         required: false,
     };
     view! {
-        <Title text=title.clone()/>
+        <Title text=document_title/>
         {heading(&title, PATH)}
         <div class="form-width mt-6">
             <FormAlert problem/>
