@@ -22,6 +22,9 @@ pub use verify::{Broken, Fault, Verified, Verifier};
 /// Longest user agent that is kept, in characters.
 pub const USER_AGENT_MAX: usize = 256;
 
+/// The attribute of an erasure that says how many values it removed.
+const VALUES: &str = "values";
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -272,6 +275,12 @@ impl Draft {
     #[must_use]
     pub fn users(&self) -> BTreeSet<UserId> {
         self.acting_user().into_iter().chain(self.on_behalf_of).chain(self.subject).collect()
+    }
+
+    /// Says how many personal values an erasure removes: no more may be missing.
+    #[must_use]
+    pub fn removing(self, values: u64) -> Self {
+        self.changed(VALUES, None, Some(values.to_string()))
     }
 
     /// Notes an attribute that changed.

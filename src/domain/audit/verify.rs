@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-use super::{Action, Checkpoint, Digest, Event};
+use super::{Action, Checkpoint, Digest, Event, VALUES};
 
 /// The first place at which a log is not what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -31,7 +31,7 @@ pub enum Fault {
     /// A personal value beside it is not the one that was written.
     #[error("has a personal value that was changed")]
     Value,
-    /// A personal value beside it is gone, and nobody was erased after it.
+    /// A personal value beside it is gone: nobody was erased after it, or more are gone than were removed then.
     #[error("has lost a personal value that nobody erased")]
     ValueGone,
     /// It is another one than at the time of a checkpoint.
@@ -57,8 +57,14 @@ pub struct Verifier {
     hash: Digest,
     checkpoints: BTreeMap<i64, Digest>,
     agreed: usize,
+    /// Values that erasures removed, as they say themselves.
+    removed: u64,
+    /// Values that are gone, from before the last erasure …
     erased: u64,
-    gone: Option<(i64, u64)>,
+    /// … and after it, with the first event of each that lacks one.
+    gone: u64,
+    first_erased: Option<i64>,
+    first_gone: Option<i64>,
 }
 
 impl Verifier {
@@ -107,12 +113,15 @@ impl Verifier {
     /// Values may be missing only where somebody was erased later.
     fn count_gone(&mut self, event: &Event, values: &BTreeMap<String, Digest>) {
         if event.action == Action::UserErased.as_str() {
-            self.erased += self.gone.take().map_or(0, |(_, count)| count);
+            let removed = event.changes.get(VALUES).and_then(|(_, count)| count.as_ref()?.parse::<u64>().ok());
+            self.removed += removed.unwrap_or(0);
+            self.erased += std::mem::take(&mut self.gone);
+            self.first_erased = self.first_erased.or(self.first_gone.take());
         }
         let gone = event.personal.keys().filter(|field| !values.contains_key(*field)).count() as u64;
         if gone > 0 {
-            let (first, before) = self.gone.unwrap_or((event.seq, 0));
-            self.gone = Some((first, before + gone));
+            self.gone += gone;
+            self.first_gone = self.first_gone.or(Some(event.seq));
         }
     }
 
@@ -124,7 +133,8 @@ impl Verifier {
         if !self.checkpoints.is_empty() {
             return Err(Broken { seq: self.last + 1, fault: Fault::Missing });
         }
-        if let Some((seq, _)) = self.gone {
+        let too_many = self.first_erased.filter(|_| self.erased > self.removed);
+        if let Some(seq) = too_many.or(self.first_gone) {
             return Err(Broken { seq, fault: Fault::ValueGone });
         }
         Ok(Verified { events: self.last, erased: self.erased, checkpoints: self.agreed })
@@ -259,10 +269,13 @@ mod tests {
         rows[1].values.clear();
         assert_eq!(verify(&rows, &rows[4]), Err(Broken { seq: 2, fault: Fault::ValueGone }));
         let erased = Draft::new(Action::UserErased, Party::OPERATOR, Party::SYSTEM, &Origin::default());
-        append(&mut rows, &erased);
+        append(&mut rows, &erased.removing(1));
         assert_eq!(verify(&rows, &rows[4]), Ok(Verified { events: 6, erased: 1, checkpoints: 1 }));
         append(&mut rows, &Draft::new(Action::UserLoggedIn, Party::stranger("x"), Party::SYSTEM, &Origin::default()));
         rows[6].values.clear();
         assert_eq!(verify(&rows, &rows[4]).unwrap_err().seq, 7, "that one came later");
+        rows.truncate(6);
+        rows[3].values.clear();
+        assert_eq!(verify(&rows, &rows[4]).unwrap_err().fault, Fault::ValueGone, "more than were removed");
     }
 }

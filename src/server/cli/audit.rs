@@ -1,6 +1,6 @@
 //! `hallpass audit`: whether the log is what was written, and taking it away. Works beside a running server.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -131,11 +131,16 @@ async fn export(config: &Config, args: ExportArgs) -> Result<(), Failure> {
             written = written.and_then(|()| out.write_all(format.line(event).as_bytes()));
         }
         before = part.next;
-        // Nobody reading to the end is no error.
         if before.is_none() || written.is_err() {
             break;
         }
     }
     existing.close().await;
-    Ok(())
+    match written.and_then(|()| out.flush()) {
+        // Nobody reading to the end is no error; a disk that is full is one.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("the events could not be written: {error}")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -14,6 +14,7 @@ use super::params::Params;
 use super::session::MaybeVisitor;
 use super::{Web, cookies, page, session};
 use crate::domain::audit::Origin;
+use crate::domain::user::ExternalIdentity;
 use crate::server::config::PublicUrl;
 use crate::server::identity::{CallbackParams, LoginError, PendingLogin, Provider, VerifiedLogin};
 use crate::server::service::StoreError;
@@ -163,7 +164,10 @@ async fn failed(web: &Web, error: &LoginError, return_to: &str, parts: &Parts) -
     tracing::warn!(%error, "a login failed");
     if let Some(reason) = error.refusal() {
         let provider = parts.uri.path().split('/').nth(2).unwrap_or_default();
-        if let Err(error) = web.logins.refuse(provider, error.username(), reason, &origin).await {
+        let issuer = web.providers.get(provider).map(|provider| provider.issuer().to_owned()).unwrap_or_default();
+        let who = error.who().cloned().unwrap_or_default();
+        let identity = ExternalIdentity { issuer, subject: who.subject };
+        if let Err(error) = web.logins.refuse(provider, &identity, &who.username, reason, &origin).await {
             tracing::error!(%error, "a refused login could not be recorded");
             return page::unavailable(web, origin.request_id).await;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::LoginError;
+use super::{LoginError, Refused};
 use crate::domain::text::sanitised;
 use crate::domain::user::{Attributes, Profile};
 use crate::server::config::OidcConfig;
@@ -26,10 +26,10 @@ pub type Claims = Map<String, Value>;
 pub fn profile(claims: &Claims, config: &OidcConfig) -> Result<Profile, LoginError> {
     let username = username(claims);
     if has_group_overage(claims, &config.roles_claim) {
-        return Err(LoginError::TooManyGroups { username });
+        return Err(LoginError::TooManyGroups { who: refused(claims, username) });
     }
     let roles = strings_at(claims, &config.roles_claim);
-    let not_allowed = |reason| Err(LoginError::NotAllowed { username: username.clone(), reason });
+    let not_allowed = |reason| Err(LoginError::NotAllowed { who: refused(claims, username.clone()), reason });
     if !config.required_roles.is_empty() && config.required_roles.is_disjoint(&roles) {
         return not_allowed("required_roles");
     }
@@ -56,6 +56,11 @@ fn email(claims: &Claims, trusted: bool) -> Option<String> {
     let email =
         claims.get("email")?.as_str().filter(|email| !email.is_empty() && email.chars().count() <= EMAIL_MAX)?;
     (trusted || verified).then(|| sanitised(email, EMAIL_MAX))
+}
+
+fn refused(claims: &Claims, username: String) -> Refused {
+    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    Refused { username, subject: subject.to_owned() }
 }
 
 fn attributes(claims: &Claims, paths: &[String]) -> Attributes {
@@ -158,7 +163,8 @@ mod tests {
     #[test]
     fn only_people_with_a_required_role_and_all_required_claims_may_log_in() {
         let claims = json!({"preferred_username": "eve", "groups": ["guests"], "hd": "example.org"});
-        let refused = |reason| Err(LoginError::NotAllowed { username: "eve".to_owned(), reason });
+        let who = Refused { username: "eve".to_owned(), subject: String::new() };
+        let refused = |reason| Err(LoginError::NotAllowed { who: who.clone(), reason });
         let by_role = judged(claims.clone(), |config| config.required_roles = texts(&["staff", "boss"]));
         assert_eq!(by_role, refused("required_roles"));
         let hd = |value: &str| vec![("hd".to_owned(), value.to_owned())];

@@ -92,19 +92,28 @@ pub enum LoginError {
     #[error("the provider did not ask for a fresh login")]
     NotFresh,
     /// The person may not log in here.
-    #[error("{username} may not log in: {reason}")]
+    #[error("{} may not log in: {reason}", who.username)]
     NotAllowed {
         /// Who.
-        username: String,
+        who: Refused,
         /// A code: `required_roles` or `required_claims`.
         reason: &'static str,
     },
     /// The provider left the groups out because there are too many.
-    #[error("the provider did not list the groups of {username} because there are too many")]
+    #[error("the provider did not list the groups of {} because there are too many", who.username)]
     TooManyGroups {
         /// Who.
-        username: String,
+        who: Refused,
     },
+}
+
+/// Somebody who was verified and is not let in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// The name to show.
+    pub username: String,
+    /// `sub`
+    pub subject: String,
 }
 
 impl LoginError {
@@ -120,10 +129,10 @@ impl LoginError {
 
     /// Who was refused.
     #[must_use]
-    pub fn username(&self) -> &str {
+    pub const fn who(&self) -> Option<&Refused> {
         match self {
-            Self::NotAllowed { username, .. } | Self::TooManyGroups { username } => username,
-            _ => "",
+            Self::NotAllowed { who, .. } | Self::TooManyGroups { who } => Some(who),
+            _ => None,
         }
     }
 }

@@ -91,12 +91,12 @@ impl Checkpoints {
     pub async fn keep_making(self) {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut last = Checkpoint { seq: 0, hash: [0; 32], time: self.clock.now() };
+        let mut last = self.clock.now();
         loop {
             tick.tick().await;
-            match self.make_if_due(&last).await {
-                Ok(Some(made)) => last = made,
-                Ok(None) => {}
+            match self.make_if_due(last).await {
+                Ok(true) => last = self.clock.now(),
+                Ok(false) => {}
                 Err(error) => {
                     tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again");
                 }
@@ -104,16 +104,16 @@ impl Checkpoints {
         }
     }
 
-    async fn make_if_due(&self, last: &Checkpoint) -> Result<Option<Checkpoint>, CheckpointError> {
+    async fn make_if_due(&self, last: Timestamp) -> Result<bool, CheckpointError> {
         let now = self.clock.now();
-        let Some(next) = self.db.next_checkpoint(now).await? else { return Ok(None) };
-        let many = next.seq - last.seq >= i64::from(self.config.checkpoint_events.get()) && last.seq > 0;
-        if !many && now.since(last.time) < self.config.checkpoint_every {
-            return Ok(None);
+        let Some((next, events)) = self.db.next_checkpoint(now).await? else { return Ok(false) };
+        let many = events >= i64::from(self.config.checkpoint_events.get());
+        if !many && now.since(last) < self.config.checkpoint_every {
+            return Ok(false);
         }
-        self.write(next).map(Some)?;
+        self.write(next)?;
         self.keep(next).await?;
-        Ok(Some(next))
+        Ok(true)
     }
 
     /// Makes one now, if there were events since the last.
@@ -121,7 +121,7 @@ impl Checkpoints {
     /// # Errors
     /// When it cannot be written.
     pub async fn make(&self) -> Result<(), CheckpointError> {
-        if let Some(next) = self.db.next_checkpoint(self.clock.now()).await? {
+        if let Some((next, _)) = self.db.next_checkpoint(self.clock.now()).await? {
             self.write(next)?;
             self.keep(next).await?;
         }
@@ -160,8 +160,14 @@ impl Checkpoints {
             }
             all.push(checkpoint);
         }
-        if let Some(path) = file.or(self.config.checkpoint_file.as_deref()) {
-            all.extend(self.read(path)?);
+        match (file, &self.config.checkpoint_file) {
+            // Whoever names one means one that is there.
+            (Some(path), _) if !path.exists() => {
+                return Err(file_error(path, io::Error::from(io::ErrorKind::NotFound)));
+            }
+            (Some(path), _) => all.extend(self.read(path)?),
+            (None, Some(path)) => all.extend(self.read(path)?),
+            (None, None) => {}
         }
         Ok(all)
     }

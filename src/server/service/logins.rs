@@ -6,6 +6,7 @@ use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Clock;
+use crate::domain::user::ExternalIdentity;
 use crate::server::identity::VerifiedLogin;
 use crate::server::store::{Db, LoginRow, NewSession, StoreError};
 
@@ -76,12 +77,17 @@ impl Logins {
     pub async fn refuse(
         &self,
         provider: &str,
+        identity: &ExternalIdentity,
         username: &str,
         reason: &'static str,
         origin: &Origin,
     ) -> Result<(), StoreError> {
         let object = Party { kind: "provider", id: Some(provider.to_owned()), name: None };
-        let draft = Draft::new(Action::UserLoginRefused, Party::stranger(username), object, origin).refused(reason);
+        // Somebody who was let in before may have it erased.
+        let known = self.db.find_user(identity).await?;
+        let actor = known.as_ref().map_or_else(|| Party::stranger(username), |user| Party::user(user.id, username));
+        let draft = Draft::new(Action::UserLoginRefused, actor, object, origin).refused(reason);
+        let draft = known.iter().fold(draft, |draft, user| draft.about(user.id));
         self.db.record(&draft, self.clock.now()).await
     }
 }

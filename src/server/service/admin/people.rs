@@ -80,9 +80,13 @@ impl Admin {
         let user = self.user(id).await?;
         let draft = about(Action::UserDisabled, administrator, &user).because(reason);
         let done = self.db.disable_user(id, administrator.user(), &draft, self.clock.now()).await?;
-        if !done && self.user(id).await?.disabled_at.is_none() {
+        if done {
+            return Ok(());
+        }
+        if self.user(id).await?.disabled_at.is_none() {
             return Err(TokenError::Conflict("You were disabled yourself meanwhile.".to_owned()));
         }
+        // Somebody else has done it, and may still be waiting for it to hold everywhere.
         Ok(self.db.settled().await?)
     }
 
@@ -92,7 +96,9 @@ impl Admin {
     /// When there is no such user, or the store cannot be asked.
     pub async fn enable(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
         let user = self.user(id).await?;
-        self.db.enable_user(id, &about(Action::UserEnabled, administrator, &user), self.clock.now()).await?;
+        if self.db.enable_user(id, &about(Action::UserEnabled, administrator, &user), self.clock.now()).await? {
+            return Ok(());
+        }
         Ok(self.db.settled().await?)
     }
 
@@ -108,7 +114,7 @@ impl Admin {
         if !self.db.erase_user(id, &draft, self.clock.now()).await? {
             return Err(TokenError::NoSuchUser);
         }
-        Ok(self.db.settled().await?)
+        Ok(())
     }
 
     /// A user's open sessions.

@@ -50,7 +50,7 @@ impl Tokens {
                 .about(caller.user.id)
                 .changed("scopes", None, Some(accepted.scopes.to_string()))
                 .changed("expires_at", None, Some(expiry_text(accepted.expires_at)))
-                .changed("allowed_ips", None, Some(accepted.allowed_ips.join(" ")).filter(|text| !text.is_empty()))
+                .reworded("allowed_ips", None, Some(accepted.allowed_ips.join(" ")).filter(|text| !text.is_empty()))
                 .changed("secret", None, Some(secret.id.to_string()));
         let token = NewToken {
             key,

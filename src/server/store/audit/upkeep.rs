@@ -19,7 +19,7 @@ const ERASE_USER: &str = "
     WHERE id = $1";
 const ERASE_TOKENS: &str = "
     UPDATE tokens SET name = 'erased', description = '', last_used_ip = NULL,
-        revoked_at = coalesce(revoked_at, $2), revoked_reason = NULL, version = version + 1
+        allowed_ips = '[]', revoked_at = coalesce(revoked_at, $2), revoked_reason = NULL, version = version + 1
     WHERE owner_id = $1";
 const ERASE_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1";
 
@@ -68,18 +68,18 @@ impl Db {
         rows.into_iter().map(checkpoint).collect()
     }
 
-    /// What a checkpoint made now would say, if there were events since the last one.
+    /// What a checkpoint made now would say, and how many events there were since the last one, if there were any.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn next_checkpoint(&self, now: Timestamp) -> Result<Option<Checkpoint>, StoreError> {
+    pub async fn next_checkpoint(&self, now: Timestamp) -> Result<Option<(Checkpoint, i64)>, StoreError> {
         let last: Option<(i64,)> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
         let head: Option<(i64, Vec<u8>)> = query(super::FIND_HEAD).fetch_optional(self.reader()).await?;
         let last = last.map_or(0, |(seq,)| seq);
         let Some((seq, hash)) = head.filter(|(seq, _)| *seq > last) else { return Ok(None) };
         // Seconds are what is signed.
         let time = Timestamp::from_seconds(now.as_seconds());
-        Ok(Some(Checkpoint { seq, hash: digest(&hash)?, time }))
+        Ok(Some((Checkpoint { seq, hash: digest(&hash)?, time }, seq - last)))
     }
 
     /// Whether the log has the event that a checkpoint names.
@@ -104,8 +104,8 @@ impl Db {
         }
         query(ERASE_TOKENS).bind(user).bind(now).execute(&mut tx).await?;
         query(ERASE_SESSIONS).bind(user).execute(&mut tx).await?;
-        query(ERASE_VALUES).bind(user).execute(&mut tx).await?;
-        self.append(&mut tx, draft, now).await?;
+        let removed = query(ERASE_VALUES).bind(user).execute(&mut tx).await?;
+        self.append(&mut tx, &draft.clone().removing(removed), now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
     }

@@ -182,7 +182,8 @@ pub async fn the_log_is_read_from_every_side(store: Store) {
 pub async fn a_checkpoint_is_made_once_for_a_state_and_known_again(store: Store) {
     assert_eq!(store.db.next_checkpoint(NOW).await.unwrap(), None);
     store.log_in("alice", &[]).await;
-    let checkpoint = store.db.next_checkpoint(NOW).await.unwrap().unwrap();
+    let (checkpoint, events) = store.db.next_checkpoint(NOW).await.unwrap().unwrap();
+    assert_eq!((checkpoint.seq, events), (1, 1));
     let row = CheckpointRow { checkpoint, signature: vec![7; 64] };
     store.db.add_checkpoint(&row).await.unwrap();
     store.db.add_checkpoint(&row).await.unwrap();
