@@ -7,7 +7,7 @@ test('whoever finds a token can end it without an account, and its owner is told
   expect((await check(request, secret)).status()).toBe(200);
 
   await page.goto('/help');
-  await page.getByRole('contentinfo').getByRole('link', { name: 'Report a token' }).click();
+  await page.getByRole('contentinfo').getByRole('link', { name: 'Report a leak' }).click();
   await expect(page).toHaveURL('/report');
   await report(page, `config.yaml, line 12:\n  token: "${secret}"`);
   expect(await page.content()).not.toContain(secret.split('_')[2]);
