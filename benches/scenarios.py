@@ -4,6 +4,7 @@ import shutil
 import statistics
 import time
 
+import administration
 import load
 import replicas
 import servers
@@ -204,4 +205,5 @@ def report_memory(report, title, resident, before):
     report.at_most(f"{title}: in all, MiB", resident / 2**20, 60)
 
 
-ALL = {"hot": hot, "million": million, "cold": cold, "junk": junk, "memory": memory, "replicas": replicas.replicas}
+ALL = {"hot": hot, "million": million, "cold": cold, "junk": junk, "memory": memory, "replicas": replicas.replicas,
+       "administration": administration.administration}

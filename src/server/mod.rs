@@ -45,6 +45,7 @@ use service::exchange::Exchange;
 use service::failures::Failures;
 use service::housekeeping::Housekeeper;
 use service::introspection::{Clients, Introspection};
+use service::leaks::Leaks;
 use service::live::{Live, LookError};
 use service::log::Log;
 use service::logins::Logins;
@@ -216,9 +217,10 @@ impl App {
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
+        let revocation = Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone());
         let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
         checkpoints.require_newer().await?;
-        let overview = Overview::default();
+        let overview = Overview::new(db.clone(), policy.owner_max_login_age, ambient.clock.clone());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -232,7 +234,8 @@ impl App {
             bearers: Bearers::new(chain.clone(), rules, ambient.clock.clone()),
             introspection: Introspection::new(clients, validator.clone(), config.jwt.audiences.clone()),
             exchange: Exchange::new(validator.clone(), signer.clone()),
-            revocation: Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone()),
+            leaks: Leaks::new(config.leak_intake.clone(), revocation.clone()),
+            revocation,
             validator,
             problems: http::Problems::new(public_url),
             asks: http::Asks::new(),
@@ -261,7 +264,6 @@ impl App {
                 Housekeeper {
                     db: db.clone(),
                     sessions: config.session,
-                    owner_max_login_age: policy.owner_max_login_age,
                     clock: ambient.clock,
                     live: live.clone(),
                     overview,

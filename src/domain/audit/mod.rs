@@ -36,6 +36,8 @@ pub enum Action {
     TokenRegenerated,
     /// A token was ended.
     TokenRevoked,
+    /// A token was found where it should not be, and left as it is.
+    TokenReported,
     /// A secret was found to have run out.
     TokenExpired,
     /// A login was completed.
@@ -73,6 +75,7 @@ impl Action {
             Self::TokenEdited => "token.edited",
             Self::TokenRegenerated => "token.regenerated",
             Self::TokenRevoked => "token.revoked",
+            Self::TokenReported => "token.reported",
             Self::TokenExpired => "token.expired",
             Self::UserLoggedIn => "user.logged_in",
             Self::UserLoginRefused => "user.login_refused",

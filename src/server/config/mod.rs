@@ -67,6 +67,8 @@ pub struct Config {
     pub session: SessionConfig,
     /// The audit log.
     pub audit: AuditConfig,
+    /// Messages about leaked tokens.
+    pub leak_intake: LeakIntakeConfig,
 }
 
 /// Where the data is.
@@ -229,6 +231,33 @@ pub struct AuditConfig {
     pub checkpoint_every: Duration,
     /// After how many events.
     pub checkpoint_events: NonZeroU32,
+}
+
+/// Messages about leaked tokens.
+#[derive(Clone, Debug)]
+pub struct LeakIntakeConfig {
+    /// What becomes of a token that is reported.
+    pub action: LeakAction,
+    /// Keys of those who may report any.
+    pub keys: Vec<LeakKeyConfig>,
+}
+
+/// What becomes of a token that is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeakAction {
+    /// It is revoked.
+    Revoke,
+    /// Its owner is told.
+    Notify,
+}
+
+/// A key of somebody who may report leaked tokens.
+#[derive(Clone, Debug)]
+pub struct LeakKeyConfig {
+    /// As its owner names it.
+    pub id: String,
+    /// The point on P-256, uncompressed (SEC 1, section 2.3.3).
+    pub point: Vec<u8>,
 }
 
 /// Limits of browser sessions, enforced by the server.

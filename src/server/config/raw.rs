@@ -41,6 +41,8 @@ pub struct RawConfig {
     pub session: RawSession,
     /// The audit log.
     pub audit: RawAudit,
+    /// Messages about leaked tokens (secret scanning).
+    pub leak_intake: RawLeakIntake,
     /// The demo identity provider of `serve --demo`.
     pub demo: RawDemo,
 }
@@ -64,6 +66,7 @@ impl Default for RawConfig {
             introspection_clients: Vec::new(),
             session: RawSession::default(),
             audit: RawAudit::default(),
+            leak_intake: RawLeakIntake::default(),
             demo: RawDemo::default(),
         }
     }
@@ -338,6 +341,32 @@ impl Default for RawAudit {
     fn default() -> Self {
         Self { checkpoint_file: String::new(), checkpoint_every: "5m".to_owned(), checkpoint_events: 1_000 }
     }
+}
+
+/// Messages about leaked tokens at `/leaks`, in the form of GitHub's secret scanning partner programme.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLeakIntake {
+    /// What becomes of a token that is reported: `revoke`, or `notify` to only tell its owner.
+    pub action: String,
+    /// Keys of those who may report any; without one the address does not exist.
+    pub keys: Vec<RawLeakKey>,
+}
+
+impl Default for RawLeakIntake {
+    fn default() -> Self {
+        Self { action: "revoke".to_owned(), keys: Vec::new() }
+    }
+}
+
+/// A key of somebody who may report leaked tokens.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLeakKey {
+    /// As its owner names it.
+    pub id: String,
+    /// The public key (ECDSA, P-256) as PEM.
+    pub public_key: String,
 }
 
 /// The demo identity provider of `serve --demo`.

@@ -2,6 +2,7 @@
 
 mod database;
 mod introspection;
+mod leaks;
 mod oidc;
 
 use std::collections::BTreeSet;
@@ -88,6 +89,7 @@ impl Judge<'_> {
             introspection_clients: self.introspection_clients(),
             session: self.session(),
             audit: self.audit(),
+            leak_intake: self.leak_intake(),
             public_url,
         }
     }

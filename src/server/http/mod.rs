@@ -10,6 +10,7 @@ mod form;
 mod front;
 pub mod grpc;
 mod health;
+mod leaks;
 mod login;
 mod oauth;
 mod page;
@@ -41,6 +42,7 @@ use crate::server::service::check::Validator;
 use crate::server::service::exchange::Exchange;
 use crate::server::service::failures::Failures;
 use crate::server::service::introspection::Introspection;
+use crate::server::service::leaks::Leaks;
 use crate::server::service::log::Log;
 use crate::server::service::logins::Logins;
 use crate::server::service::overview::Overview;
@@ -73,6 +75,8 @@ pub struct WebParts {
     pub admin: Admin,
     /// The audit log.
     pub log: Log,
+    /// Messages about leaked tokens.
+    pub leaks: Leaks,
     /// What the panel of administrators opens with.
     pub overview: Overview,
     /// How recent a login must be to make a secret.
@@ -167,7 +171,7 @@ pub fn front(web: &Web) -> Front {
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(session::layer(web))
         .layer(DefaultBodyLimit::max(BODY_MAX));
-    let site = site.merge(assets::routes()).merge(well_known::routes()).merge(oauth::routes());
+    let site = site.merge(assets::routes()).merge(well_known::routes()).merge(oauth::routes()).merge(leaks::routes());
     let site = security::guard(site, web);
     let site = Router::new()
         .route("/healthz", get(health::alive))

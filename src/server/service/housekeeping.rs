@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::time::{Clock, Timestamp};
+use crate::domain::time::Clock;
 use crate::server::config::SessionConfig;
 use crate::server::service::live::Live;
-use crate::server::service::overview::{Figures, Overview};
-use crate::server::store::{CensusRules, Db, StoreError};
+use crate::server::service::overview::Overview;
+use crate::server::store::{Db, StoreError};
 use crate::server::telemetry::Metrics;
 
 /// Pause between two rounds.
@@ -17,17 +17,12 @@ const BATCH: u32 = 500;
 /// How long a used form is remembered.
 const FORM_MEMORY: Duration = Duration::from_hours(7 * 24);
 
-/// What expires within this expires soon.
-const SOON: Duration = Duration::from_hours(7 * 24);
-
 /// Does the rounds.
 pub struct Housekeeper {
     /// The store.
     pub db: Db,
     /// Limits of sessions.
     pub sessions: SessionConfig,
-    /// Tokens of owners who have not logged in for longer are suspended.
-    pub owner_max_login_age: Option<Duration>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// What is held in memory.
@@ -69,21 +64,13 @@ impl Housekeeper {
         self.live.forget_old_passports(now);
         self.db.delete_old_form_keys(now.minus(FORM_MEMORY)).await?;
         self.db.delete_old_changes().await?;
-        self.count_tokens(now).await
+        self.count().await
     }
 
-    async fn count_tokens(&self, now: Timestamp) -> Result<(), StoreError> {
-        let away_since = self.owner_max_login_age.map_or(Timestamp::from_seconds(0), |age| now.minus(age));
-        let census = self.db.count_tokens(CensusRules { now, soon: now.plus(SOON), away_since }).await?;
+    async fn count(&self) -> Result<(), StoreError> {
+        let census = self.overview.count().await?.census;
         let by_state = [census.active, census.expired, census.revoked, census.suspended];
         self.metrics.note_tokens(by_state, census.expiring);
-        let figures = Figures {
-            at: now,
-            active: census.active,
-            expiring: census.expiring,
-            suspended: census.suspended,
-            ..Figures::default()
-        };
-        self.overview.count(&self.db, figures).await
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod failures;
 pub mod housekeeping;
 pub mod introspection;
+pub mod leaks;
 pub mod live;
 pub mod log;
 pub mod logins;

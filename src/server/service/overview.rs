@@ -6,33 +6,48 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::domain::audit::Action;
-use crate::domain::time::Timestamp;
-use crate::server::store::{Db, StoreError};
+use crate::domain::time::{Clock, Timestamp};
+use crate::server::store::{Census, CensusRules, Db, StoreError};
+use crate::server::telemetry;
 
 use super::authority::Administrator;
 
 /// Days that are told one by one.
-pub const DAYS: i64 = 30;
+pub const DAYS: u32 = 30;
 /// Tokens that were not used for so long may not be needed.
 pub const UNUSED: Duration = Duration::from_hours(90 * 24);
+/// What expires within this expires soon.
+const SOON: Duration = Duration::from_hours(7 * 24);
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// Holds the last count.
-#[derive(Clone, Debug, Default)]
-pub struct Overview(Arc<RwLock<Option<Figures>>>);
+/// A count that takes no longer may be made while somebody waits.
+const QUICK: Duration = Duration::from_millis(50);
+/// One that is younger is good enough.
+const YOUNG: Duration = Duration::from_secs(2);
+
+/// Counts, and holds the last count.
+#[derive(Clone)]
+pub struct Overview {
+    db: Db,
+    owner_max_login_age: Option<Duration>,
+    clock: Arc<dyn Clock>,
+    last: Arc<RwLock<Option<(Figures, Duration)>>>,
+}
+
+impl std::fmt::Debug for Overview {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Overview").finish_non_exhaustive()
+    }
+}
 
 /// What was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// When.
     pub at: Timestamp,
-    /// Good tokens.
-    pub active: i64,
-    /// Those of them that run out within a week.
-    pub expiring: i64,
-    /// Tokens that are refused for now.
-    pub suspended: i64,
+    /// Tokens by state.
+    pub census: Census,
     /// Tokens that could be used and were not for long.
     pub unused: i64,
     /// Users.
@@ -59,35 +74,67 @@ pub struct Day {
 }
 
 impl Overview {
-    /// What was counted last; nothing in the first moments of a server.
+    /// Of a store; owners are away after so much time without a login.
     #[must_use]
-    pub fn figures(&self, _: &Administrator) -> Option<Figures> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn new(db: Db, owner_max_login_age: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
+        Self { db, owner_max_login_age, clock, last: Arc::default() }
+    }
+
+    /// What was counted last; in the first moments of a large installation nothing. Where counting is quick it is done
+    /// now.
+    pub async fn figures(&self, _: &Administrator) -> Option<Figures> {
+        let (figures, took) = self.last()?;
+        let is_old = self.clock.now().since(figures.at) > YOUNG;
+        if is_old && took < QUICK {
+            match self.count().await {
+                Ok(counted) => return Some(counted),
+                Err(error) => tracing::warn!(%error, "what there is could not be counted; the last count is shown"),
+            }
+        }
+        Some(figures)
+    }
+
+    fn last(&self) -> Option<(Figures, Duration)> {
+        self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts. Days that are over are counted once.
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn count(&self, db: &Db, mut figures: Figures) -> Result<(), StoreError> {
-        let now = figures.at;
-        let today = begin_of_day(now);
-        let before = self.0.read().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default();
+    pub async fn count(&self) -> Result<Figures, StoreError> {
+        let started = telemetry::now();
+        let now = self.clock.now();
+        let away_since = self.owner_max_login_age.map_or(Timestamp::default(), |age| now.minus(age));
+        let (users, disabled) = self.db.count_users().await?;
+        let figures = Figures {
+            at: now,
+            census: self.db.count_tokens(CensusRules { now, soon: now.plus(SOON), away_since }).await?,
+            unused: self.db.count_unused(now.minus(UNUSED)).await?,
+            users,
+            disabled,
+            days: self.days(now).await?,
+        };
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some((figures.clone(), started.elapsed()));
+        Ok(figures)
+    }
+
+    async fn days(&self, now: Timestamp) -> Result<Vec<Day>, StoreError> {
+        let (before, _) = self.last().unwrap_or_default();
         let known: BTreeMap<_, _> = before.days.into_iter().map(|day| (day.begins.as_micros(), day)).collect();
+        let today = begin_of_day(now);
+        let mut days = Vec::new();
         for back in (0..DAYS).rev() {
-            let begins = today.minus(DAY * u32::try_from(back).unwrap_or(0));
+            let begins = today.minus(DAY * back);
             // The last day that was counted may not have been over.
             let is_over = begins.plus(DAY) <= before.at;
             let day = match known.get(&begins.as_micros()).filter(|_| is_over) {
                 Some(day) => *day,
-                None => count_day(db, begins).await?,
+                None => count_day(&self.db, begins).await?,
             };
-            figures.days.push(day);
+            days.push(day);
         }
-        figures.unused = db.count_unused(now.minus(UNUSED)).await?;
-        (figures.users, figures.disabled) = db.count_users().await?;
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(figures);
-        Ok(())
+        Ok(days)
     }
 }
 

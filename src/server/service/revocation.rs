@@ -37,7 +37,29 @@ impl Revocation {
     /// # Errors
     /// [`TokenError::Unavailable`] and its like when that could not be done: the token may still be good.
     pub async fn revoke(&self, credential: &str, origin: &Origin) -> Result<(), TokenError> {
-        self.end(credential, By::Holder, origin).await
+        self.end(credential, &By::Holder, origin).await
+    }
+
+    /// The same for a token that somebody found at a place.
+    ///
+    /// # Errors
+    /// As [`Revocation::revoke`].
+    pub async fn revoke_leaked(&self, credential: &str, place: String, origin: &Origin) -> Result<(), TokenError> {
+        self.end(credential, &By::Scanner { place }, origin).await
+    }
+
+    /// Tells the owner of a token where somebody found it, and leaves it as it is.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn note_leaked(&self, credential: &str, place: String, origin: &Origin) -> Result<(), TokenError> {
+        match self.pat.prove(credential).await {
+            Ok(token) if self.may_become_good(&token.known) => {
+                self.tokens.note_leak(&token.known.grant, &By::Scanner { place }, origin).await
+            }
+            Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),
+            Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
+        }
     }
 
     /// The same for every token in a text, which somebody found where it should not be.
@@ -46,12 +68,12 @@ impl Revocation {
     /// As [`Revocation::revoke`].
     pub async fn report(&self, text: &str, origin: &Origin) -> Result<(), TokenError> {
         for token in self.pat.tokens_in(text) {
-            self.end(token.reveal(), By::Finder, origin).await?;
+            self.end(token.reveal(), &By::Finder, origin).await?;
         }
         Ok(())
     }
 
-    async fn end(&self, credential: &str, by: By, origin: &Origin) -> Result<(), TokenError> {
+    async fn end(&self, credential: &str, by: &By, origin: &Origin) -> Result<(), TokenError> {
         match self.pat.prove(credential).await {
             Ok(token) if self.may_become_good(&token.known) => {
                 self.tokens.revoke_itself(&token.known.grant, by, origin).await

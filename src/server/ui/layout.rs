@@ -107,7 +107,7 @@ pub fn Header(
                     {logged_in.then(|| place("/tokens", "Tokens", &path))}
                     {logged_in.then(|| place("/activity", "Activity", &path))}
                     {is_admin.then(|| place("/admin", "Admin", &path))}
-                    {place("/help", "Help", &path)}
+                    <span class=logged_in.then_some("max-sm:hidden")>{place("/help", "Help", &path)}</span>
                 </nav>
                 {me.map_or_else(login_link, |me| view! { <AccountMenu me/> }.into_any())}
             </div>

@@ -49,6 +49,7 @@ const MATRIX: &[(&str, For)] = &[
     ("GET /metrics", Others),
     ("GET /.well-known/jwks.json", All),
     ("GET /.well-known/oauth-authorization-server", All),
+    ("POST /leaks", Others),
     ("POST /oauth/introspect", Others),
     ("POST /oauth/revoke", Others),
     ("POST /oauth/token", Others),

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod identify;
+mod leaks;
 mod log;
 mod matrix;
 mod tokens;

@@ -33,7 +33,7 @@ pub(super) async fn show(State(web): State<Web>, caller: TokenCaller) -> Respons
 ))]
 pub(super) async fn revoke(State(web): State<Web>, caller: TokenCaller) -> Response {
     answer(&web, async {
-        web.tokens.revoke_itself(&caller.grant, By::Holder, &caller.origin).await?;
+        web.tokens.revoke_itself(&caller.grant, &By::Holder, &caller.origin).await?;
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     })
     .await

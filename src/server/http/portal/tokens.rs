@@ -15,6 +15,7 @@ use super::super::params::Params;
 use super::super::session::Visitor;
 use super::super::{Web, page};
 use super::{OwnToken, notice, unexpected};
+use crate::domain::audit::Action;
 use crate::domain::token::TokenState;
 use crate::server::service::StoreError;
 use crate::server::service::log::{EventView, LogFilter};
@@ -82,18 +83,22 @@ pub(in crate::server::http) async fn list(
     page::render(&web, StatusCode::OK, Some(visitor.me()), "/tokens", view).await
 }
 
-/// What others did to the visitor's tokens lately.
+/// What others did to the visitor's tokens lately, and what they say of them.
 async fn acts_of_others(web: &Web, visitor: &Visitor) -> Result<Vec<EventView>, StoreError> {
     let since = web.clock.now().minus(TOLD_FOR);
-    let filter = LogFilter { action: "token.revoked".to_owned(), since: Some(since), ..LogFilter::default() };
-    let mut events = web.log.own(&visitor.caller, &filter, None, TOLD_MAX).await?.items;
+    let mut acts = Vec::new();
+    for action in [Action::TokenRevoked, Action::TokenReported] {
+        let filter = LogFilter { action: action.as_str().to_owned(), since: Some(since), ..LogFilter::default() };
+        acts.extend(web.log.own(&visitor.caller, &filter, None, TOLD_MAX).await?.items);
+    }
     // Whoever ends a token with itself is its owner, unless they say that it leaked.
-    events.retain(|event| match event.actor.kind.as_str() {
+    acts.retain(|event| match event.actor.kind.as_str() {
         "user" => false,
         "token" => event.reason.as_deref().is_some_and(|reason| reason.starts_with("leaked")),
         _ => true,
     });
-    Ok(events)
+    acts.sort_by_key(|event| std::cmp::Reverse(event.seq));
+    Ok(acts)
 }
 
 /// One token.

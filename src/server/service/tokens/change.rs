@@ -16,20 +16,26 @@ use super::{Caller, EditToken, TokenError, Tokens};
 use crate::server::service::authority::Administrator;
 
 /// Who holds a secret and ends its token with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum By {
     /// Whoever uses it.
     Holder,
     /// Somebody who found it where it should not be.
     Finder,
+    /// Somebody who searches public places.
+    Scanner {
+        /// Where it was found, as a part of a sentence.
+        place: String,
+    },
 }
 
 impl By {
     /// The reason that the token shows.
-    fn reason(self) -> Reason {
+    fn reason(&self) -> Reason {
         match self {
             Self::Holder => Reason { code: Code::Other, text: "Revoked by its holder".to_owned() },
             Self::Finder => Reason { code: Code::Leaked, text: "reported by somebody who found it".to_owned() },
+            Self::Scanner { place } => Reason { code: Code::Leaked, text: place.clone() },
         }
     }
 }
@@ -119,11 +125,23 @@ impl Tokens {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn revoke_itself(&self, grant: &Grant, by: By, origin: &Origin) -> Result<(), TokenError> {
+    pub async fn revoke_itself(&self, grant: &Grant, by: &By, origin: &Origin) -> Result<(), TokenError> {
         let token = self.get_by_grant(grant).await?;
         let draft = revoked(Party::token(token.id, &token.name), &token, origin).on_behalf_of(grant.user);
         let reason = Some(by.reason());
         self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason }).await
+    }
+
+    /// Writes down that somebody found a token, for its owner to see.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn note_leak(&self, grant: &Grant, by: &By, origin: &Origin) -> Result<(), TokenError> {
+        let token = self.get_by_grant(grant).await?;
+        let party = Party::token(token.id, &token.name);
+        let draft = Draft::new(Action::TokenReported, party.clone(), party, origin).on_behalf_of(grant.user);
+        let draft = draft.about(grant.user).because(Some(&by.reason()));
+        Ok(self.parts.db.record(&draft, self.parts.clock.now()).await?)
     }
 
     /// The token that a request was authenticated with.

@@ -22,6 +22,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("token.edited", "Token edited"),
     ("token.regenerated", "Token regenerated"),
     ("token.revoked", "Token revoked"),
+    ("token.reported", "Token reported as leaked"),
     ("token.expired", "Token expired"),
     ("user.logged_in", "Logged in"),
     ("user.login_refused", "Login refused"),
@@ -103,8 +104,10 @@ fn details(event: &EventView, reader: Reader) -> Vec<String> {
         let words = Reason::parse(reason).ok().flatten().map(|reason| reason.words());
         lines.push(format!("Reason: {}", words.unwrap_or_else(|| reason.replace('_', " "))));
     }
-    for (field, (from, to)) in &event.changes {
-        lines.push(change(field, from.as_deref(), to.as_deref()));
+    let changes: Vec<_> =
+        event.changes.iter().map(|(field, (from, to))| change(field, from.as_deref(), to.as_deref())).collect();
+    if !changes.is_empty() {
+        lines.push(changes.join(" · "));
     }
     lines
 }
@@ -121,11 +124,20 @@ fn actor(event: &EventView, reader: Reader) -> Option<String> {
 }
 
 fn change(field: &str, from: Option<&str>, to: Option<&str>) -> String {
-    let field = field.replace('_', " ");
-    match (from, to) {
-        (Some(from), Some(to)) => format!("{field}: {from} → {to}"),
-        (None, Some(to)) => format!("{field}: {to}"),
-        (Some(from), None) => format!("{field}: {from} → nothing"),
-        (None, None) => field,
+    let words = match field {
+        "expires_at" => "expires".to_owned(),
+        "allowed_ips" => "usable from".to_owned(),
+        field => field.replace('_', " "),
+    };
+    match (from.map(spoken), to.map(spoken)) {
+        (Some(from), Some(to)) => format!("{words}: {from} → {to}"),
+        (None, Some(to)) => format!("{words}: {to}"),
+        (Some(from), None) => format!("{words}: {from} → nothing"),
+        (None, None) => words,
     }
+}
+
+/// Instants as people write them; everything else as it is.
+fn spoken(value: &str) -> String {
+    Timestamp::parse_rfc3339(value).map_or_else(|| value.to_owned(), Timestamp::short_date)
 }

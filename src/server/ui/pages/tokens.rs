@@ -72,6 +72,7 @@ fn acts_of_others(acts: &[EventView], now: Timestamp) -> AnyView {
         .iter()
         .take(TOLD)
         .map(|event| {
+            let verb = if event.action == "token.reported" { " reported " } else { " revoked " };
             let who = match event.actor.kind.as_str() {
                 "token" => "Somebody who found it",
                 "operator" => "An operator",
@@ -83,7 +84,7 @@ fn acts_of_others(acts: &[EventView], now: Timestamp) -> AnyView {
             let name = event.object.name.clone().unwrap_or_else(|| "a token".to_owned());
             view! {
                 <li>
-                    {who} " revoked " <a class="link" href=href>{name}</a> " " <When at=event.time now/> "." {reason}
+                    {who} {verb} <a class="link" href=href>{name}</a> " " <When at=event.time now/> "." {reason}
                 </li>
             }
         })

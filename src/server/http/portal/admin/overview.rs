@@ -20,7 +20,7 @@ pub(in crate::server::http) async fn show(State(web): State<Web>, admin: AdminVi
         Ok(events) => events.items,
         Err(error) => return failed(&web, &admin, &error.into()).await,
     };
-    let (figures, now) = (web.overview.figures(&admin.administrator), web.clock.now());
+    let (figures, now) = (web.overview.figures(&admin.administrator).await, web.clock.now());
     let view = move || view! { <OverviewPage figures=figures.clone() events=events.clone() now=now/> };
     page::render(&web, StatusCode::OK, Some(admin.visitor.me()), "/admin", view).await
 }

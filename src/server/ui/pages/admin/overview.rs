@@ -54,10 +54,10 @@ fn numbers(figures: &Figures, now: Timestamp) -> AnyView {
         <section>
             <h2 class="sr-only">"In numbers"</h2>
             <div class="grid grid-cols-2 gap-x-6 gap-y-6 sm:grid-cols-3 lg:grid-cols-6">
-                {number(figures.active, ["active token", "active tokens"], "/admin/tokens?state=active")}
-                {number(figures.expiring, ["expires within 7 days", "expire within 7 days"], "/admin/tokens?expires_within=7d&sort=unused")}
+                {number(figures.census.active, ["active token", "active tokens"], "/admin/tokens?state=active")}
+                {number(figures.census.expiring, ["expires within 7 days", "expire within 7 days"], "/admin/tokens?expires_within=7d&sort=unused")}
                 {number(figures.unused, ["unused for 90 days"; 2], "/admin/tokens?state=active&unused_since=90d&sort=unused")}
-                {number(figures.suspended, ["suspended"; 2], "/admin/tokens?state=suspended")}
+                {number(figures.census.suspended, ["suspended"; 2], "/admin/tokens?state=suspended")}
                 {number(figures.users, ["user", "users"], "/admin/users")}
                 {number(figures.disabled, ["disabled user", "disabled users"], "/admin/users?state=disabled")}
             </div>

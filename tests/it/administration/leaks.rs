@@ -1,0 +1,164 @@
+//! Ending tokens that somebody found: without an account, and by those who search public places.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::support::{Answer, Call, TestApp, unknown_token, with_wrong_secret};
+
+/// Somebody who searches public places.
+struct Scanner {
+    key: EcdsaKeyPair,
+}
+
+impl Scanner {
+    fn new() -> Self {
+        Self { key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap() }
+    }
+
+    /// The public key as PEM (RFC 5480).
+    fn pem(&self) -> String {
+        let mut der = vec![
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+            0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ];
+        der.extend(self.key.public_key().as_ref());
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+    }
+
+    async fn app(&self, action: &str) -> TestApp {
+        let keys = json!([{"id": "k1", "public_key": self.pem()}]).to_string();
+        TestApp::with(&[("leak_intake.action", action), ("leak_intake.keys", &keys)]).await
+    }
+
+    fn sign(&self, body: &str) -> String {
+        STANDARD.encode(self.key.sign(&SystemRandom::new(), body.as_bytes()).unwrap())
+    }
+
+    async fn tell(&self, app: &TestApp, body: &str) -> Answer {
+        send(app, "k1", &self.sign(body), body).await
+    }
+}
+
+async fn send(app: &TestApp, key: &str, signature: &str, body: &str) -> Answer {
+    let call = Call::new("POST", "/leaks").body("application/json", body);
+    let call = call.header("github-public-key-identifier", key);
+    app.send(call.header("github-public-key-signature", signature)).await
+}
+
+#[tokio::test]
+async fn a_token_that_a_scanner_reports_is_revoked_and_its_owner_is_told_where_it_was() {
+    let scanner = Scanner::new();
+    let app = scanner.app("revoke").await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("careless", &["read:users"]).await;
+    let body = json!([
+        {"token": token.secret, "type": "hallpass_token", "url": "https://git.example.org/a/b/blob/x#L7", "source": "content"},
+        {"token": unknown_token(), "type": "hallpass_token", "url": ""},
+    ]);
+    for _ in 0..2 {
+        assert_eq!(scanner.tell(&app, &body.to_string()).await.expect(204).body, "");
+    }
+    app.check("", &token.secret).await.expect(401);
+    let seen = alice.get(&format!("/api/v1/tokens/{}", token.id)).await.json();
+    assert_eq!(seen["revoked_reason"], "leaked: found at https://git.example.org/a/b/blob/x#L7");
+    assert_eq!(app.actions().await.iter().filter(|action| *action == "token.revoked").count(), 1);
+    assert!(alice.get("/tokens").await.body.contains("Somebody who found it"));
+}
+
+#[tokio::test]
+async fn where_leaks_are_only_told_the_token_goes_on() {
+    let scanner = Scanner::new();
+    let app = scanner.app("notify").await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("careless", &["read:users"]).await;
+    scanner.tell(&app, &json!([{"token": token.secret, "url": "https://x"}]).to_string()).await.expect(204);
+    app.check("", &token.secret).await.expect(200);
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!((event.action.as_str(), event.reason.as_deref()), ("token.reported", Some("leaked")));
+    let page = alice.get("/tokens").await.body;
+    assert!(page.contains("Somebody who found it") && page.contains("careless") && page.contains(" reported "));
+}
+
+#[tokio::test]
+async fn only_what_a_known_key_signed_is_taken() {
+    let scanner = Scanner::new();
+    let app = scanner.app("revoke").await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let body = json!([{"token": token.secret}]).to_string();
+    let (signature, stranger) = (scanner.sign(&body), Scanner::new().sign(&body));
+    for (key, signature, body) in [
+        ("k1", stranger.as_str(), body.as_str()),
+        ("k2", &signature, &body),
+        ("", &signature, &body),
+        ("k1", "", &body),
+        ("k1", "no base64", &body),
+        ("k1", &signature, &format!("{body} ")),
+    ] {
+        send(&app, key, signature, body).await.problem(403);
+    }
+    app.check("", &token.secret).await.expect(200);
+    for malformed in ["", "{}", "[1]", "[{\"tok\": 1}]", "nonsense"] {
+        scanner.tell(&app, malformed).await.problem(400);
+    }
+    send(&app, "k1", &signature, &body).await.expect(204);
+    app.check("", &token.secret).await.expect(401);
+}
+
+#[tokio::test]
+async fn without_a_key_there_is_no_such_address_and_guessing_signatures_has_an_end() {
+    let scanner = Scanner::new();
+    send(&TestApp::new().await, "k1", &scanner.sign("[]"), "[]").await.problem(404);
+    let keys = json!([{"id": "k1", "public_key": scanner.pem()}]).to_string();
+    let app = TestApp::with(&[("leak_intake.keys", &keys), ("check.failure_limit", "2/m")]).await;
+    for status in [403, 403, 429] {
+        send(&app, "k1", "AAAA", "[]").await.problem(status);
+    }
+    scanner.tell(&app, "[]").await.expect(204);
+}
+
+#[tokio::test]
+async fn whoever_finds_a_token_ends_it_and_learns_nothing_about_others() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let (good, ended) =
+        (alice.create_token("good", &["read:users"]).await, alice.create_token("ended", &["read:users"]).await);
+    alice.revoke(&ended.id).await;
+    let report = async |text: &str| {
+        let answer = app.send(Call::new("POST", "/report").form(&[("text", text)])).await.expect(200);
+        assert!(!answer.body.contains(&good.secret));
+        answer.body.replace(answer.header("x-request-id"), "")
+    };
+    let strip = |page: String| {
+        page.split("nonce").map(|part| part.get(40..).unwrap_or_default().to_owned()).collect::<String>()
+    };
+    let answers = [
+        strip(report(&format!("key: {}", with_wrong_secret(&good.secret))).await),
+        strip(report(&unknown_token()).await),
+        strip(report(&ended.secret).await),
+        strip(report("nothing at all").await),
+        strip(report(&format!("  token={}  ", good.secret)).await),
+    ];
+    assert!(answers.iter().all(|answer| *answer == answers[0] && answer.contains("Thank you")), "{answers:?}");
+    app.check("", &good.secret).await.expect(401);
+    let seen = alice.get(&format!("/api/v1/tokens/{}", good.id)).await.json();
+    assert_eq!(seen["revoked_reason"], "leaked: reported by somebody who found it");
+}
+
+#[tokio::test]
+async fn reports_and_revocations_stand_under_the_limit_of_failures_whatever_they_bring() {
+    for path in ["/report", "/oauth/revoke"] {
+        let app = TestApp::with(&[("check.failure_limit", "2/m")]).await;
+        let token = app.token_of_alice(&["read:users"]).await;
+        let send =
+            async |text: &str| app.send(Call::new("POST", path).form(&[("text", text), ("token", text)])).await.status;
+        let unknown = unknown_token();
+        let answers = [send(&unknown).await, send(&unknown).await, send(&unknown).await, send(&token.secret).await];
+        assert_eq!(answers, [200, 200, 429, 429], "{path}");
+        app.check("", &token.secret).await.expect(429);
+        let state = "SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL";
+        assert_eq!(app.value(state).await, "1", "what was good is revoked all the same");
+    }
+}
