@@ -1,6 +1,7 @@
 //! What a protected place asks of a credential: scopes, roles, attributes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use thiserror::Error;
 
@@ -118,9 +119,34 @@ impl Requirement {
     }
 }
 
+/// As a query asks for it.
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes = self.scopes.iter().map(|name| format!("scope={name}"));
+        let roles = self.roles.iter().map(|role| format!("role={role}"));
+        let attributes = self.attributes.iter().flat_map(|(name, wanted)| match wanted {
+            Wanted::Present => vec![format!("attribute={name}")],
+            Wanted::OneOf(values) => values.iter().map(|value| format!("attribute={name}:{value}")).collect(),
+        });
+        f.write_str(&scopes.chain(roles).chain(attributes).collect::<Vec<_>>().join("&"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_requirement_is_written_as_it_is_asked_for() {
+        let mut requirement = Requirement::default();
+        assert_eq!(requirement.to_string(), "");
+        requirement.require_scopes("b a").unwrap();
+        requirement.require_role("staff").unwrap();
+        requirement.require_attribute("department:it").unwrap();
+        requirement.require_attribute("floor").unwrap();
+        let text = "scope=a&scope=b&role=staff&attribute=department:it&attribute=floor";
+        assert_eq!(requirement.to_string(), text);
+    }
 
     fn admit(requirement: &Requirement) -> Result<(), Insufficient> {
         let scopes = ScopeSet::parse("read:users write:users").unwrap();

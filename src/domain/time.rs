@@ -149,6 +149,13 @@ impl Timestamp {
         )
     }
 
+    /// RFC 3339 in UTC with microseconds, for logs.
+    #[must_use]
+    pub fn rfc3339_micros(self) -> String {
+        let micros = self.as_micros().rem_euclid(1_000_000);
+        format!("{}.{micros:06}Z", self.rfc3339().trim_end_matches('Z'))
+    }
+
     /// The calendar date in UTC, as date fields of forms want it: `2026-05-03`.
     #[must_use]
     pub fn iso_date(self) -> String {

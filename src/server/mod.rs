@@ -41,6 +41,7 @@ use service::admin::Admin;
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
 use service::checkpoints::{CheckpointError, Checkpoints};
+use service::decisions::Decisions;
 use service::exchange::Exchange;
 use service::failures::Failures;
 use service::housekeeping::Housekeeper;
@@ -53,6 +54,7 @@ use service::memory::Memory;
 use service::overview::Overview;
 use service::passport::Passports;
 use service::readiness::Readiness;
+use service::refusals::Refusals;
 use service::replica::Replica;
 use service::revocation::Revocation;
 use service::sessions::Sessions;
@@ -91,6 +93,9 @@ pub enum StartError {
     /// The checkpoints of the audit log cannot be relied on.
     #[error("{0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The decision log cannot be written.
+    #[error("audit.decision_log {0}: {1}")]
+    Decisions(String, std::io::Error),
     /// The keys that sign JWTs cannot be used.
     #[error("{0}")]
     Signing(#[from] SigningError),
@@ -162,6 +167,8 @@ pub struct App {
     pub usage: Usage,
     /// What is held in memory.
     pub live: Live,
+    /// Refused checks that were not written down yet.
+    pub refused: Refusals,
     /// What was known of the audit log at earlier moments.
     pub checkpoints: Checkpoints,
     writer: JoinHandle<()>,
@@ -220,6 +227,7 @@ impl App {
         let revocation = Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone());
         let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
         checkpoints.require_newer().await?;
+        let refused = Refusals::new(db.clone(), ambient.clock.clone());
         let overview = Overview::new(db.clone(), policy.owner_max_login_age, ambient.clock.clone());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
@@ -242,6 +250,8 @@ impl App {
             passports,
             failures: Failures::new(config.check.failure_limit),
             refusals: Lines::per_second(REFUSALS_LOGGED),
+            refused: refused.clone(),
+            decisions: decisions(config, &metrics)?,
             tokens,
             sessions: sessions(config, db.clone(), &ambient),
             logins: Logins::new(db.clone(), ambient.clock.clone(), ambient.entropy.clone()),
@@ -260,6 +270,7 @@ impl App {
             tokio::spawn(replica.keep_up()),
             tokio::spawn(signer.keep_up()),
             tokio::spawn(checkpoints.clone().keep_making()),
+            tokio::spawn(refused.clone().keep_writing()),
             tokio::spawn(
                 Housekeeper {
                     db: db.clone(),
@@ -272,7 +283,7 @@ impl App {
                 .run(),
             ),
         ];
-        Ok(Self { web, db, usage, live, checkpoints, writer, background, _sole: sole })
+        Ok(Self { web, db, usage, live, refused, checkpoints, writer, background, _sole: sole })
     }
 
     /// Writes what is still to be written and closes the database.
@@ -282,6 +293,9 @@ impl App {
             tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
         }
         self.usage.flush().await;
+        if let Err(error) = self.refused.write().await {
+            tracing::warn!(%error, "the last refused checks could not be written down");
+        }
         if let Err(error) = self.checkpoints.make().await {
             tracing::warn!(%error, "no last checkpoint of the audit log could be made");
         }
@@ -334,6 +348,12 @@ fn sessions(config: &Config, db: Db, ambient: &Ambient) -> Sessions {
 
 fn checkpoints(config: &Config, db: Db, keys: Arc<Keys>, ambient: &Ambient) -> Checkpoints {
     Checkpoints::new(db, keys, config.audit.clone(), ambient.clock.clone())
+}
+
+fn decisions(config: &Config, metrics: &Metrics) -> Result<Option<Decisions>, StartError> {
+    let Some(path) = &config.audit.decision_log else { return Ok(None) };
+    let started = Decisions::start(path, metrics.decisions_dropped.clone());
+    started.map(Some).map_err(|error| StartError::Decisions(path.display().to_string(), error))
 }
 
 /// What administrators and operators do.

@@ -17,6 +17,9 @@ use super::{Ambient, App, StartError};
 /// The client that the demo provider knows.
 const DEMO_CLIENT: &str = "hallpass-demo";
 
+/// SIGXFSZ, on Linux.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// Serves until the process is told to stop.
 ///
 /// # Errors
@@ -24,6 +27,8 @@ const DEMO_CLIENT: &str = "hallpass-demo";
 pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(), StartError> {
     // Before anything else: whoever sees us ready may tell us to stop.
     let told_to_stop = told_to_stop();
+    // A file that may not grow any more is an error of whoever writes, not the end of the process.
+    let _files_may_be_full = signal(SignalKind::from_raw(FILE_TOO_LARGE)).ok();
     let web = bind("listen", config.listen).await?;
     let metrics = bind_if("metrics_listen", config.metrics_listen).await?;
     let grpc = bind_if("grpc_listen", config.grpc_listen).await?;

@@ -49,6 +49,8 @@ pub struct Metrics {
     pub argon2: Counter,
     /// Footprints of checks that found no room.
     pub usage_dropped: Counter,
+    /// Lines of the decision log that found no room.
+    pub decisions_dropped: Counter,
     /// What was asked of the database.
     pub store_queries: Counter,
     /// Seconds from the commit of a change until it held on every replica.
@@ -87,6 +89,7 @@ impl Metrics {
             requests: Arc::new(requests),
             argon2: counter(&recorder, "hallpass_argon2_total", &[]),
             usage_dropped: counter(&recorder, "hallpass_usage_dropped_total", &[]),
+            decisions_dropped: counter(&recorder, "hallpass_decisions_dropped_total", &[]),
             store_queries: counter(&recorder, "hallpass_store_queries_total", &[]),
             propagation: recorder.register_histogram(&Key::from_static_name(PROPAGATION), &METADATA),
             lease: gauge(&recorder, "hallpass_lease", &[]),
@@ -192,6 +195,7 @@ fn describe(recorder: &PrometheusRecorder) {
     counter("hallpass_check_total", "Decisions about credentials");
     counter("hallpass_argon2_total", "Durable proofs calculated");
     counter("hallpass_usage_dropped_total", "Footprints of checks that found no room");
+    counter("hallpass_decisions_dropped_total", "Lines of the decision log that found no room");
     counter("hallpass_http_requests_total", "Answers of the web server");
     counter("hallpass_store_queries_total", "Statements and transactions asked of the database");
     let gauge = |name: &'static str, text: &'static str| {

@@ -113,7 +113,8 @@ async fn an_expiry_is_recorded_once_however_often_it_is_seen() {
         app.check("", &token.secret).await.expect(401);
         app.app.usage.flush().await;
     }
-    assert_eq!(app.actions().await, ["user.logged_in", "token.created", "token.expired"]);
+    let actions = ["user.logged_in", "token.created", "token.expired", "token.used_after_end"];
+    assert_eq!(app.actions().await, actions);
 }
 
 #[tokio::test]
@@ -206,7 +207,7 @@ async fn an_expiry_that_cannot_be_recorded_yet_is_still_an_expiry() {
     app.app.usage.flush().await;
     app.mend_audit().await;
     app.app.usage.flush().await;
-    assert_eq!(app.actions().await.last().unwrap(), "token.expired");
+    assert!(app.actions().await.contains(&"token.expired".to_owned()));
 }
 
 #[tokio::test]

@@ -573,7 +573,8 @@ async fn an_observed_expiry_survives_a_clock_that_is_set_back() {
     app.app.usage.flush().await;
     app.clock.set_back(minutes(30));
     assert_invalid(&app.check("", &token).await);
-    assert_eq!(app.actions().await, ["user.logged_in", "token.created", "token.expired"]);
+    let actions = ["user.logged_in", "token.created", "token.expired", "token.used_after_end"];
+    assert_eq!(app.actions().await, actions);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! An operator's tools without a browser: finding tokens, locking people out, and looking after the audit log.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -132,6 +132,31 @@ async fn whatever_is_done_to_the_log_in_the_database_is_found() {
         assert_eq!((code, said.as_str()), (1, ""), "{deed}");
         assert_eq!(complaints.trim(), format!("the audit log is broken: event {seq} {fault}"), "{deed}");
     }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_changed_unrecorded_and_all_goes_on_when_there_is_room() {
+    let installation = Installation::new();
+    let [token] = installation.tokens().await;
+    let limit = |size: &str| {
+        let id = installation.server.child.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={size}:unlimited")]).status();
+        assert!(status.unwrap().success());
+    };
+    let revoke = async || {
+        let request = installation.server.client.delete(format!("{}/api/v1/self", installation.server.url));
+        request.bearer_auth(token.secret.reveal()).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(installation.check(&token).await, 200);
+    // No file may grow by a byte.
+    limit("0");
+    assert_eq!(revoke().await, 503);
+    assert_eq!(installation.check(&token).await, 200, "it was not revoked");
+    limit("unlimited");
+    assert_eq!(installation.column("SELECT count(*) FROM audit_events").await, ["0"]);
+    assert_eq!(revoke().await, 204);
+    assert_eq!(installation.check(&token).await, 401);
+    assert_eq!(installation.column("SELECT action FROM audit_events").await, ["token.revoked"]);
 }
 
 /// What somebody runs first who owns the database.

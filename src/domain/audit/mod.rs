@@ -38,6 +38,10 @@ pub enum Action {
     TokenRevoked,
     /// A token was found where it should not be, and left as it is.
     TokenReported,
+    /// Somebody used a token that is over, for the first time in an hour.
+    TokenUsedAfterEnd,
+    /// Checks were refused: many in one event.
+    ChecksRefused,
     /// A secret was found to have run out.
     TokenExpired,
     /// A login was completed.
@@ -76,6 +80,8 @@ impl Action {
             Self::TokenRegenerated => "token.regenerated",
             Self::TokenRevoked => "token.revoked",
             Self::TokenReported => "token.reported",
+            Self::TokenUsedAfterEnd => "token.used_after_end",
+            Self::ChecksRefused => "check.refused",
             Self::TokenExpired => "token.expired",
             Self::UserLoggedIn => "user.logged_in",
             Self::UserLoginRefused => "user.login_refused",

@@ -231,6 +231,8 @@ pub struct AuditConfig {
     pub checkpoint_every: Duration,
     /// After how many events.
     pub checkpoint_events: NonZeroU32,
+    /// The file that gets a line for each check, if there is one.
+    pub decision_log: Option<PathBuf>,
 }
 
 /// Messages about leaked tokens.

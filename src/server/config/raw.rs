@@ -335,11 +335,14 @@ pub struct RawAudit {
     pub checkpoint_every: String,
     /// … or after so many events.
     pub checkpoint_events: u32,
+    /// A file that gets a line of JSON for each check; empty turns it off.
+    pub decision_log: String,
 }
 
 impl Default for RawAudit {
     fn default() -> Self {
-        Self { checkpoint_file: String::new(), checkpoint_every: "5m".to_owned(), checkpoint_events: 1_000 }
+        let (checkpoint_file, decision_log) = (String::new(), String::new());
+        Self { checkpoint_file, checkpoint_every: "5m".to_owned(), checkpoint_events: 1_000, decision_log }
     }
 }
 

@@ -252,6 +252,7 @@ impl Judge<'_> {
     fn audit(&mut self) -> AuditConfig {
         let raw = &self.loaded.raw.audit;
         let checkpoint_file = Some(raw.checkpoint_file.as_str()).filter(|path| !path.is_empty());
+        let decision_log = Some(raw.decision_log.as_str()).filter(|path| !path.is_empty());
         let checkpoint_events = NonZeroU32::new(raw.checkpoint_events).unwrap_or_else(|| {
             self.problem("audit.checkpoint_events", "please give a number from 1");
             NonZeroU32::MIN
@@ -261,6 +262,7 @@ impl Judge<'_> {
             checkpoint_file: checkpoint_file.map(|path| self.path("audit.checkpoint_file", path)),
             checkpoint_every: self.span("audit.checkpoint_every", &raw.checkpoint_every),
             checkpoint_events,
+            decision_log: decision_log.map(|path| self.path("audit.decision_log", path)),
         }
     }
 

@@ -139,6 +139,14 @@ impl KnownToken {
         due && self.noted.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
+    /// Notes a use after the end. Whether it is time to tell of it. What is over has no other uses to note.
+    #[must_use]
+    pub fn note_end(&self, at: Timestamp, every: Duration) -> bool {
+        let noted = self.noted.load(Ordering::Relaxed);
+        let due = noted == i64::MIN || at.since(Timestamp::from_micros(noted)) >= every;
+        due && self.noted.compare_exchange(noted, at.as_micros(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Whether the token may be used from an address; an unknown address is in no network.
     #[must_use]
     pub fn is_allowed_from(&self, ip: Option<IpAddr>) -> bool {

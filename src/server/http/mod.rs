@@ -39,6 +39,7 @@ use crate::server::identity::Providers;
 use crate::server::service::admin::Admin;
 use crate::server::service::bearer::Bearers;
 use crate::server::service::check::Validator;
+use crate::server::service::decisions::Decisions;
 use crate::server::service::exchange::Exchange;
 use crate::server::service::failures::Failures;
 use crate::server::service::introspection::Introspection;
@@ -48,6 +49,7 @@ use crate::server::service::logins::Logins;
 use crate::server::service::overview::Overview;
 use crate::server::service::passport::Passports;
 use crate::server::service::readiness::Readiness;
+use crate::server::service::refusals::Refusals;
 use crate::server::service::revocation::Revocation;
 use crate::server::service::sessions::Sessions;
 use crate::server::service::signing::Signer;
@@ -97,6 +99,10 @@ pub struct WebParts {
     pub failures: Failures,
     /// What is logged of them.
     pub refusals: Lines,
+    /// What is written down of them.
+    pub refused: Refusals,
+    /// The log of every check, if there is one.
+    pub decisions: Option<Decisions>,
     /// What owners do.
     pub tokens: Tokens,
     /// What APIs may learn about tokens.

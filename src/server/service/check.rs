@@ -11,6 +11,7 @@ use crate::server::credential::pat::{KnownToken, ProvenToken};
 use crate::server::credential::{Chain, Place, Presented, Proven};
 
 use super::bearer::BearerRules;
+use super::ended::{EndedUse, TOLD_EVERY};
 use super::usage::{Footprint, Usage};
 
 /// Decides about credentials.
@@ -83,7 +84,7 @@ impl Validator {
                 return admit(requirement, &grant).map(|()| Pass::Bearer(Arc::new(grant)));
             }
         };
-        self.judge(&token.known, now)?;
+        self.judge(&token.known, now, ip)?;
         admit(requirement, &token.known.grant)?;
         if !token.known.is_allowed_from(ip) {
             return Err(Denial::AddressRefused);
@@ -111,7 +112,7 @@ impl Validator {
         let Proven::Pat(token) = self.prove(presented).await? else {
             return Err(Denial::Invalid(Invalid::Untrusted));
         };
-        self.judge(&token.known, self.clock.now())?;
+        self.judge(&token.known, self.clock.now(), None)?;
         Ok(Pass::Token(token.known))
     }
 
@@ -126,7 +127,7 @@ impl Validator {
     }
 
     /// State, expiry and owner, as of now.
-    fn judge(&self, token: &KnownToken, now: Timestamp) -> Result<(), Denial> {
+    fn judge(&self, token: &KnownToken, now: Timestamp, ip: Option<IpAddr>) -> Result<(), Denial> {
         let reason = match self.policy.standing(&token.token_facts(), &token.facts, now) {
             Standing::Good => return Ok(()),
             Standing::Revoked => Invalid::Revoked,
@@ -135,6 +136,7 @@ impl Validator {
             Standing::Suspended(_) => Invalid::Suspended,
         };
         tracing::debug!(secret_id = %token.secret, ?reason, "a token that is no longer good was presented");
+        self.note_ended(token, reason, now, ip);
         Err(Denial::Invalid(reason))
     }
 
@@ -144,6 +146,15 @@ impl Validator {
             self.usage.leave(Footprint::Expired { secret: token.secret, at: now });
         }
         Invalid::Expired
+    }
+
+    /// Whoever still uses a token that is over may be somebody who found it.
+    fn note_ended(&self, known: &KnownToken, reason: Invalid, at: Timestamp, ip: Option<IpAddr>) {
+        let Some(token) = known.grant.token.filter(|_| reason != Invalid::Suspended) else { return };
+        if known.note_end(at, TOLD_EVERY) {
+            let used = EndedUse { token, owner: known.grant.user, secret: known.secret, reason, at, ip };
+            self.usage.leave(Footprint::Ended(used));
+        }
     }
 
     fn note_use(&self, token: ProvenToken, at: Timestamp, ip: Option<IpAddr>) -> Arc<KnownToken> {

@@ -9,6 +9,7 @@ use metrics::Counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
+use super::ended::{EndedUse, EndedUses};
 use crate::domain::id::TokenId;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
@@ -44,6 +45,8 @@ pub enum Footprint {
         /// When it was found.
         at: Timestamp,
     },
+    /// A token that is over was used.
+    Ended(EndedUse),
     /// A fast proof was made again.
     Backfill(HmacBackfill),
     /// Write everything now and say so.
@@ -88,6 +91,7 @@ struct Pending {
     uses: HashMap<SecretId, Use>,
     expired: HashMap<SecretId, Timestamp>,
     backfills: HashMap<SecretId, HmacBackfill>,
+    ended: EndedUses,
 }
 
 struct Writer {
@@ -123,6 +127,7 @@ impl Writer {
             Footprint::Expired { secret, at } => {
                 self.pending.expired.entry(secret).or_insert(at);
             }
+            Footprint::Ended(used) => self.pending.ended.note(used),
             Footprint::Backfill(backfill) => {
                 self.pending.backfills.insert(backfill.secret, backfill);
             }
@@ -157,7 +162,7 @@ impl Writer {
             self.db.backfill_hmac(&self.pending.backfills[&secret]).await?;
             self.pending.backfills.remove(&secret);
         }
-        Ok(())
+        self.pending.ended.write(&self.db).await
     }
 }
 

@@ -22,6 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
 /// system holds the file.
 const PAGE_CACHE: &str = "-256";
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const OUTSIDE_VERSION: &str = "PRAGMA data_version";
 
 /// One connection that writes and several that read.
@@ -61,7 +62,14 @@ impl Sqlite {
 
     /// Takes the writer at once, so that nothing read in the transaction can change before it commits.
     pub async fn begin(&self) -> Result<Transaction<'static, Driver>, StoreError> {
-        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+        match self.write.begin_with(BEGIN).await {
+            // When the disk fails SQLite ends a transaction by itself, and the driver waits for its end for ever.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.write.acquire().await?.close().await?;
+                Ok(self.write.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// How many times somebody else was seen to have committed. Only the writer's connection can tell: for every other

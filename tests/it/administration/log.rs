@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{administrator, all, items};
-use crate::support::{Call, TestApp, minutes};
+use crate::support::{Call, TestApp, minutes, unknown_token, with_wrong_secret};
 
 #[tokio::test]
 async fn everybody_sees_their_own_events_and_an_administrator_all() {
@@ -88,6 +88,58 @@ async fn the_log_goes_on_where_it_stopped() {
         }
     }
     assert_eq!(seen, [5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn the_use_of_a_token_that_is_over_is_written_down_once_an_hour() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    alice.revoke(&token.id).await;
+    let used = async |times: usize| {
+        for _ in 0..times {
+            app.check("", &token.secret).await.expect(401);
+            app.check("", &with_wrong_secret(&token.secret)).await.expect(401);
+            app.app.usage.flush().await;
+        }
+        app.actions().await.iter().filter(|action| *action == "token.used_after_end").count()
+    };
+    assert_eq!(used(3).await, 1);
+    app.clock.advance(minutes(59));
+    assert_eq!(used(2).await, 1);
+    app.clock.advance(minutes(2));
+    assert_eq!(used(2).await, 2);
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!((event.result.as_str(), event.reason.as_deref()), ("refused", Some("revoked")));
+    assert_eq!(event.object.1, Some(token.id));
+    let mine = alice.log_in("alice").await.get("/api/v1/audit?action=token.used_after_end").await;
+    assert_eq!((items(&mine).len(), &items(&mine)[0]["ip"]), (2, &json!("192.0.2.10")), "the owner is told from where");
+}
+
+#[tokio::test]
+async fn refused_checks_are_written_down_together() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    for _ in 0..3 {
+        app.check("", &unknown_token()).await.expect(401);
+        app.check("?scope=write:users", &token.secret).await.expect(403);
+    }
+    app.check("", &with_wrong_secret(&token.secret)).await.expect(401);
+    app.send(Call::get("/check")).await.expect(401);
+    app.check("", &token.secret).await.expect(200);
+    let before = app.verified_events().await.len();
+    app.break_audit().await;
+    assert!(app.app.refused.write().await.is_err());
+    app.mend_audit().await;
+    for _ in 0..2 {
+        app.app.refused.write().await.unwrap();
+    }
+    let events = app.verified_events().await;
+    assert_eq!(events.len(), before + 1);
+    let count = |count: &str| (None, Some(count.to_owned()));
+    let counted = [("unknown", count("3")), ("insufficient", count("3")), ("wrong_secret", count("1"))];
+    let counted = counted.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
+    assert_eq!((events[before].action.as_str(), &events[before].changes), ("check.refused", &counted));
 }
 
 #[tokio::test]

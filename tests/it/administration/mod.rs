@@ -1,6 +1,7 @@
 //! What administrators do with everybody's tokens and users, and what nobody else can: contract, sections 7, 8 and 10.
 
 mod bulk;
+mod decisions;
 mod identify;
 mod leaks;
 mod log;

@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod credential;
+mod log;
 
 use std::net::IpAddr;
 
@@ -23,6 +24,9 @@ pub(super) use answer::{Answer, Refusal};
 pub use ask::Asks;
 pub(super) use ask::{Ask, Mistake};
 pub(super) use credential::find;
+pub(super) use log::Claimed;
+
+use log::Checked;
 
 /// Longest request id of a proxy that is repeated in logs, in bytes.
 const PROXY_REQUEST_ID_MAX: usize = 64;
@@ -53,7 +57,7 @@ impl Form {
 
 /// Answers a request in a form. Of Envoy's, path and query are the client's and are ignored whole.
 pub(super) async fn answer(web: &Web, form: Form, peer: Peer, parts: &Parts) -> Response {
-    let request = Request { peer, headers: &parts.headers };
+    let request = Request { peer, headers: &parts.headers, claimed: claimed(form, parts) };
     let answer = match form {
         Form::Plain | Form::Nginx => decide(web, request, web.asks.of_query(parts.uri.query()).as_deref()).await,
         Form::Envoy => decide(web, request, Ask::from_headers(&parts.headers).as_ref()).await,
@@ -65,6 +69,16 @@ pub(super) async fn answer(web: &Web, form: Form, peer: Peer, parts: &Parts) -> 
     }
 }
 
+/// What Envoy's form says of the request that it asks for: it is that request, with our path before its own.
+fn claimed(form: Form, parts: &Parts) -> Claimed<'_> {
+    if form != Form::Envoy {
+        return Claimed::default();
+    }
+    let host = parts.headers.get(axum::http::header::HOST).and_then(|host| host.to_str().ok());
+    let path = parts.uri.path().strip_prefix("/check/envoy");
+    Claimed { host, method: Some(parts.method.as_str()), path }
+}
+
 /// What of a request the decision looks at.
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
@@ -72,6 +86,8 @@ pub(super) struct Request<'a> {
     pub peer: Peer,
     /// The client's headers, as far as the proxy passes them on.
     pub headers: &'a HeaderMap,
+    /// What was asked of the proxy, for the log of decisions alone.
+    pub claimed: Claimed<'a>,
 }
 
 /// The one decision.
@@ -95,7 +111,9 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let method = method_name(web, presented);
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
     let now = web.validator.now();
-    match web.validator.check(presented, &ask.requirement, Some(ip), now).await {
+    let verdict = web.validator.check(presented, &ask.requirement, Some(ip), now).await;
+    log::note(web, request, &Checked { ask, audience, presented, ip, now, verdict: &verdict });
+    match verdict {
         Ok(pass) => match web.passports.issue(&pass, audience, now) {
             Ok(fields) => (method, "allowed", Answer::allowed(&fields)),
             Err(error) => {
@@ -120,9 +138,11 @@ fn method_name(web: &Web, presented: Presented<'_>) -> &'static str {
 }
 
 fn refuse(web: &Web, request: Request<'_>, method: &'static str, ip: IpAddr, denial: &Denial) -> Judged {
+    web.refused.count(denial);
     if let Denial::Invalid(_) = denial
         && let Err(excess) = web.failures.count(ip)
     {
+        web.refused.count_limited();
         return (method, "limited", Answer::Denied(Refusal::too_many(&excess)));
     }
     // Whoever brings nothing is no news, and a flood is not worth a line each: logs must not be what breaks.

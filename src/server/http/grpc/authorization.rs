@@ -10,7 +10,7 @@ use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse}
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use tonic::{Request, Response, Status};
 
-use super::super::check::{self, Answer, Ask, Mistake};
+use super::super::check::{self, Answer, Ask, Claimed, Mistake};
 use super::super::{Peer, Web, proxy};
 use super::answer;
 
@@ -43,7 +43,13 @@ impl Authorization for ExtAuthz {
         let ask = ask(&attributes.context_extensions);
         let http = attributes.request.and_then(|request| request.http).unwrap_or_default();
         let headers = self.relevant_headers(&http);
-        let request = check::Request { peer, headers: &headers };
+        let known = |text: &'_ str| !text.is_empty();
+        let claimed = Claimed {
+            host: Some(http.host.as_str()).filter(|text| known(text)),
+            method: Some(http.method.as_str()).filter(|text| known(text)),
+            path: Some(http.path.as_str()).filter(|text| known(text)),
+        };
+        let request = check::Request { peer, headers: &headers, claimed };
         let answer = match check::decide(&self.0, request, ask.as_ref()).await {
             Answer::Allowed(headers) => answer::allowed(headers, self.0.check.identity_header.as_ref()),
             Answer::Denied(refusal) => answer::denied(refusal.respond(&self.0)).await,

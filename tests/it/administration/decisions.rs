@@ -1,0 +1,107 @@
+//! The decision log: what a leaked token was used for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Call, TestApp};
+
+/// A server with a log.
+struct Logged {
+    app: TestApp,
+    folder: TempDir,
+}
+
+impl Logged {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("decisions.jsonl");
+        let app = TestApp::with(&[("audit.decision_log", log.to_str().unwrap())]).await;
+        Self { app, folder }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("decisions.jsonl")
+    }
+
+    /// The lines of the log, when there are so many.
+    async fn lines(&self, count: usize) -> Vec<Value> {
+        loop {
+            let text = std::fs::read_to_string(self.file()).unwrap();
+            if text.ends_with('\n') && text.lines().count() >= count {
+                return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_check_leaves_a_line_that_says_who_asked_for_what() {
+    let logged = Logged::new().await;
+    let app = &logged.app;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let secret_id = token.secret.split('_').nth(1).unwrap();
+    let asked = Call::get("/check?scope=read:users").bearer(&token.secret).header("x-request-id", "r-1");
+    let asked = asked.header("x-forwarded-host", "api.example.org").header("x-forwarded-method", "POST");
+    app.send(asked.header("x-forwarded-uri", "/orders/7?token=x#y")).await.expect(200);
+    app.check("?scope=write:users&role=boss", &token.secret).await.expect(403);
+    let envoy = Call::new("DELETE", "/check/envoy/things/9?key=secret").header("host", "things.example.org");
+    app.send(envoy.bearer("hpat_nonsense")).await.expect(401);
+    app.send(Call::get("/check")).await.expect(401);
+
+    let found = logged.lines(4).await;
+    let [allowed, refused, by_envoy, nothing] = found.as_slice() else { panic!("{found:?}") };
+    for (field, value) in [
+        ("time", json!("2026-05-03T14:05:00.000000Z")),
+        ("request_id", json!("r-1")),
+        ("outcome", json!("allowed")),
+        ("method", json!("pat")),
+        ("token_id", json!(token.id)),
+        ("secret_id", json!(secret_id)),
+        ("requirement", json!("scope=read:users")),
+        ("audience", json!("hallpass")),
+        ("ip", json!("192.0.2.10")),
+        ("peer_ip", json!("192.0.2.10")),
+        ("host", json!("api.example.org")),
+        ("http_method", json!("POST")),
+        ("path", json!("/orders/7")),
+    ] {
+        assert_eq!(allowed[field], value, "{field}");
+    }
+    assert_eq!((&refused["outcome"], &refused["reason"]), (&json!("insufficient"), &json!("scope")));
+    assert_eq!((&refused["secret_id"], &refused["token_id"]), (&json!(secret_id), &json!(null)));
+    assert_eq!((&by_envoy["outcome"], &by_envoy["reason"]), (&json!("invalid_token"), &json!("malformed")));
+    let claimed = ["host", "http_method", "path"].map(|field| by_envoy[field].as_str().unwrap().to_owned());
+    assert_eq!(claimed, ["things.example.org", "DELETE", "/things/9"]);
+    assert_eq!((&nothing["outcome"], &nothing["method"]), (&json!("no_credential"), &json!("none")));
+}
+
+#[tokio::test]
+async fn no_secret_is_in_the_log() {
+    let logged = Logged::new().await;
+    let app = &logged.app;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let call = Call::get("/check").bearer(&token.secret).header("x-forwarded-uri", &format!("/x?t={}", token.secret));
+    app.send(call).await.expect(200);
+    app.check("", &format!("{}x", token.secret)).await.expect(401);
+    let text = format!("{:?}", logged.lines(2).await);
+    assert!(!text.contains(&token.secret[21..]), "{text}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_moved_away_begins_anew() {
+    let logged = Logged::new().await;
+    let app = &logged.app;
+    let token = app.token_of_alice(&["read:users"]).await;
+    app.check("", &token.secret).await.expect(200);
+    logged.lines(1).await;
+    std::fs::rename(logged.file(), logged.folder.path().join("decisions.1")).unwrap();
+    while !logged.file().exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    app.check("", &token.secret).await.expect(200);
+    assert_eq!(logged.lines(1).await.len(), 1);
+}
