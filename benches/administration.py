@@ -34,7 +34,7 @@ SECRETS_SQL = """
     INSERT INTO secrets (id, token_id, state, created_at, expires_at, phc, ended_at)
     SELECT substr(lower(hex(t.id)), 1, 16), t.id, CASE WHEN t.revoked_at IS NULL THEN 'active' ELSE 'ended' END,
         t.created_at, t.created_at + 7776000000000, '{phc}', t.revoked_at
-    FROM tokens t WHERE NOT EXISTS (SELECT 1 FROM secrets s WHERE s.token_id = t.id)
+    FROM tokens t WHERE t.id NOT IN (SELECT token_id FROM secrets)
 """
 OWNERS_SQL = """
     CREATE TEMP TABLE owners AS
@@ -121,6 +121,7 @@ def fill(folder):
         connection.execute(statement)
     for statement in [TOKENS_SQL, SECRETS_SQL, EVENTS_SQL, VALUES_SQL, OF_USERS_SQL]:
         connection.execute(statement.format(**names))
+        print(f" {time.monotonic() - started:.0f} s", end="", flush=True)
     connection.execute("UPDATE tokens SET number = rowid WHERE number IS NULL")
     connection.execute("DELETE FROM token_texts")
     connection.execute("INSERT INTO token_texts (rowid, text, scopes) SELECT number, name || ' ' || description, scopes FROM tokens")

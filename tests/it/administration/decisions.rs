@@ -84,7 +84,7 @@ async fn no_secret_is_in_the_log() {
     let logged = Logged::new().await;
     let app = &logged.app;
     let token = app.token_of_alice(&["read:users"]).await;
-    let call = Call::get("/check").bearer(&token.secret).header("x-forwarded-uri", &format!("/x?t={}", token.secret));
+    let call = Call::get("/check").bearer(&token.secret).header("x-forwarded-uri", format!("/x?t={}", token.secret));
     app.send(call).await.expect(200);
     app.check("", &format!("{}x", token.secret)).await.expect(401);
     let text = format!("{:?}", logged.lines(2).await);
