@@ -55,10 +55,10 @@ EVENTS_SQL = """
         CASE WHEN i % 5000 = 0 THEN 'refused' ELSE 'done' END, 'bench', '0', '{{}}', '{{}}', zeroblob(32), zeroblob(32)
     FROM n
 """
-VALUES_SQL = "INSERT INTO audit_personal (seq, field, salt, value) SELECT seq, 'actor_name', zeroblob(16), actor_id FROM audit_events"
+VALUES_SQL = "INSERT INTO audit_personal (seq, field, salt, value) SELECT seq, 'actor_name', zeroblob(16), actor_id FROM audit_events WHERE seq >= {first}"
 OF_USERS_SQL = """
     INSERT INTO audit_of_users SELECT o.id, e.seq FROM audit_events e JOIN owners o ON o.number = e.seq % {owners}
-    WHERE e.seq > {first}
+    WHERE e.seq >= {first}
 """
 
 PAGES = {

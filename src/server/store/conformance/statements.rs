@@ -84,7 +84,8 @@ const OF_POSTGRES: &[&str] = &[
 ];
 
 fn of_both_in_parts() -> Vec<&'static str> {
-    [inventory::STATEMENTS, people::STATEMENTS, audit::read::STATEMENTS, audit::upkeep::STATEMENTS].concat()
+    [inventory::STATEMENTS, inventory::SEARCHES, people::STATEMENTS, audit::read::STATEMENTS, audit::upkeep::STATEMENTS]
+        .concat()
 }
 
 #[tokio::test]
@@ -106,5 +107,18 @@ async fn every_statement_can_be_prepared_on_postgres() {
     for statement in OF_BOTH.iter().chain(OF_POSTGRES).copied().chain(of_both_in_parts()).chain(others) {
         let prepared = (&engine.pool).prepare(SqlStr::from_static(statement)).await;
         assert!(prepared.is_ok(), "{statement}: {:?}", prepared.err());
+    }
+}
+
+/// What is rare among a million tokens must be found without reading them all. SQLite decides how before it has seen any.
+#[tokio::test]
+async fn no_search_of_the_panel_reads_all_tokens() {
+    let store = Store::on_sqlite().await;
+    let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
+    for statement in inventory::SEARCHES {
+        let explained = SqlStr::from_static(format!("EXPLAIN QUERY PLAN {statement}").leak());
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&engine.write).await.unwrap();
+        let mut scanned = steps.iter().filter_map(|(.., step)| step.strip_prefix("SCAN ")?.split(' ').next());
+        assert!(scanned.all(|table| table == "u" || *statement == inventory::FIND_REVOKED), "{statement}: {steps:?}");
     }
 }

@@ -192,13 +192,14 @@ impl Db {
         conditions.extend(self.by_scope(&filter.scope, limit));
         match filter.state {
             Some(TokenState::Revoked) => conditions.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
-            Some(TokenState::Expired) => {
-                conditions.push(vec![query(sql::FIND_EXPIRED).bind(rules.now).bind(rules.oldest).bind(limit)]);
-            }
-            Some(TokenState::Suspended) => {
-                let asked = query(sql::FIND_SUSPENDED).bind(rules.away_since).bind(rules.idle_since).bind(limit);
-                conditions.push(vec![asked]);
-            }
+            Some(TokenState::Expired) => conditions.push(vec![
+                query(sql::FIND_EXPIRED).bind(rules.now).bind(limit),
+                query(sql::FIND_TOO_OLD).bind(rules.oldest).bind(limit),
+            ]),
+            Some(TokenState::Suspended) => conditions.push(vec![
+                query(sql::FIND_OF_AWAY).bind(rules.away_since).bind(limit),
+                query(sql::FIND_IDLE).bind(rules.idle_since).bind(limit),
+            ]),
             Some(TokenState::Active) | None => {}
         }
         if let Some(before) = filter.expires_before {
