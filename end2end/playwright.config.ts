@@ -30,11 +30,12 @@ export default defineConfig({
   workers: 2,
   retries: 0,
   forbidOnly: Boolean(process.env.CI),
-  timeout: 30_000,
-  expect: { timeout: 5_000 },
+  // Far more than anything takes, because a busy machine is no mistake of ours.
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
   reporter: [['list'], ['html', { outputFolder: 'report', open: 'never' }]],
   // Traces make everything half as fast: only when somebody asks for them.
-  use: { trace: process.env.TRACE === '1' ? 'retain-on-failure' : 'off', navigationTimeout: 10_000, actionTimeout: 5_000 },
+  use: { trace: process.env.TRACE === '1' ? 'retain-on-failure' : 'off', navigationTimeout: 30_000, actionTimeout: 30_000 },
   projects: [
     { name: 'javascript', use: chrome },
     { name: 'no-javascript', use: { ...chrome, javaScriptEnabled: false }, grepInvert: /@javascript/ },
