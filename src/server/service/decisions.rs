@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use std::time::Duration;
 use metrics::Counter;
 use serde::Serialize;
 
+/// Others may not read who used what; a group may be let in.
+const FILE_MODE: u32 = 0o640;
 /// Lines that wait at most. Past that they are dropped and counted.
 const CAPACITY: usize = 16_384;
 /// After so much time everything is on its way to the disk.
@@ -23,8 +25,8 @@ pub struct Decision<'a> {
     /// RFC 3339, with microseconds.
     pub time: String,
     /// Names the request in the logs of the proxy and here.
-    pub request_id: String,
-    /// `allowed`, or the name of the refusal.
+    pub request_id: &'a str,
+    /// What was answered: `allowed`, or the name of the refusal.
     pub outcome: &'static str,
     /// Why it was refused, in more detail than anybody outside is told.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +97,7 @@ struct LogFile {
 
 impl LogFile {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)?;
         Ok(Self { path: path.to_owned(), inode: file.metadata()?.ino(), writer: BufWriter::new(file) })
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::domain::audit::Action;
 use crate::domain::time::{Clock, Timestamp};
-use crate::server::store::{Census, CensusRules, Db, StoreError};
+use crate::server::store::{Census, CensusRules, Db, LogFilter, StoreError};
 use crate::server::telemetry;
 
 use super::authority::Administrator;
+use super::refusals;
 
 /// Days that are told one by one.
 pub const DAYS: u32 = 30;
@@ -19,6 +20,8 @@ pub const UNUSED: Duration = Duration::from_hours(90 * 24);
 /// What expires within this expires soon.
 const SOON: Duration = Duration::from_hours(7 * 24);
 
+/// Events about refused checks on a day at most: one in five minutes from each of thirty replicas.
+const REFUSALS_MAX: u32 = 10_000;
 const DAY: Duration = Duration::from_hours(24);
 
 /// A count that takes no longer may be made while somebody waits.
@@ -70,7 +73,9 @@ pub struct Day {
     /// Logins.
     pub logins: i64,
     /// Logins that were refused.
-    pub refused: i64,
+    pub logins_refused: i64,
+    /// Checks that were refused, as far as they were written down.
+    pub checks_refused: i64,
 }
 
 impl Overview {
@@ -146,8 +151,21 @@ async fn count_day(db: &Db, begins: Timestamp) -> Result<Day, StoreError> {
         created: of(Action::TokenCreated),
         revoked: of(Action::TokenRevoked),
         logins: of(Action::UserLoggedIn),
-        refused: of(Action::UserLoginRefused),
+        logins_refused: of(Action::UserLoginRefused),
+        checks_refused: count_refused_checks(db, begins).await?,
     })
+}
+
+/// They stand in the log many to an event.
+async fn count_refused_checks(db: &Db, begins: Timestamp) -> Result<i64, StoreError> {
+    let written = LogFilter {
+        action: Action::ChecksRefused.as_str().to_owned(),
+        since: Some(begins),
+        until: Some(begins.plus(DAY)),
+        ..LogFilter::default()
+    };
+    let rows = db.list_log(&written, None, REFUSALS_MAX).await?;
+    Ok(rows.iter().map(|row| refusals::total(&row.placed.event)).sum())
 }
 
 fn begin_of_day(at: Timestamp) -> Timestamp {

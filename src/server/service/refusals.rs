@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use crate::domain::audit::{Action, Draft, Origin, Party};
+use crate::domain::audit::{Action, Draft, Event, Origin, Party};
 use crate::domain::time::Clock;
 use crate::domain::verdict::{Denial, Invalid};
 use crate::server::store::{Db, StoreError};
@@ -23,8 +23,10 @@ const KINDS: [&str; 9] = [
     "suspended",
     "insufficient",
     "address_refused",
-    "limited",
+    LIMITED,
 ];
+/// Those of them that were answered with 429.
+const LIMITED: &str = "limited";
 
 /// Counts refused checks.
 #[derive(Clone)]
@@ -54,9 +56,9 @@ impl Refusals {
         }
     }
 
-    /// Counts one that was refused for its number alone.
+    /// Notes that one of those that were counted was answered with 429.
     pub fn count_limited(&self) {
-        self.add("limited");
+        self.add(LIMITED);
     }
 
     fn add(&self, kind: &str) {
@@ -99,6 +101,14 @@ impl Refusals {
         }
         written
     }
+}
+
+/// How many checks an event tells of.
+#[must_use]
+pub fn total(event: &Event) -> i64 {
+    // What was refused for its number alone has a kind of its own besides.
+    let kinds = event.changes.iter().filter(|(kind, _)| *kind != LIMITED);
+    kinds.filter_map(|(_, (_, count))| count.as_ref()?.parse::<i64>().ok()).sum()
 }
 
 const fn kind(denial: &Denial) -> Option<&'static str> {

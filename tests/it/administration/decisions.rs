@@ -1,5 +1,6 @@
 //! The decision log: what a leaked token was used for.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,9 +17,13 @@ struct Logged {
 
 impl Logged {
     async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("decisions.jsonl");
-        let app = TestApp::with(&[("audit.decision_log", log.to_str().unwrap())]).await;
+        let app = TestApp::with(&[&[("audit.decision_log", log.to_str().unwrap())], settings].concat()).await;
         Self { app, folder }
     }
 
@@ -89,6 +94,19 @@ async fn no_secret_is_in_the_log() {
     app.check("", &format!("{}x", token.secret)).await.expect(401);
     let text = format!("{:?}", logged.lines(2).await);
     assert!(!text.contains(&token.secret[21..]), "{text}");
+}
+
+#[tokio::test]
+async fn the_log_tells_what_was_answered_and_others_may_not_read_it() {
+    let logged = Logged::with(&[("check.failure_limit", "1/m")]).await;
+    for status in [401, 429] {
+        logged.app.check("", "hpat_nonsense").await.expect(status);
+    }
+    let found = logged.lines(2).await;
+    assert_eq!((&found[0]["outcome"], &found[1]["outcome"]), (&json!("invalid_token"), &json!("limited")));
+    assert_ne!(found[0]["request_id"], found[1]["request_id"]);
+    let mode = std::fs::metadata(logged.file()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o007, 0, "{mode:o}");
 }
 
 #[tokio::test]

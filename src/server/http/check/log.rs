@@ -35,6 +35,8 @@ pub(super) struct Checked<'a> {
     pub ip: IpAddr,
     pub now: Timestamp,
     pub verdict: &'a Result<Pass, Denial>,
+    /// What was answered.
+    pub outcome: &'static str,
 }
 
 /// Notes a decision, where there is a log.
@@ -52,7 +54,7 @@ pub(super) fn note(web: &Web, request: Request<'_>, checked: &Checked<'_>) {
     decisions.note(&Decision {
         time: checked.now.rfc3339_micros(),
         request_id: request_id(web, request),
-        outcome: checked.verdict.as_ref().map_or_else(Denial::outcome, |_| "allowed"),
+        outcome: checked.outcome,
         reason: checked.verdict.as_ref().err().and_then(reason),
         method: text.and_then(|text| web.validator.owner_of(text)).map_or("none", Method::as_str),
         token_id: grant.and_then(|grant| grant.token).map(|token| token.to_string()),

@@ -7,6 +7,7 @@ mod credential;
 mod log;
 
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -57,7 +58,8 @@ impl Form {
 
 /// Answers a request in a form. Of Envoy's, path and query are the client's and are ignored whole.
 pub(super) async fn answer(web: &Web, form: Form, peer: Peer, parts: &Parts) -> Response {
-    let request = Request { peer, headers: &parts.headers, claimed: claimed(form, parts) };
+    let name = RequestName::default();
+    let request = Request { peer, headers: &parts.headers, name: &name, claimed: claimed(form, parts) };
     let answer = match form {
         Form::Plain | Form::Nginx => decide(web, request, web.asks.of_query(parts.uri.query()).as_deref()).await,
         Form::Envoy => decide(web, request, Ask::from_headers(&parts.headers).as_ref()).await,
@@ -86,9 +88,14 @@ pub(super) struct Request<'a> {
     pub peer: Peer,
     /// The client's headers, as far as the proxy passes them on.
     pub headers: &'a HeaderMap,
+    /// What logs call it.
+    pub name: &'a RequestName,
     /// What was asked of the proxy, for the log of decisions alone.
     pub claimed: Claimed<'a>,
 }
+
+/// The name of a request in logs, made when the first of them needs it.
+pub(super) type RequestName = OnceLock<String>;
 
 /// The one decision.
 pub(super) async fn decide(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> Answer {
@@ -112,17 +119,18 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
     let now = web.validator.now();
     let verdict = web.validator.check(presented, &ask.requirement, Some(ip), now).await;
-    log::note(web, request, &Checked { ask, audience, presented, ip, now, verdict: &verdict });
-    match verdict {
-        Ok(pass) => match web.passports.issue(&pass, audience, now) {
+    let judged = match &verdict {
+        Ok(pass) => match web.passports.issue(pass, audience, now) {
             Ok(fields) => (method, "allowed", Answer::allowed(&fields)),
             Err(error) => {
                 tracing::error!(%error, "no JWT can be signed");
                 refuse(web, request, method, ip, &Denial::Unavailable)
             }
         },
-        Err(denial) => refuse(web, request, method, ip, &denial),
-    }
+        Err(denial) => refuse(web, request, method, ip, denial),
+    };
+    log::note(web, request, &Checked { ask, audience, presented, ip, now, verdict: &verdict, outcome: judged.1 });
+    judged
 }
 
 /// For whom the JWT shall be.
@@ -162,10 +170,12 @@ fn misconfigured(web: &Web, request: Request<'_>, mistake: &str) -> Judged {
 }
 
 /// The name of the request in logs: the proxy's where it gives one, so that both logs can be laid side by side.
-fn request_id(web: &Web, request: Request<'_>) -> String {
-    let given = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
-    let given = given.map(|id| sanitised(id, PROXY_REQUEST_ID_MAX)).filter(|id| !id.is_empty());
-    given.unwrap_or_else(|| hex(&entropy::bytes::<8>(&*web.entropy)))
+fn request_id<'a>(web: &Web, request: Request<'a>) -> &'a str {
+    request.name.get_or_init(|| {
+        let given = request.headers.get("x-request-id").and_then(|value| value.to_str().ok());
+        let given = given.map(|id| sanitised(id, PROXY_REQUEST_ID_MAX)).filter(|id| !id.is_empty());
+        given.unwrap_or_else(|| hex(&entropy::bytes::<8>(&*web.entropy)))
+    })
 }
 
 #[cfg(test)]

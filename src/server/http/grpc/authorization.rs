@@ -49,7 +49,8 @@ impl Authorization for ExtAuthz {
             method: Some(http.method.as_str()).filter(|text| known(text)),
             path: Some(http.path.as_str()).filter(|text| known(text)),
         };
-        let request = check::Request { peer, headers: &headers, claimed };
+        let name = check::RequestName::default();
+        let request = check::Request { peer, headers: &headers, name: &name, claimed };
         let answer = match check::decide(&self.0, request, ask.as_ref()).await {
             Answer::Allowed(headers) => answer::allowed(headers, self.0.check.identity_header.as_ref()),
             Answer::Denied(refusal) => answer::denied(refusal.respond(&self.0)).await,

@@ -65,7 +65,8 @@ fn numbers(figures: &Figures, now: Timestamp) -> AnyView {
                 {chart("Tokens made", "/admin/audit?action=token.created", figures, |day| day.created)}
                 {chart("Tokens revoked", "/admin/audit?action=token.revoked", figures, |day| day.revoked)}
                 {chart("Logins", "/admin/audit?action=user.logged_in", figures, |day| day.logins)}
-                {chart("Logins refused", "/admin/audit?action=user.login_refused", figures, |day| day.refused)}
+                {chart("Logins refused", "/admin/audit?action=user.login_refused", figures, |day| day.logins_refused)}
+                {chart("Checks refused", "/admin/audit?action=check.refused", figures, |day| day.checks_refused)}
             </div>
             <p class="mt-4 text-sm text-muted">"Counted " <When at=at now/> "."</p>
         </section>
