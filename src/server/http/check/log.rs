@@ -7,7 +7,7 @@ use super::{Ask, Request, request_id};
 use crate::domain::secret::SecretId;
 use crate::domain::text::sanitised;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{Denial, Method};
+use crate::domain::verdict::Denial;
 use crate::server::credential::Presented;
 use crate::server::service::check::Pass;
 use crate::server::service::decisions::Decision;
@@ -32,6 +32,8 @@ pub(super) struct Checked<'a> {
     pub ask: &'a Ask,
     pub audience: &'a str,
     pub presented: Presented<'a>,
+    /// `pat`, `oidc` or `none`.
+    pub method: &'static str,
     pub ip: IpAddr,
     pub now: Timestamp,
     pub verdict: &'a Result<Pass, Denial>,
@@ -56,7 +58,7 @@ pub(super) fn note(web: &Web, request: Request<'_>, checked: &Checked<'_>) {
         request_id: request_id(web, request),
         outcome: checked.outcome,
         reason: checked.verdict.as_ref().err().and_then(reason),
-        method: text.and_then(|text| web.validator.owner_of(text)).map_or("none", Method::as_str),
+        method: checked.method,
         token_id: grant.and_then(|grant| grant.token).map(|token| token.to_string()),
         secret_id: text.and_then(secret_id).map(|id| id.to_string()),
         subject: grant.map(|grant| grant.user.to_string()),

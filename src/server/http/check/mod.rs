@@ -129,7 +129,8 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
         },
         Err(denial) => refuse(web, request, method, ip, denial),
     };
-    log::note(web, request, &Checked { ask, audience, presented, ip, now, verdict: &verdict, outcome: judged.1 });
+    let outcome = judged.1;
+    log::note(web, request, &Checked { ask, audience, presented, method, ip, now, verdict: &verdict, outcome });
     judged
 }
 
