@@ -169,6 +169,8 @@ pub struct App {
     pub live: Live,
     /// Refused checks that were not written down yet.
     pub refused: Refusals,
+    /// What the panel opens with.
+    pub overview: Overview,
     /// What was known of the audit log at earlier moments.
     pub checkpoints: Checkpoints,
     writer: JoinHandle<()>,
@@ -277,13 +279,13 @@ impl App {
                     sessions: config.session,
                     clock: ambient.clock,
                     live: live.clone(),
-                    overview,
+                    overview: overview.clone(),
                     metrics,
                 }
                 .run(),
             ),
         ];
-        Ok(Self { web, db, usage, live, refused, checkpoints, writer, background, _sole: sole })
+        Ok(Self { web, db, usage, live, refused, overview, checkpoints, writer, background, _sole: sole })
     }
 
     /// Writes what is still to be written and closes the database.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{administrator, all, items};
-use crate::support::{Call, TestApp, minutes, seconds, unknown_token, with_wrong_secret};
+use crate::support::{Call, TestApp, minutes, unknown_token, with_wrong_secret};
 
 #[tokio::test]
 async fn everybody_sees_their_own_events_and_an_administrator_all() {
@@ -141,7 +141,7 @@ async fn refused_checks_are_written_down_together() {
     let counted = counted.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
     assert_eq!((events[before].action.as_str(), &events[before].changes), ("check.refused", &counted));
 
-    app.clock.advance(seconds(3));
+    app.app.overview.count().await.unwrap();
     let admin = administrator(&app).await;
     let page = admin.get("/admin").await.expect(200).body;
     assert!(page.contains("Checks refused: 7 in 30 days, at most 7 on a day"), "{page}");
