@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::facts::When;
+use super::facts::{When, when_or};
 use super::icon::Icon;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{SecretState, Suspension, TokenState};
@@ -80,6 +80,24 @@ pub fn Expiry(
         .into_any()
     } else {
         view! { <When at now/> }.into_any()
+    }
+    .into_any()
+}
+
+/// The last cells of a token's row: its last use, its end and its state.
+pub fn life(token: &TokenView, now: Timestamp) -> AnyView {
+    let is_revoked = token.revoked_at.is_some();
+    let expires = if is_revoked { "–".into_any() } else { view! { <Expiry token=token.clone() now/> }.into_any() };
+    view! {
+            <td role="cell" data-label="Last used">
+                <span>{when_or(token.last_used_at, now, "never")}</span>
+            </td>
+            <td role="cell" data-label="Expires">
+                <span>{expires}</span>
+            </td>
+            <td role="cell" data-label="State">
+                <span><State state=token.state/></span>
+            </td>
     }
     .into_any()
 }

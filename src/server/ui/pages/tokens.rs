@@ -9,11 +9,11 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::TokenState;
 use crate::domain::view::TokenView;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::facts::{When, when_or};
+use crate::server::ui::components::facts::When;
 use crate::server::ui::components::icon::{Icon, Mark};
 use crate::server::ui::components::notice::Notice;
 use crate::server::ui::components::scopes::tags;
-use crate::server::ui::components::status::{Expiry, State, expires_soon, is_over};
+use crate::server::ui::components::status::{expires_soon, is_over, life};
 
 /// Acts of others that are told one by one.
 const TOLD: usize = 3;
@@ -227,8 +227,6 @@ fn table(caption: &'static str, tokens: Vec<TokenView>, catalogue: &Catalogue, n
 
 fn row(token: TokenView, catalogue: &Catalogue, now: Timestamp) -> AnyView {
     let href = format!("/tokens/{}", token.id);
-    let revoked = token.revoked_at.is_some();
-    let expires = if revoked { "–".into_any() } else { view! { <Expiry token=token.clone() now/> }.into_any() };
     view! {
         <tr role="row">
             <td role="cell">
@@ -240,15 +238,7 @@ fn row(token: TokenView, catalogue: &Catalogue, now: Timestamp) -> AnyView {
             <td role="cell" data-label="Scopes">
                 <div class="min-w-0">{tags(&token, catalogue)}</div>
             </td>
-            <td role="cell" data-label="Last used">
-                <span>{when_or(token.last_used_at, now, "never")}</span>
-            </td>
-            <td role="cell" data-label="Expires">
-                <span>{expires}</span>
-            </td>
-            <td role="cell" data-label="State">
-                <span><State state=token.state/></span>
-            </td>
+            {life(&token, now)}
         </tr>
     }
     .into_any()

@@ -7,12 +7,11 @@ use serde::Deserialize;
 use super::heading;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::OwnedView;
-use crate::server::ui::components::facts::when_or;
 use crate::server::ui::components::filters::{choice, narrowing, search};
 use crate::server::ui::components::notice::{FormAlert, FormProblem, Notice};
 use crate::server::ui::components::paging::{address, paging};
 use crate::server::ui::components::scopes::tag;
-use crate::server::ui::components::status::{Expiry, State};
+use crate::server::ui::components::status::life;
 
 pub(super) const PATH: &str = "/admin/tokens";
 
@@ -220,11 +219,9 @@ fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView 
 
 fn row(owned: &OwnedView, now: Timestamp) -> AnyView {
     let OwnedView { token, owner } = owned;
-    let is_revoked = token.revoked_at.is_some();
-    let expires = if is_revoked { "–".into_any() } else { view! { <Expiry token=token.clone() now/> }.into_any() };
     let scopes: Vec<_> =
         token.scopes.iter().map(|name| tag(name, token.effective_scopes.contains(name.as_str()))).collect();
-    let choose = (!is_revoked).then(|| {
+    let choose = token.revoked_at.is_none().then(|| {
         view! {
             <input type="checkbox" class="checkbox" name="id" value=token.id.to_string() aria-label=format!("Choose {} of {}", token.name, owner.username)/>
         }
@@ -245,15 +242,7 @@ fn row(owned: &OwnedView, now: Timestamp) -> AnyView {
             <td role="cell" data-label="Scopes">
                 <div class="flex min-w-0 flex-wrap gap-1">{scopes}</div>
             </td>
-            <td role="cell" data-label="Last used">
-                <span>{when_or(token.last_used_at, now, "never")}</span>
-            </td>
-            <td role="cell" data-label="Expires">
-                <span>{expires}</span>
-            </td>
-            <td role="cell" data-label="State">
-                <span><State state=token.state/></span>
-            </td>
+            {life(token, now)}
         </tr>
     }
     .into_any()
