@@ -1,15 +1,19 @@
 //! Finding tokens in text that somebody pasted: a token, a log line with one, or with what logs say of one.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::id::TokenId;
 use super::secret::{Prefix, SecretId, TokenText};
 
-/// Most that is looked for in one text.
-const MOST: usize = 20;
+/// Most tokens that are looked for by what names them in one text.
+const MENTIONS_MAX: usize = 20;
+/// Most words that are looked for because they have the form of an id: logs are full of such words.
+const WORDS_MAX: usize = 200;
 
 /// What names a token in a text. Never the secret itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mention {
     /// The public part of a token's text.
     Secret(SecretId),
@@ -17,7 +21,7 @@ pub enum Mention {
     Token(TokenId),
 }
 
-/// Every token in a text, whole and with the right checksum, wherever it stands.
+/// Every token in a text, whole and with the right checksum, wherever it stands; each once.
 #[must_use]
 pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Vec<TokenText<'t>> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -25,36 +29,36 @@ pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Pref
         let mut starts = prefixes.clone().into_iter().flat_map(|prefix| word.match_indices(prefix.as_str()));
         starts.find_map(|(start, _)| TokenText::parse(&word[start..], prefixes.clone()).ok())
     };
-    words.filter_map(token).take(MOST).collect()
+    let mut seen = HashSet::new();
+    words.filter_map(token).filter(|token| seen.insert(token.reveal())).collect()
 }
 
-/// Everything in a text that may name a token, in its order, each once. What only looks like it is for the store to say.
+/// What in a text may name a token, each once: first what stands behind a prefix, then what has the form of an id, which
+/// may be one of anything; that is for the store to say.
 #[must_use]
 pub fn mentions<'p>(text: &str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Vec<Mention> {
-    let mut found = Vec::new();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    for mention in words.filter_map(|word| mention(word, prefixes.clone())) {
-        if !found.contains(&mention) {
-            found.push(mention);
-        }
-        if found.len() == MOST {
-            break;
-        }
-    }
+    let words = words.map(|word| word.trim_matches('-')).collect::<Vec<_>>();
+    let mut seen = HashSet::new();
+    let mut found: Vec<_> = words.iter().filter_map(|word| behind_prefix(word, prefixes.clone())).collect();
+    found.retain(|mention| seen.insert(*mention));
+    found.truncate(MENTIONS_MAX);
+    let ids = words.iter().filter_map(|word| id(word)).filter(|mention| seen.insert(*mention));
+    found.extend(ids.take(WORDS_MAX));
     found
 }
 
-fn mention<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<Mention> {
-    let word = word.trim_matches('-');
-    let mut prefixes = prefixes.into_iter();
-    let behind_prefix = prefixes.find_map(|prefix| word.split_once(prefix.as_str())?.1.strip_prefix('_'));
-    let id = behind_prefix.and_then(|rest| rest.split('_').next()).unwrap_or(word);
-    if let Ok(id) = id.parse::<SecretId>() {
-        return Some(Mention::Secret(id));
+fn behind_prefix<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<Mention> {
+    let behind = prefixes.into_iter().find_map(|prefix| word.split_once(prefix.as_str())?.1.strip_prefix('_'));
+    behind?.split('_').next()?.parse().ok().map(Mention::Secret)
+}
+
+fn id(word: &str) -> Option<Mention> {
+    // Ids of tokens only as they are written everywhere: 32 digits alone are anything.
+    match word.len() {
+        36 if Uuid::try_parse(word).is_ok() => word.parse().ok().map(Mention::Token),
+        _ => word.parse().ok().map(Mention::Secret),
     }
-    // Only as they are written everywhere: 32 digits alone are anything.
-    let is_id = word.len() == 36 && Uuid::try_parse(word).is_ok();
-    is_id.then(|| word.parse().ok().map(Mention::Token)).flatten()
 }
 
 #[cfg(test)]
@@ -90,7 +94,7 @@ mod tests {
         ] {
             assert_eq!(found(&text), [secret], "{text}");
         }
-        assert_eq!(found(&format!("X-Auth-Token-Id: {ID}\r\n{TOKEN} {TOKEN}")), [ID, secret]);
+        assert_eq!(found(&format!("X-Auth-Token-Id: {ID}\r\n{TOKEN} {TOKEN}")), [secret, ID]);
     }
 
     #[test]
@@ -107,6 +111,7 @@ mod tests {
             assert_eq!(found, [TOKEN], "{text}");
         }
         assert_eq!(tokens(&TOKEN.replace("9rC", "9rD"), &prefixes).len(), 0, "a wrong checksum");
+        assert_eq!(tokens(&format!("{TOKEN} ").repeat(99), &prefixes).len(), 1, "each once");
     }
 
     #[test]
@@ -118,8 +123,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_read_no_further_than_it_helps() {
-        let text = (0..99).map(|index| format!("{index:016}")).collect::<Vec<_>>().join(" ");
-        assert_eq!(found(&text).len(), MOST);
+        let text = (0..999).map(|index| format!("{index:016}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(found(&text).len(), WORDS_MAX);
+        let text = format!("{text} {TOKEN}");
+        assert_eq!(found(&text)[0], "0123456789ABCDEF", "whatever else looks like one");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod service;
 mod start;
 pub mod store;
 pub mod telemetry;
+mod trials;
 pub mod ui;
 
 use std::num::NonZeroU32;
@@ -36,7 +37,7 @@ use credential::pat::PatValidator;
 use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
 use keys::{KeyError, Keys};
-use open::{Opening, claim, terms};
+use open::{Opening, claim};
 use service::admin::Admin;
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
@@ -150,7 +151,7 @@ impl Ambient {
     pub fn system() -> Self {
         Self {
             clock: Arc::new(ambient::SystemClock),
-            steady: Arc::new(ambient::SystemSteadyClock),
+            steady: trials::steady(Arc::new(ambient::SystemSteadyClock)),
             entropy: Arc::new(ambient::SystemEntropy),
             patience: PATIENCE,
         }
@@ -197,12 +198,16 @@ impl App {
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let sole = claim(&config.database.place).await?;
-        let memory = Arc::new(Memory::new(terms(&config.database.place), ambient.steady.clone()));
+        let terms = open::terms(&config.database.place);
+        let memory = Arc::new(Memory::new(terms, trials::clock_of_memory(ambient.steady.clone(), terms)));
         let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
         let opening = Opening { config, demo, ambient: &ambient, replica };
         let meters = Meters { queries: metrics.store_queries.clone(), propagation: metrics.propagation.clone() };
         let (db, keys) = opening.open(meters, memory.clone()).await?;
         let keys = Arc::new(keys);
+        // Before anything is written there: it may be an older copy.
+        let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
+        checkpoints.require_newer().await?;
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
@@ -227,10 +232,8 @@ impl App {
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
         let revocation = Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone());
-        let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
-        checkpoints.require_newer().await?;
         let refused = Refusals::new(db.clone(), ambient.clock.clone());
-        let overview = Overview::new(db.clone(), policy.owner_max_login_age, ambient.clock.clone());
+        let overview = Overview::new(db.clone(), policy, ambient.clock.clone());
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),

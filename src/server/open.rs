@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::ReplicaId;
-use crate::domain::lease::{Flaw, Terms};
+use crate::domain::lease::Terms;
 
 use super::config::{Config, DatabasePlace};
 use super::keys::{self, KeyError, Keys, SecretKey};
 use super::store::{Db, DbOptions, Meters, Place, PostgresPlace, SoleServer, Watcher};
-use super::{Ambient, StartError};
+use super::{Ambient, StartError, trials};
 
 /// The setting that remembers which secret key the installation has.
 const KEY_CHECK: &str = "secret_key_check";
@@ -21,9 +21,6 @@ const DEMO_MARK: &str = "demo";
 /// How often a server tries to be the only one, and the pause between two tries.
 const CLAIMS: u32 = 25;
 const CLAIM_AGAIN: Duration = Duration::from_millis(20);
-
-/// Names the mistake to be made, in a program that was built to make some.
-const FLAW: &str = "HALLPASS_FLAW";
 
 /// A look at a file is good for this long.
 const ALONE: Terms = Terms::new(Duration::from_millis(250), 0);
@@ -37,11 +34,7 @@ pub(super) fn terms(place: &DatabasePlace) -> Terms {
         DatabasePlace::Sqlite(_) => ALONE,
         DatabasePlace::Postgres { .. } => TOGETHER,
     };
-    let named = if Flaw::CAN_BE_MADE { std::env::var(FLAW).ok() } else { None };
-    match named.as_deref().and_then(Flaw::named) {
-        Some(flaw) => terms.flawed(flaw),
-        None => terms,
-    }
+    trials::terms(terms)
 }
 
 /// Takes a SQLite file for this process alone. Somebody at the command line may just be asking who has it.
@@ -92,7 +85,7 @@ impl<'a> Opening<'a> {
                     url: url.clone(),
                     direct_url: listen_url.clone(),
                     require_sync: *require_sync,
-                    terms: TOGETHER,
+                    terms: terms(&config.database.place),
                     clock: ambient.steady.clone(),
                 };
                 Place::Postgres(&postgres)

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 /// What a module may use of the crate. What only wires (`server::{mod, start, cli}`, `main`, `lib`) may use everything.
 /// `config`, `keys`, `telemetry` and `ambient` are what the others stand on.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("domain", &["domain"]),
     ("islands", &["islands", "domain"]),
     ("server::ambient", &["domain"]),
     ("server::config", &["server::config", "domain"]),
     ("server::keys", &["domain"]),
     ("server::telemetry", &[]),
+    ("server::trials", &["domain"]),
     ("server::selftest", &["server::selftest", "domain"]),
     ("server::store", &["server::store", "domain", "server::keys"]),
     ("server::identity", &["server::identity", "domain", "server::config", "server::store", "server::keys"]),

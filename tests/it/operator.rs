@@ -217,4 +217,10 @@ async fn a_checkpoint_that_somebody_wrote_themselves_counts_for_nothing() {
     // Half a line is what a power cut leaves, and says nothing.
     std::fs::write(&file, format!("{line}{}", &line[..20])).unwrap();
     assert_eq!(run_with(folder.path(), &["audit", "verify"], &[]).0, 0);
+    // Nor does it spoil what is written after it.
+    assert_eq!(run(&folder, &["audit", "export"]).0, 0);
+    assert_eq!(Server::configured(folder.path()).stop().0, 0);
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 3);
+    assert_eq!(Server::configured(folder.path()).stop().0, 0);
+    assert_eq!(run(&folder, &["audit", "verify"]).0, 0);
 }

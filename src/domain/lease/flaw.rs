@@ -16,21 +16,38 @@ pub enum Flaw {
     KeepsWhatItRead,
     /// Its lease never ends.
     NeverEnds,
+    /// It counts its lease from when it hears that it was renewed.
+    CountsFromTheAnswer,
+    /// It takes its lease for renewed, whatever it has missed.
+    RenewsWhoIsBehind,
+    /// It compares the end of its lease with the moment that a timer noted last.
+    BelievesATimer,
+    /// When it revokes, it counts the wait from before it began.
+    CountsFromTheBeginning,
+    /// When it revokes, it waits no longer than a lease is on its own clock.
+    IgnoresDrift,
 }
 
 impl Flaw {
     /// Whether this program was built to make some.
     pub const CAN_BE_MADE: bool = cfg!(any(test, feature = "flaws"));
 
+    /// Each, with its name.
+    pub const ALL: [(&str, Self); 8] = [
+        ("acknowledges-early", Self::AcknowledgesEarly),
+        ("keeps-what-it-read", Self::KeepsWhatItRead),
+        ("never-ends", Self::NeverEnds),
+        ("counts-from-the-answer", Self::CountsFromTheAnswer),
+        ("renews-who-is-behind", Self::RenewsWhoIsBehind),
+        ("believes-a-timer", Self::BelievesATimer),
+        ("counts-from-the-beginning", Self::CountsFromTheBeginning),
+        ("ignores-drift", Self::IgnoresDrift),
+    ];
+
     /// By its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "acknowledges-early" => Some(Self::AcknowledgesEarly),
-            "keeps-what-it-read" => Some(Self::KeepsWhatItRead),
-            "never-ends" => Some(Self::NeverEnds),
-            _ => None,
-        }
+        Self::ALL.into_iter().find_map(|(its, flaw)| (its == name).then_some(flaw))
     }
 }
 
@@ -41,8 +58,9 @@ impl Terms {
         Self { flaw: Some(flaw), ..self }
     }
 
-    /// Never, where nothing is tried.
-    pub(super) fn has(self, flaw: Flaw) -> bool {
+    /// Whether it is made. Never, where nothing is tried.
+    #[must_use]
+    pub fn has(self, flaw: Flaw) -> bool {
         Flaw::CAN_BE_MADE && self.flaw == Some(flaw)
     }
 }

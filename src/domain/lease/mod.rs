@@ -135,7 +135,8 @@ impl Terms {
     /// How long to wait, on one's own clock, until every lease that was granted before has run out on its holder's clock.
     #[must_use]
     pub fn patience(self) -> Duration {
-        self.length * (100 + self.drift_percent) / 100
+        let drift_percent = if self.has(Flaw::IgnoresDrift) { 0 } else { self.drift_percent };
+        self.length * (100 + drift_percent) / 100
     }
 }
 
@@ -225,19 +226,26 @@ impl Holder {
         Renewal { asked: now, applied: self.applied }
     }
 
-    /// The database has written down the wish, when `head` was the last change. A lease counts from before the wish was
-    /// sent, because nobody knows when it was written.
-    pub fn written(&mut self, renewal: Renewal, head: Head) -> Written {
+    /// The database has written down the wish, when `head` was the last change; that is `heard` now. A lease counts from
+    /// before the wish was sent, because nobody knows when it was written.
+    pub fn written(&mut self, renewal: Renewal, head: Head, heard: Moment) -> Written {
         if self.history.replace(head.history).is_some_and(|before| before != head.history) {
             self.give_up();
             return Written::Elsewhere;
         }
-        if !is_renewable(renewal.applied, head.seq) {
+        if !is_renewable(renewal.applied, head.seq) && !self.terms.has(Flaw::RenewsWhoIsBehind) {
             return Written::Behind;
         }
-        let end = if self.terms.has(Flaw::NeverEnds) { flaw::NEVER } else { renewal.asked.after(self.terms.length) };
-        self.deadline = self.deadline.max(Deadline(end));
+        self.deadline = self.deadline.max(Deadline(self.end(renewal, heard)));
         Written::Renewed
+    }
+
+    fn end(&self, renewal: Renewal, heard: Moment) -> Moment {
+        if self.terms.has(Flaw::NeverEnds) {
+            return flaw::NEVER;
+        }
+        let since = if self.terms.has(Flaw::CountsFromTheAnswer) { heard } else { renewal.asked };
+        since.after(self.terms.length)
     }
 
     /// Gives the lease up at once: something is in doubt.
@@ -308,8 +316,8 @@ mod tests {
         let mut holder = Holder::new(TERMS);
         assert!(!holder.deadline().covers(at(0)));
         let (early, late) = (holder.ask(at(10)), holder.ask(at(50)));
-        assert_eq!(holder.written(late, head(0)), Written::Renewed);
-        assert_eq!(holder.written(early, head(0)), Written::Renewed);
+        assert_eq!(holder.written(late, head(0), at(60)), Written::Renewed);
+        assert_eq!(holder.written(early, head(0), at(70)), Written::Renewed);
         assert!(holder.deadline().covers(at(149)));
         assert!(!holder.deadline().covers(at(150)));
         holder.give_up();
@@ -320,23 +328,23 @@ mod tests {
     fn whoever_is_behind_is_not_renewed() {
         let mut holder = Holder::new(TERMS);
         let renewal = holder.ask(at(0));
-        assert_eq!(holder.written(renewal, head(1)), Written::Behind);
+        assert_eq!(holder.written(renewal, head(1), at(1)), Written::Behind);
         assert!(!holder.deadline().covers(at(0)));
         // It catches up, but the wish was from before.
         assert_eq!(holder.apply(Seq::new(1)), Ok(()));
-        assert_eq!(holder.written(renewal, head(1)), Written::Behind);
-        assert_eq!(holder.written(holder.ask(at(0)), head(1)), Written::Renewed);
+        assert_eq!(holder.written(renewal, head(1), at(1)), Written::Behind);
+        assert_eq!(holder.written(holder.ask(at(0)), head(1), at(1)), Written::Renewed);
     }
 
     #[test]
     fn another_history_ends_the_lease() {
         let mut holder = Holder::new(TERMS);
-        holder.written(holder.ask(at(0)), head(0));
+        holder.written(holder.ask(at(0)), head(0), at(1));
         for other in [History { system: 1, timeline: 0 }, History { system: 1, timeline: 1 }] {
             let head = Head { history: other, ..head(0) };
-            assert_eq!(holder.written(holder.ask(at(1)), head), Written::Elsewhere);
+            assert_eq!(holder.written(holder.ask(at(1)), head, at(1)), Written::Elsewhere);
             assert!(!holder.deadline().covers(at(1)));
-            assert_eq!(holder.written(holder.ask(at(2)), head), Written::Renewed);
+            assert_eq!(holder.written(holder.ask(at(2)), head, at(2)), Written::Renewed);
         }
     }
 
@@ -358,7 +366,7 @@ mod tests {
     fn a_row_is_kept_only_under_a_lease_and_if_nothing_was_forgotten_since_it_was_read() {
         let mut holder = Holder::new(TERMS);
         assert!(!holder.may_keep(holder.ticket(), at(0)), "without a lease");
-        holder.written(holder.ask(at(0)), head(0));
+        holder.written(holder.ask(at(0)), head(0), at(1));
         let ticket = holder.ticket();
         assert!(holder.may_keep(ticket, at(99)));
         assert!(!holder.may_keep(ticket, at(100)), "after the lease");

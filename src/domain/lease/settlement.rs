@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Moment, Seq, Terms};
+use super::{Flaw, Moment, Seq, Terms};
 
 /// What the database knows of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,11 +30,13 @@ struct Behind<Id: Ord> {
 }
 
 impl<Id: Ord + Clone> Settlement<Id> {
-    /// For a change that was committed before `now` on the clock of whoever waits. A lease that was granted before the
-    /// change was asked for before it, too; so none can still run when this wait is over.
+    /// For a change that was begun and committed before these moments on the clock of whoever waits. A lease that was
+    /// granted before the commit was asked for before it, too; so none can still run when this wait is over. While the
+    /// change was only begun, leases were still granted.
     #[must_use]
-    pub fn begin(terms: Terms, change: Seq, now: Moment) -> Self {
-        Self { terms, change, over: now.after(terms.patience()), behind: None }
+    pub fn begin(terms: Terms, change: Seq, begun: Moment, committed: Moment) -> Self {
+        let since = if terms.has(Flaw::CountsFromTheBeginning) { begun } else { committed };
+        Self { terms, change, over: since.after(terms.patience()), behind: None }
     }
 
     /// Takes in what the database says at `now` of all replicas. Who is not among them has no lease from before the
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_change_is_settled_when_everybody_has_applied_it_or_is_gone() {
-        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(1_000));
+        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(900), at(1_000));
         assert!(!settlement.is_settled(at(1_000)), "nobody was asked yet");
         settlement.hear(&standings([("a", 2), ("b", 3), ("c", 0)]), at(1_001));
         assert!(!settlement.is_settled(at(1_001)));
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn nobody_is_waited_for_longer_than_a_lease_can_run() {
-        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(1_000));
+        let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(900), at(1_000));
         assert!(!settlement.is_settled(at(1_109)));
         assert!(settlement.is_settled(at(1_110)), "even if the database says nothing");
         settlement.hear(&standings([("a", 2), ("b", 4)]), at(1_050));

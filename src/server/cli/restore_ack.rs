@@ -21,17 +21,19 @@ async fn acknowledge(config: &Config) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
     let rewinds = existing.db().list_rewinds().await?;
-    let aside = existing.checkpoints(&ambient).begin_anew().await?;
-    if rewinds.is_empty() && aside.is_none() {
+    let checkpoints = existing.checkpoints(&ambient);
+    let is_older = checkpoints.is_older().await?;
+    if rewinds.is_empty() && !is_older {
         print("Nobody has noticed that the database went back. There is nothing to acknowledge.");
         return Ok(());
-    }
-    if let Some(aside) = aside {
-        print(&format!("Checkpoints of the state that was lost are kept in {}.", aside.display()));
     }
     rewinds.iter().for_each(describe);
     let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());
     existing.db().pass_rewinds(&draft, ambient.clock.now()).await?;
+    // Only now: what was not written down can be tried again.
+    if let Some(aside) = checkpoints.begin_anew().await? {
+        print(&format!("Checkpoints of the state that was lost are kept in {}.", aside.display()));
+    }
     print("The present state of the database is acknowledged. Replicas answer again.");
     existing.close().await;
     Ok(())

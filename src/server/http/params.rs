@@ -15,7 +15,9 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for Params<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        if let Ok(Query(params)) = Query::try_from_uri(&parts.uri) {
+        // No text has a NUL, and not every database takes one.
+        let has_nul = parts.uri.query().is_some_and(|query| query.contains("%00"));
+        if let (false, Ok(Query(params))) = (has_nul, Query::try_from_uri(&parts.uri)) {
             return Ok(Self(params));
         }
         let slug = Slug::Malformed;

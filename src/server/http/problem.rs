@@ -86,7 +86,7 @@ slugs! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here",
         "The server failed. Please try again, and give the request id to your administrator if it happens again.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not right now",
-        "The server cannot answer at the moment. Nothing has changed. Please try again shortly.";
+        "The server cannot answer at the moment. If you wanted to change something, please look whether it was done, and try again shortly.";
 }
 
 /// A problem as it is sent.

@@ -36,12 +36,11 @@ async fn identify_request(State(web): State<Web>, mut request: Request, next: Ne
     let id = hex(&entropy::bytes::<8>(&*web.entropy));
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
     let headers = request.headers();
-    let agent = headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
     let origin = Origin {
         request_id: Some(id.clone()),
         ip: peer.map(|peer| proxy::client_address(peer, headers, &web.trusted_proxies)),
         peer_ip: peer,
-        user_agent: agent.map(|agent| sanitised(&agent, USER_AGENT_MAX)),
+        user_agent: user_agent(headers),
         ..Origin::default()
     };
     // The route and not the path: somebody may have pasted a token there.
@@ -56,6 +55,12 @@ async fn identify_request(State(web): State<Web>, mut request: Request, next: Ne
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
+}
+
+/// What a client says of itself, as it may stand in events.
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
+    let agent = headers.get(header::USER_AGENT)?;
+    Some(sanitised(&String::from_utf8_lossy(agent.as_bytes()), USER_AGENT_MAX))
 }
 
 /// Changes are taken only from our own pages: a browser sends its cookies along with what other sites make it send.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::domain::audit::Origin;
 use crate::domain::requirement::Requirement;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::token::{Standing, TokenPolicy};
@@ -27,6 +28,21 @@ pub struct Validator {
 impl std::fmt::Debug for Validator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Validator").finish_non_exhaustive()
+    }
+}
+
+/// Who sends a credential.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// From where, as far as that is known.
+    pub ip: Option<IpAddr>,
+    /// What events say of it. Asked only when there is one to be written.
+    pub origin: &'a (dyn Fn() -> Origin + Sync),
+}
+
+impl std::fmt::Debug for Sender<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").field("ip", &self.ip).finish_non_exhaustive()
     }
 }
 
@@ -74,7 +90,7 @@ impl Validator {
         &self,
         presented: Presented<'_>,
         requirement: &Requirement,
-        ip: Option<IpAddr>,
+        from: Sender<'_>,
         now: Timestamp,
     ) -> Result<Pass, Denial> {
         let token = match self.prove(presented).await? {
@@ -84,12 +100,12 @@ impl Validator {
                 return admit(requirement, &grant).map(|()| Pass::Bearer(Arc::new(grant)));
             }
         };
-        self.judge(&token.known, now, ip)?;
+        self.judge(&token.known, now, from)?;
         admit(requirement, &token.known.grant)?;
-        if !token.known.is_allowed_from(ip) {
+        if !token.known.is_allowed_from(from.ip) {
             return Err(Denial::AddressRefused);
         }
-        Ok(Pass::Token(self.note_use(token, now, ip)))
+        Ok(Pass::Token(self.note_use(token, now, from.ip)))
     }
 
     /// The present time, by the clock that decides.
@@ -108,11 +124,11 @@ impl Validator {
     ///
     /// # Errors
     /// With the reason for which it is not good.
-    pub async fn identify(&self, presented: Presented<'_>) -> Result<Pass, Denial> {
+    pub async fn identify(&self, presented: Presented<'_>, from: Sender<'_>) -> Result<Pass, Denial> {
         let Proven::Pat(token) = self.prove(presented).await? else {
             return Err(Denial::Invalid(Invalid::Untrusted));
         };
-        self.judge(&token.known, self.clock.now(), None)?;
+        self.judge(&token.known, self.clock.now(), from)?;
         Ok(Pass::Token(token.known))
     }
 
@@ -127,7 +143,7 @@ impl Validator {
     }
 
     /// State, expiry and owner, as of now.
-    fn judge(&self, token: &KnownToken, now: Timestamp, ip: Option<IpAddr>) -> Result<(), Denial> {
+    fn judge(&self, token: &KnownToken, now: Timestamp, from: Sender<'_>) -> Result<(), Denial> {
         let reason = match self.policy.standing(&token.token_facts(), &token.facts, now) {
             Standing::Good => return Ok(()),
             Standing::Revoked => Invalid::Revoked,
@@ -136,7 +152,7 @@ impl Validator {
             Standing::Suspended(_) => Invalid::Suspended,
         };
         tracing::debug!(secret_id = %token.secret, ?reason, "a token that is no longer good was presented");
-        self.note_ended(token, reason, now, ip);
+        self.note_ended(token, reason, now, from);
         Err(Denial::Invalid(reason))
     }
 
@@ -149,11 +165,12 @@ impl Validator {
     }
 
     /// Whoever still uses a token that is over may be somebody who found it.
-    fn note_ended(&self, known: &KnownToken, reason: Invalid, at: Timestamp, ip: Option<IpAddr>) {
+    fn note_ended(&self, known: &KnownToken, reason: Invalid, at: Timestamp, from: Sender<'_>) {
         let Some(token) = known.grant.token.filter(|_| reason != Invalid::Suspended) else { return };
         if known.note_end(at, TOLD_EVERY) {
-            let used = EndedUse { token, owner: known.grant.user, secret: known.secret, reason, at, ip };
-            self.usage.leave(Footprint::Ended(used));
+            let origin = Origin { ip: from.ip, ..(from.origin)() };
+            let used = EndedUse { token, owner: known.grant.user, secret: known.secret, reason, at, origin };
+            self.usage.leave(Footprint::Ended(Box::new(used)));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Checkpoints of the audit log: signed, and also written where the database cannot change them.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -140,11 +140,7 @@ impl Checkpoints {
         tracing::info!(seq, hash, time = checkpoint.time.as_seconds(), signature, "checkpoint of the audit log");
         let Some(path) = &self.config.checkpoint_file else { return Ok(()) };
         let line = Line { seq, hash, time: checkpoint.time.rfc3339(), signature };
-        let append = || {
-            let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-            writeln!(file, "{}", serde_json::to_string(&line)?)?;
-            file.sync_all()
-        };
+        let append = || append_line(path, &serde_json::to_string(&line)?);
         append().map_err(|error| file_error(path, error))
     }
 
@@ -179,13 +175,12 @@ impl Checkpoints {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(file_error(path, error)),
         };
-        // A line that was cut off while it was written says nothing.
-        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let read = |(index, line): (usize, &str)| {
             let forged = || CheckpointError::Forged { path: path.display().to_string(), line: index + 1 };
             self.read_line(line).ok_or_else(forged)
         };
-        whole.lines().enumerate().map(read).collect()
+        // A line that was cut off while it was written says nothing.
+        text.lines().enumerate().filter(|(_, line)| line.ends_with('}')).map(read).collect()
     }
 
     fn read_line(&self, line: &str) -> Option<Checkpoint> {
@@ -209,19 +204,47 @@ impl Checkpoints {
         Err(CheckpointError::Older { seq: newest.seq, path: path.display().to_string() })
     }
 
+    /// Whether the database is older than the newest checkpoint outside of it.
+    ///
+    /// # Errors
+    /// When nobody can say.
+    pub async fn is_older(&self) -> Result<bool, CheckpointError> {
+        match self.require_newer().await {
+            Ok(()) => Ok(false),
+            Err(CheckpointError::Older { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Begins anew with the present state of the database: the file is put aside. `false` where nothing stood against it.
     ///
     /// # Errors
     /// When the file cannot be read or moved.
     pub async fn begin_anew(&self) -> Result<Option<PathBuf>, CheckpointError> {
-        let Err(CheckpointError::Older { .. }) = self.require_newer().await else { return Ok(None) };
-        let Some(path) = &self.config.checkpoint_file else { return Ok(None) };
+        let Some(path) = self.config.checkpoint_file.as_ref().filter(|path| path.exists()) else { return Ok(None) };
+        if !self.is_older().await? {
+            return Ok(None);
+        }
         let mut aside = path.clone().into_os_string();
         aside.push(format!(".until-{}", self.clock.now().as_seconds()));
         let aside = PathBuf::from(aside);
         std::fs::rename(path, &aside).map_err(|error| file_error(path, error))?;
         Ok(Some(aside))
     }
+}
+
+/// Appends a line. What is left of one that was cut off, when the disk was full or the power was gone, becomes a line of
+/// its own, because some files can only be appended to.
+fn append_line(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let mut last = [b'\n'];
+    if file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let cut_off = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{cut_off}{line}\n").as_bytes())?;
+    file.sync_all()
 }
 
 fn file_error(path: &Path, error: io::Error) -> CheckpointError {

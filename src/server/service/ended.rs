@@ -1,7 +1,6 @@
 //! Uses of tokens that are over: somebody still has one, or found one. Each is written down, once per token and hour.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::domain::audit::{Action, Draft, Origin, Party};
@@ -17,7 +16,7 @@ pub const TOLD_EVERY: Duration = Duration::from_hours(1);
 const TOKENS_MAX: usize = 10_000;
 
 /// A use that was refused because the token is over. Its secret was proved.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EndedUse {
     /// The token.
     pub token: TokenId,
@@ -29,8 +28,8 @@ pub struct EndedUse {
     pub reason: Invalid,
     /// When.
     pub at: Timestamp,
-    /// From where.
-    pub ip: Option<IpAddr>,
+    /// From where, through whom, and in which request.
+    pub origin: Origin,
 }
 
 /// Those that wait to be written, and when each token's last was.
@@ -51,7 +50,7 @@ impl EndedUses {
 
     /// Writes down what waits. What cannot be written stays.
     pub async fn write(&mut self, db: &Db) -> Result<(), StoreError> {
-        while let Some(used) = self.pending.values().next().copied() {
+        while let Some(used) = self.pending.values().next().cloned() {
             tell(db, &used).await?;
             self.pending.remove(&used.token);
             if self.told.len() >= TOKENS_MAX {
@@ -81,9 +80,8 @@ async fn tell(db: &Db, used: &EndedUse) -> Result<(), StoreError> {
         _ => "ended",
     };
     let token = Party::token(used.token, &row.name);
-    let origin = Origin { ip: used.ip, ..Origin::default() };
     let holder = Party { name: None, ..token.clone() };
-    let draft = Draft::new(Action::TokenUsedAfterEnd, holder, token, &origin);
+    let draft = Draft::new(Action::TokenUsedAfterEnd, holder, token, &used.origin);
     let draft = draft.refused(reason).on_behalf_of(used.owner).about(used.owner);
     db.record(&draft.changed("secret", None, Some(used.secret.to_string())), used.at).await
 }

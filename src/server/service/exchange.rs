@@ -1,7 +1,6 @@
 //! Token exchange (RFC 8693): a personal access token for a short-lived JWT, by whoever calls an API that wants one and
 //! is behind no proxy that asks `/check` for it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::verdict::{Denial, Grant, Method};
 use crate::server::credential::Presented;
 
-use super::check::Validator;
+use super::check::{Sender, Validator};
 use super::signing::{Jwt, Signer};
 
 /// Exchanges tokens.
@@ -37,8 +36,8 @@ pub struct Wish<'a> {
     pub audience: Option<&'a str>,
     /// What it shall be good for at most; everything that the token is good for if absent.
     pub scopes: Option<&'a ScopeSet>,
-    /// From where it is asked.
-    pub ip: Option<IpAddr>,
+    /// Who asks.
+    pub from: Sender<'a>,
 }
 
 /// A JWT in exchange.
@@ -89,7 +88,7 @@ impl Exchange {
             return Err(ExchangeError::Invalid);
         }
         let now = self.validator.now();
-        let checked = self.validator.check(Presented::One(wish.token), &Requirement::default(), wish.ip, now).await;
+        let checked = self.validator.check(Presented::One(wish.token), &Requirement::default(), wish.from, now).await;
         let grant = narrowed(checked.map_err(refusal)?.grant(), wish.scopes)?;
         let minted = self.signer.mint(&grant, audience, now).map_err(|error| {
             tracing::error!(%error, "a JWT could not be signed");

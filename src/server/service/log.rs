@@ -69,7 +69,7 @@ pub struct EventView {
 }
 
 /// Part of the log, newest first.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Events {
     /// The events.
     pub items: Vec<EventView>,
@@ -99,6 +99,11 @@ impl Log {
         let mut events = self.list(&filter, before, limit).await?;
         for event in &mut events.items {
             event.hide_from(caller.user.id);
+        }
+        // Whoever asks for the events of somebody whom they must not know is not told that there are some.
+        let is_asked_for = |event: &EventView| filter.actor.is_empty() || event.actor.id.as_ref() == Some(&filter.actor);
+        if !events.items.iter().all(is_asked_for) {
+            return Ok(Events::default());
         }
         Ok(events)
     }
@@ -130,6 +135,7 @@ impl Log {
     ) -> Result<Events, StoreError> {
         if before.is_none() {
             let draft = Draft::new(Action::AuditExported, administrator.party(), Party::AUDIT, &administrator.origin());
+            let draft = draft.changed("part", None, Some(filter.to_string()));
             self.db.record(&draft, self.clock.now()).await?;
         }
         self.list(filter, before, limit).await

@@ -6,9 +6,9 @@ use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Clock;
-use crate::domain::user::ExternalIdentity;
+use crate::domain::user::{ExternalIdentity, Profile};
 use crate::server::identity::VerifiedLogin;
-use crate::server::store::{Db, LoginRow, NewSession, StoreError};
+use crate::server::store::{Arrival, Db, LoginRow, NewSession, StoreError};
 
 /// Completes logins.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ impl Logins {
             new_id: UserId::from_random(entropy::bytes(&*self.entropy)),
             session: &session,
         };
-        let event = |user, admitted| login_event(login, user, admitted, session.id, origin);
+        let event = |arrival: &Arrival| login_event(login, arrival, session.id, origin);
         let admitted = self.db.log_in(&row, event, now).await?;
         Ok(if admitted { LoginOutcome::Admitted } else { LoginOutcome::Disabled })
     }
@@ -92,16 +92,30 @@ impl Logins {
     }
 }
 
-fn login_event(login: &VerifiedLogin, user: UserId, admitted: bool, session: SessionId, origin: &Origin) -> Draft {
-    let actor = Party::user(user, &login.profile.username);
+fn login_event(login: &VerifiedLogin, arrival: &Arrival, session: SessionId, origin: &Origin) -> Draft {
+    let VerifiedLogin { provider, profile, .. } = login;
+    let actor = Party::user(arrival.id, &profile.username);
     let object = Party { kind: "session", id: Some(session.to_string()), name: None };
-    if admitted {
-        let roles: Vec<_> = login.profile.roles.iter().map(String::as_str).collect();
-        Draft::new(Action::UserLoggedIn, actor, object, origin)
-            .about(user)
-            .changed("provider", None, Some(login.provider.clone()))
-            .changed("roles", None, Some(roles.join(" ")))
-    } else {
-        Draft::new(Action::UserLoginRefused, actor, object, origin).about(user).refused("user_disabled")
+    if !arrival.is_admitted() {
+        let draft = Draft::new(Action::UserLoginRefused, actor, object, origin);
+        return draft.about(arrival.id).refused("user_disabled");
     }
+    // What somebody may do hangs on what the provider says of them, so what it says anew is told.
+    let before = arrival.before.as_ref();
+    let profile_before = before.map(|user| &user.profile);
+    Draft::new(Action::UserLoggedIn, actor, object, origin)
+        .about(arrival.id)
+        .changed("provider", before.map(|user| user.provider.clone()), Some(provider.clone()))
+        .changed("roles", profile_before.map(roles), Some(roles(profile)))
+        .reworded("attributes", profile_before.and_then(attributes), attributes(profile))
+}
+
+fn roles(profile: &Profile) -> String {
+    profile.roles.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
+}
+
+/// As JSON; nothing where there are none.
+fn attributes(profile: &Profile) -> Option<String> {
+    let attributes = Some(&profile.attributes).filter(|attributes| !attributes.is_empty())?;
+    serde_json::to_string(attributes).ok()
 }

@@ -101,7 +101,8 @@ impl Memory {
 
     /// The store has written down the wish, when `head` was the last change. Whether memory is believed for longer.
     pub(super) fn written(&self, renewal: Renewal, head: Head) -> bool {
-        let written = self.write(|holder| holder.written(renewal, head));
+        let heard = self.clock.moment();
+        let written = self.write(|holder| holder.written(renewal, head, heard));
         if written == Written::Elsewhere {
             tracing::warn!(?head, "the database goes on in another history; memory begins anew");
             self.touched(Touched::Everything);

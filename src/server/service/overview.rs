@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::domain::audit::Action;
+use crate::domain::token::TokenPolicy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::store::{Census, CensusRules, Db, LogFilter, StoreError};
 use crate::server::telemetry;
@@ -33,7 +34,7 @@ const YOUNG: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Overview {
     db: Db,
-    owner_max_login_age: Option<Duration>,
+    policy: TokenPolicy,
     clock: Arc<dyn Clock>,
     last: Arc<RwLock<Option<(Figures, Duration)>>>,
 }
@@ -79,10 +80,10 @@ pub struct Day {
 }
 
 impl Overview {
-    /// Of a store; owners are away after so much time without a login.
+    /// Of a store; the policy says which tokens are suspended.
     #[must_use]
-    pub fn new(db: Db, owner_max_login_age: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
-        Self { db, owner_max_login_age, clock, last: Arc::default() }
+    pub fn new(db: Db, policy: TokenPolicy, clock: Arc<dyn Clock>) -> Self {
+        Self { db, policy, clock, last: Arc::default() }
     }
 
     /// What was counted last; in the first moments of a large installation nothing. Where counting is quick it is done
@@ -110,11 +111,13 @@ impl Overview {
     pub async fn count(&self) -> Result<Figures, StoreError> {
         let started = telemetry::now();
         let now = self.clock.now();
-        let away_since = self.owner_max_login_age.map_or(Timestamp::default(), |age| now.minus(age));
+        let ago = |span: Option<Duration>| span.map_or(Timestamp::default(), |span| now.minus(span));
+        let (away_since, idle_since) = (ago(self.policy.owner_max_login_age), ago(self.policy.idle_suspend));
+        let rules = CensusRules { now, soon: now.plus(SOON), away_since, idle_since };
         let (users, disabled) = self.db.count_users().await?;
         let figures = Figures {
             at: now,
-            census: self.db.count_tokens(CensusRules { now, soon: now.plus(SOON), away_since }).await?,
+            census: self.db.count_tokens(rules).await?,
             unused: self.db.count_unused(now.minus(UNUSED)).await?,
             users,
             disabled,

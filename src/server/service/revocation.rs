@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::audit::Origin;
+use crate::domain::secret::TokenText;
 use crate::domain::time::Clock;
 use crate::domain::token::{Standing, TokenPolicy};
 use crate::server::credential::Unproven;
@@ -60,6 +61,13 @@ impl Revocation {
             Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
+    }
+
+    /// A text without the secrets of the tokens that are in it.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        let mask = |text: String, token: TokenText<'_>| text.replace(token.reveal(), &format!("{}_…", token.id()));
+        self.pat.tokens_in(text).into_iter().fold(text.to_owned(), mask)
     }
 
     /// The same for every token in a text, which somebody found where it should not be.

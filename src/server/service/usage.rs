@@ -46,7 +46,7 @@ pub enum Footprint {
         at: Timestamp,
     },
     /// A token that is over was used.
-    Ended(EndedUse),
+    Ended(Box<EndedUse>),
     /// A fast proof was made again.
     Backfill(HmacBackfill),
     /// Write everything now and say so.
@@ -127,7 +127,7 @@ impl Writer {
             Footprint::Expired { secret, at } => {
                 self.pending.expired.entry(secret).or_insert(at);
             }
-            Footprint::Ended(used) => self.pending.ended.note(used),
+            Footprint::Ended(used) => self.pending.ended.note(*used),
             Footprint::Backfill(backfill) => {
                 self.pending.backfills.insert(backfill.secret, backfill);
             }

@@ -6,23 +6,24 @@ use super::query::query;
 use super::{Db, StoreError};
 use crate::domain::time::Timestamp;
 
-/// One pass over the current secrets. A token whose owner is disabled or has not logged in for long counts as suspended,
-/// one that was never observed to expire counts by its date.
+/// One pass over the current secrets. A token that is idle, or whose owner is disabled or has not logged in for long,
+/// counts as suspended; one that was never observed to expire counts by its date.
 pub(super) const COUNT_TOKENS: &str = "
     SELECT
-        count(CASE WHEN t.revoked_at IS NOT NULL THEN 1 END),
-        count(CASE WHEN t.revoked_at IS NULL AND s.over THEN 1 END),
-        count(CASE WHEN t.revoked_at IS NULL AND NOT s.over AND u.away THEN 1 END),
-        count(CASE WHEN t.revoked_at IS NULL AND NOT s.over AND NOT u.away THEN 1 END),
-        count(CASE WHEN t.revoked_at IS NULL AND NOT s.over AND NOT u.away AND s.expires_at <= $2 THEN 1 END)
-    FROM tokens t
-    JOIN (
-        SELECT id, (disabled_at IS NOT NULL OR last_login_at < $3) AS away FROM users
-    ) u ON u.id = t.owner_id
-    LEFT JOIN (
-        SELECT token_id, expires_at, (expired_at IS NOT NULL OR coalesce(expires_at <= $1, FALSE)) AS over
-        FROM secrets WHERE state = 'active'
-    ) s ON s.token_id = t.id";
+        count(CASE WHEN revoked THEN 1 END),
+        count(CASE WHEN NOT revoked AND over THEN 1 END),
+        count(CASE WHEN NOT revoked AND NOT over AND away THEN 1 END),
+        count(CASE WHEN NOT revoked AND NOT over AND NOT away THEN 1 END),
+        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND expires_at <= $2 THEN 1 END)
+    FROM (
+        SELECT t.revoked_at IS NOT NULL AS revoked,
+            (s.expired_at IS NOT NULL OR coalesce(s.expires_at <= $1, FALSE)) AS over,
+            (u.disabled_at IS NOT NULL OR u.last_login_at < $3 OR coalesce(t.last_used_at, t.created_at) < $4) AS away,
+            s.expires_at
+        FROM tokens t
+        JOIN users u ON u.id = t.owner_id
+        LEFT JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
+    ) counted";
 
 pub(super) const COUNT_UNUSED: &str = "
     SELECT count(*) FROM tokens t
@@ -41,6 +42,8 @@ pub struct CensusRules {
     pub soon: Timestamp,
     /// Owners who logged in last before this are away too long.
     pub away_since: Timestamp,
+    /// Tokens that were not used since this are idle.
+    pub idle_since: Timestamp,
 }
 
 /// Numbers of tokens by state.
@@ -94,7 +97,8 @@ impl Db {
         let asked = query(COUNT_TOKENS)
             .bind(rules.now.as_micros())
             .bind(rules.soon.as_micros())
-            .bind(rules.away_since.as_micros());
+            .bind(rules.away_since.as_micros())
+            .bind(rules.idle_since.as_micros());
         let (revoked, expired, suspended, active, expiring): (i64, i64, i64, i64, i64) =
             asked.patiently().fetch_one(self.reader()).await?;
         Ok(Census { revoked, expired, suspended, active, expiring })

@@ -7,7 +7,7 @@ use sqlx::{Postgres, Sqlite, Transaction};
 use super::query::{ANSWER_TIMEOUT, Route, Target, within};
 use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Moment, Seq};
 
 /// Whose standing a change may have altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,26 +37,45 @@ impl Watcher for NoWatcher {
     fn touched(&self, _: Touched) {}
 }
 
+/// A change that others may have to be waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbered {
+    /// Its place in the order.
+    pub seq: Seq,
+    /// When it was begun, on our own clock.
+    pub begun: Moment,
+}
+
 /// A transaction of the one writer. It can only be committed by [`Db::commit`], which asks what was touched.
 pub(super) enum Change {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>, Route),
+    Postgres { transaction: Transaction<'static, Postgres>, route: Route, begun: Moment },
 }
 
 impl<'c> From<&'c mut Change> for Target<'c> {
     fn from(change: &'c mut Change) -> Self {
         match change {
             Change::Sqlite(transaction) => Target::Sqlite(transaction),
-            Change::Postgres(transaction, route) => Target::Postgres(transaction, *route),
+            Change::Postgres { transaction, route, .. } => Target::Postgres(transaction, *route),
         }
     }
 }
 
 impl Change {
+    /// When it was begun, where that matters to somebody.
+    pub const fn begun(&self) -> Moment {
+        match self {
+            Self::Sqlite(_) => Moment::from_micros(0),
+            Self::Postgres { begun, .. } => *begun,
+        }
+    }
+
     async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
-            Self::Postgres(transaction, _) => within(ANSWER_TIMEOUT, transaction.commit()).await,
+            Self::Postgres { transaction, .. } => {
+                within(ANSWER_TIMEOUT, transaction.commit()).await.map_err(StoreError::unconfirmed)
+            }
         }
     }
 }
@@ -68,7 +87,7 @@ impl Db {
         self.meters.queries.increment(1);
         match &self.engine {
             Engine::Sqlite(engine) => Ok(Change::Sqlite(engine.begin().await?)),
-            Engine::Postgres(engine) => Ok(Change::Postgres(engine.begin().await?, engine.route)),
+            Engine::Postgres(engine) => engine.begin().await,
         }
     }
 
@@ -85,16 +104,16 @@ impl Db {
     }
 
     async fn commit_and_settle(&self, mut change: Change, touched: Touched) -> Result<(), StoreError> {
-        let number = match &self.engine {
+        let numbered = match &self.engine {
             Engine::Sqlite(_) => None,
-            Engine::Postgres(engine) => Some(engine.number_of(&mut change).await?),
+            Engine::Postgres(engine) => Some(engine.number(&mut change).await?),
         };
         let watcher = Arc::clone(&self.watcher);
         let committed = change.commit().await;
         watcher.touched(touched);
         committed?;
         if touched != Touched::Nothing {
-            self.settle(number).await;
+            self.settle(numbered).await;
         }
         Ok(())
     }
@@ -104,17 +123,17 @@ impl Db {
     /// # Errors
     /// When the database does not say which changes there were.
     pub async fn settled(&self) -> Result<(), StoreError> {
-        let head = match &self.engine {
+        let last = match &self.engine {
             Engine::Sqlite(_) => None,
-            Engine::Postgres(engine) => Some(engine.head().await?),
+            Engine::Postgres(engine) => Some(engine.last().await?),
         };
-        self.settle(head).await;
+        self.settle(last).await;
         Ok(())
     }
 
-    async fn settle(&self, number: Option<Seq>) {
-        if let (Engine::Postgres(engine), Some(number)) = (&self.engine, number) {
-            self.meters.propagation.record(engine.settle(number).await);
+    async fn settle(&self, change: Option<Numbered>) {
+        if let (Engine::Postgres(engine), Some(change)) = (&self.engine, change) {
+            self.meters.propagation.record(engine.settle(change).await);
         }
     }
 }

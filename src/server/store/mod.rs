@@ -51,7 +51,7 @@ pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, StateRules, Walked};
 pub use notices::Notice;
-pub use people::{PeopleFilter, PersonRow};
+pub use people::{COUNTED_MAX, PeopleFilter, PersonRow};
 pub use postgres::PostgresPlace;
 pub use rewinds::Rewind;
 pub use sessions::{NewSession, SessionRow};
@@ -62,7 +62,7 @@ pub use tokens::{
 };
 pub use transfer::{Progress, TransferError};
 pub use usage::{HmacBackfill, Use};
-pub use users::LoginRow;
+pub use users::{Arrival, LoginRow};
 
 /// Longest wait for a connection: past that the store counts as gone.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -13,9 +13,9 @@ use crate::domain::user::User;
 
 const LIST_PEOPLE: &str = "
     SELECT u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at, u.created_at,
-        (SELECT count(*) FROM tokens t JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
+        (SELECT count(*) FROM (SELECT 1 FROM tokens t JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
             WHERE t.owner_id = u.id AND t.revoked_at IS NULL AND s.expired_at IS NULL
-                AND (s.expires_at IS NULL OR s.expires_at > $6)) AS tokens,
+                AND (s.expires_at IS NULL OR s.expires_at > $6) LIMIT $8) counted) AS tokens,
         (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at > $7) AS sessions
     FROM (
         SELECT * FROM users
@@ -43,6 +43,9 @@ const END_SESSION_OF: &str = "UPDATE sessions SET ended_at = $3 WHERE user_id = 
 pub(super) const STATEMENTS: &[&str] =
     &[LIST_PEOPLE, FIND_NAMED, DISABLE_USER, ENABLE_USER, END_SESSIONS, LIST_SESSIONS, END_SESSION_OF];
 
+/// Most tokens of a user that are counted: a list is not to read all tokens of everybody on it.
+pub const COUNTED_MAX: u32 = 100;
+
 /// Which users.
 #[derive(Clone, Debug, Default)]
 pub struct PeopleFilter {
@@ -63,7 +66,7 @@ pub struct PersonRow {
     pub user: User,
     /// The first login.
     pub created_at: Timestamp,
-    /// Tokens that have not run out and were not revoked.
+    /// Tokens that have not run out and were not revoked; of more than [`COUNTED_MAX`], one more than that.
     pub tokens: i64,
     /// Open sessions.
     pub sessions: i64,
@@ -105,7 +108,8 @@ impl Db {
             .bind(state)
             .bind(filter.limit)
             .bind(now)
-            .bind(sessions_since);
+            .bind(sessions_since)
+            .bind(COUNTED_MAX + 1);
         let rows: Vec<PersonColumns> = asked.fetch_all(self.reader()).await?;
         let person = |columns: PersonColumns| {
             Ok(PersonRow {

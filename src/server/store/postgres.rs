@@ -9,10 +9,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolO
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, Transaction};
 use uuid::Uuid;
 
-use super::commit::Change;
+use super::commit::{Change, Numbered};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
-use crate::domain::lease::{Seq, Settlement, Standing, SteadyClock, Terms};
+use crate::domain::lease::{Moment, Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
@@ -73,7 +73,7 @@ pub(super) struct Postgres {
     direct: PgConnectOptions,
     require_sync: bool,
     terms: Terms,
-    clock: Arc<dyn SteadyClock>,
+    pub clock: Arc<dyn SteadyClock>,
 }
 
 impl Postgres {
@@ -112,15 +112,23 @@ impl Postgres {
     }
 
     /// Begins a change, after all those that others have begun.
-    pub async fn begin(&self) -> Result<Transaction<'static, Driver>, StoreError> {
-        within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await
+    pub async fn begin(&self) -> Result<Change, StoreError> {
+        let begun = self.clock.moment();
+        let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await?;
+        Ok(self.change(transaction, begun))
     }
 
-    /// The number of a change, asked within its transaction when all is written.
-    pub async fn number_of(&self, change: &mut Change) -> Result<Seq, StoreError> {
+    /// A transaction that has locked the head, as a change.
+    pub const fn change(&self, transaction: Transaction<'static, Driver>, begun: Moment) -> Change {
+        Change::Postgres { transaction, route: self.route, begun }
+    }
+
+    /// Numbers a change, within its transaction when all is written.
+    pub async fn number(&self, change: &mut Change) -> Result<Numbered, StoreError> {
+        let begun = change.begun();
         let (number, is_sync): (i64, bool) = query(NUMBER_CHANGE).fetch_one(change).await?;
         self.admit(is_sync)?;
-        seq(number)
+        Ok(Numbered { seq: seq(number)?, begun })
     }
 
     /// Whether changes may be made here.
@@ -139,17 +147,17 @@ impl Postgres {
         Ok(Timestamp::from_micros(micros))
     }
 
-    /// The last change.
-    pub async fn head(&self) -> Result<Seq, StoreError> {
+    /// The last change that is committed.
+    pub async fn last(&self) -> Result<Numbered, StoreError> {
         let (number,): (i64,) = query(FIND_CHANGE_HEAD).fetch_one(self.target()).await?;
-        seq(number)
+        Ok(Numbered { seq: seq(number)?, begun: self.clock.moment() })
     }
 
     /// Waits until a change that was committed holds on every replica. Needs no luck: if the database cannot say how far
     /// they are, it takes as long as a lease may still run. How long it took.
-    pub async fn settle(&self, change: Seq) -> Duration {
-        let began = self.clock.moment();
-        let mut settlement = Settlement::begin(self.terms, change, began);
+    pub async fn settle(&self, change: Numbered) -> Duration {
+        let committed = self.clock.moment();
+        let mut settlement = Settlement::begin(self.terms, change.seq, change.begun, committed);
         loop {
             let heard = tokio::time::timeout(self.terms.length(), self.standings()).await;
             let now = self.clock.moment();
@@ -164,7 +172,7 @@ impl Postgres {
             tokio::time::sleep(ASK_REPLICAS_EVERY).await;
         }
         self.forget_silent(&settlement).await;
-        self.clock.moment().since(began)
+        self.clock.moment().since(committed)
     }
 
     /// Nobody has to wait again for a replica that is gone.

@@ -12,10 +12,10 @@ use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
 
-/// Forward only: two writers cannot move a last use back.
+/// Forward only: two writers cannot move a last use back. What was erased stays without an address.
 pub(super) const MARK_TOKEN_USED: &str = "
     UPDATE tokens SET last_used_at = $2, last_used_ip = $3
-    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
+    WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2) AND NOT (revoked_at IS NOT NULL AND name = 'erased')";
 pub(super) const MARK_SECRET_USED: &str = "
     UPDATE secrets SET last_used_at = $2
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
@@ -26,7 +26,7 @@ pub(super) const MARK_TOKENS_USED: &str = "
     FROM (
         SELECT t.id, u.at, u.ip
         FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[]) AS u (id, at, ip) JOIN tokens t ON t.id = u.id
-        WHERE t.last_used_at IS NULL OR t.last_used_at < u.at
+        WHERE (t.last_used_at IS NULL OR t.last_used_at < u.at) AND NOT (t.revoked_at IS NOT NULL AND t.name = 'erased')
         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
     ) u WHERE t.id = u.id";
 pub(super) const MARK_SECRETS_USED: &str = "

@@ -12,7 +12,6 @@ use crate::domain::user::{ExternalIdentity, Profile, User};
 
 pub(super) const LOOKUP_USER: &str =
     "SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at FROM users WHERE id = $1";
-pub(super) const FIND_USER: &str = "SELECT id, disabled_at FROM users WHERE issuer = $1 AND subject = $2";
 pub(super) const FIND_USER_BY_IDENTITY: &str = "
     SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
     FROM users WHERE issuer = $1 AND subject = $2";
@@ -53,6 +52,23 @@ pub struct LoginRow<'a> {
     pub session: &'a NewSession,
 }
 
+/// Somebody who logs in.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Who it is.
+    pub id: UserId,
+    /// What was known of them, if they were ever here.
+    pub before: Option<User>,
+}
+
+impl Arrival {
+    /// Whether they are let in.
+    #[must_use]
+    pub fn is_admitted(&self) -> bool {
+        self.before.as_ref().is_none_or(|user| user.disabled_at.is_none())
+    }
+}
+
 impl Db {
     /// A user.
     ///
@@ -90,23 +106,24 @@ impl Db {
     pub async fn log_in(
         &self,
         login: &LoginRow<'_>,
-        draft: impl FnOnce(UserId, bool) -> Draft,
+        draft: impl FnOnce(&Arrival) -> Draft,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let known: Option<(Uuid, Option<i64>)> =
-            query(FIND_USER).bind(&login.identity.issuer).bind(&login.identity.subject).fetch_optional(&mut tx).await?;
-        let (id, admitted) = match known {
-            Some((id, disabled_at)) => (UserId::from(id), disabled_at.is_none()),
-            None => (add_user(&mut tx, login, now).await?, true),
+        let asked = query(FIND_USER_BY_IDENTITY).bind(&login.identity.issuer).bind(&login.identity.subject);
+        let before = asked.fetch_optional(&mut tx).await?.map(user).transpose()?;
+        let id = match &before {
+            Some(user) => user.id,
+            None => add_user(&mut tx, login, now).await?,
         };
-        if admitted {
+        let arrival = Arrival { id, before };
+        if arrival.is_admitted() {
             refresh_user(&mut tx, id, login, now).await?;
             super::sessions::add_session(&mut tx, id, login, now).await?;
         }
-        self.append(&mut tx, &draft(id, admitted), now).await?;
+        self.append(&mut tx, &draft(&arrival), now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
-        Ok(admitted)
+        Ok(arrival.is_admitted())
     }
 }
 

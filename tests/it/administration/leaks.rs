@@ -83,6 +83,38 @@ async fn where_leaks_are_only_told_the_token_goes_on() {
 }
 
 #[tokio::test]
+async fn a_message_that_comes_again_is_noted_once_and_no_place_holds_the_secret() {
+    let scanner = Scanner::new();
+    let app = scanner.app("notify").await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("careless", &["read:users"]).await;
+    let at = |url: String| json!([{"token": token.secret, "url": url}]).to_string();
+    for _ in 0..3 {
+        scanner.tell(&app, &at(format!("https://ci/?t={}", token.secret))).await.expect(204);
+    }
+    scanner.tell(&app, &at("https://elsewhere".to_owned())).await.expect(204);
+    let reports = app.actions().await.iter().filter(|action| *action == "token.reported").count();
+    assert_eq!(reports, 2, "one for each place");
+    let dump = app.dump().await;
+    assert!(!dump.contains(&token.secret[22..]) && dump.contains("found at https://ci/?t="), "{dump}");
+}
+
+#[tokio::test]
+async fn every_token_in_a_text_is_ended_however_often_others_are_in_it() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let mut tokens = Vec::new();
+    for index in 0..25 {
+        tokens.push(alice.create_token(&format!("t{index}"), &["read:users"]).await.secret);
+    }
+    let text = format!("{} {}", format!("{} ", tokens[0]).repeat(30), tokens.join("\n"));
+    app.send(Call::new("POST", "/report").form(&[("text", &text)])).await.expect(200);
+    for token in &tokens {
+        app.check("", token).await.expect(401);
+    }
+}
+
+#[tokio::test]
 async fn only_what_a_known_key_signed_is_taken() {
     let scanner = Scanner::new();
     let app = scanner.app("revoke").await;

@@ -1,5 +1,7 @@
 //! Reading the audit log.
 
+use hallpass::domain::audit::{Action, Draft, Origin, Party};
+use hallpass::domain::time::Clock as _;
 use serde_json::json;
 
 use super::{administrator, all, items};
@@ -24,6 +26,12 @@ async fn everybody_sees_their_own_events_and_an_administrator_all() {
     let created = &items(&own)[1];
     assert_eq!((&created["actor"]["name"], &created["ip"]), (&json!("alice"), &json!("192.0.2.10")));
     assert_eq!((&created["result"], created["seq"].as_i64()), (&json!("done"), Some(2)));
+
+    let who = admin.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let guessed = alice.get(&format!("/api/v1/audit?action=token.revoked&actor={who}")).await;
+    assert_eq!(all(&guessed, "action"), [""; 0], "nor to be found out by trying");
+    let page = alice.get(&format!("/tokens/{}", token.id)).await.body;
+    assert!(page.contains("Revoked by an administrator") && page.matches("192.0.2.10").count() == 1, "{page}");
 
     let every = admin.get("/api/v1/admin/audit").await;
     let actions = ["token.revoked", "user.logged_in", "user.logged_in", "token.created", "user.logged_in"];
@@ -109,11 +117,18 @@ async fn the_use_of_a_token_that_is_over_is_written_down_once_an_hour() {
     assert_eq!(used(2).await, 1);
     app.clock.advance(minutes(2));
     assert_eq!(used(2).await, 2);
+    let told = Call::get("/check").bearer(&token.secret).header("x-request-id", "of-the-proxy");
+    app.clock.advance(minutes(61));
+    app.send(told.header("user-agent", "thief/1")).await.expect(401);
+    app.app.usage.flush().await;
     let event = app.verified_events().await.pop().unwrap();
     assert_eq!((event.result.as_str(), event.reason.as_deref()), ("refused", Some("revoked")));
+    assert_eq!(event.request_id.as_deref(), Some("of-the-proxy"), "the proxy's log says what was asked for");
+    let agent = app.value(&format!("SELECT value FROM audit_personal WHERE seq = {} AND field = 'user_agent'", event.seq));
+    assert_eq!(agent.await, "thief/1");
     assert_eq!(event.object.1, Some(token.id));
     let mine = alice.log_in("alice").await.get("/api/v1/audit?action=token.used_after_end").await;
-    assert_eq!((items(&mine).len(), &items(&mine)[0]["ip"]), (2, &json!("192.0.2.10")), "the owner is told from where");
+    assert_eq!((items(&mine).len(), &items(&mine)[0]["ip"]), (3, &json!("192.0.2.10")), "the owner is told from where");
 }
 
 #[tokio::test]
@@ -145,6 +160,73 @@ async fn refused_checks_are_written_down_together() {
     let admin = administrator(&app).await;
     let page = admin.get("/admin").await.expect(200).body;
     assert!(page.contains("Checks refused: 7 in 30 days, at most 7 on a day"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_told_late_does_not_hide_what_came_before_it() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    let start = app.verified_events().await.len();
+    app.clock.advance(minutes(1));
+    let now = app.clock.now();
+    let draft = |action| Draft::new(action, Party::SYSTEM, Party::SYSTEM, &Origin::default());
+    app.app.db.record(&draft(Action::TokenRevoked), now).await.unwrap();
+    app.app.db.record(&draft(Action::TokenExpired), now.minus(minutes(1))).await.unwrap();
+    assert!(app.verified_events().await[start..].is_sorted_by_key(|event| event.time));
+    let seen = admin.get(&format!("/api/v1/admin/audit?since={}", now.rfc3339())).await;
+    assert_eq!(all(&seen, "action"), ["token.expired", "token.revoked"]);
+    drop(token);
+}
+
+#[tokio::test]
+async fn an_event_that_somebody_made_illegible_is_named_and_hides_no_other() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    let token = admin.create_token("t", &["read:users"]).await;
+    for (column, value) in [("changes", "'[]'"), ("personal", "'{\"ip\":\"zz\"}'")] {
+        let guard = app.value("SELECT sql FROM sqlite_master WHERE name = 'audit_events_never_change'").await;
+        app.execute("DROP TRIGGER audit_events_never_change").await;
+        let (before, set) = (format!("SELECT {column} FROM audit_events WHERE seq = 2"), |to: &str| {
+            format!("UPDATE audit_events SET {column} = {to} WHERE seq = 2")
+        });
+        let before = app.value(&before).await;
+        app.execute(&set(value)).await;
+        let found = app.app.db.verify_log([], |_| {}).await.unwrap().unwrap_err();
+        assert_eq!(found.seq, 2, "{column}");
+        for page in ["/admin", "/admin/audit", "/api/v1/admin/audit", "/api/v1/admin/audit/export"] {
+            assert!(admin.get(page).await.expect(200).body.len() > 100, "{page}");
+        }
+        admin.get(&format!("/tokens/{}", token.id)).await.expect(200);
+        app.execute(&set(&format!("'{before}'"))).await;
+        app.execute(&guard).await;
+    }
+    assert!(app.app.db.verify_log([], |_| {}).await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_no_question() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    for path in ["/api/v1/tokens?q=%00", "/api/v1/admin/audit?action=a%00", "/api/v1/admin/tokens?q=%00"] {
+        admin.get(path).await.expect(400);
+    }
+    admin.get("/admin/tokens?q=%00").await.expect(400);
+}
+
+#[tokio::test]
+async fn a_login_tells_what_the_provider_says_anew() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    app.execute("UPDATE users SET roles = '[\"old\"]', attributes = '{}'").await;
+    alice.log_in("alice").await;
+    let event = app.verified_events().await.pop().unwrap();
+    let (before, after) = &event.changes["roles"];
+    assert_eq!((before.as_deref(), after.as_deref()), (Some("old"), Some("staff")));
+    let attributes = "SELECT value FROM audit_personal WHERE seq = (SELECT max(seq) FROM audit_events) AND field LIKE '%attributes%'";
+    assert_eq!(app.column(attributes).await.len(), 1);
+    alice.log_in("alice").await;
+    assert!(!app.verified_events().await.pop().unwrap().changes.contains_key("roles"), "nothing is new");
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn readiness(replicas: &Replicas, index: usize, expected: u16) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_cut_off_is_not_ready_and_says_why() {
-    let (stage, wire) = with_a_wire(None).await;
+    let (stage, wire) = with_a_wire().await;
     readiness(&stage.replicas, 2, 200).await;
     wire.set(Mode::Reset);
     assert_eq!(readiness(&stage.replicas, 2, 503).await, "the database cannot be used\n");

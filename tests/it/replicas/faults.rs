@@ -132,7 +132,7 @@ async fn without_a_free_connection_checks_are_answered_503() {
 }
 
 async fn broken_wire(what: &str, mode: Mode, span: Duration) {
-    let (mut stage, wire) = with_a_wire(None).await;
+    let (mut stage, wire) = with_a_wire().await;
     for round in 0..ROUNDS {
         let heal = async |_: &Replicas| {
             tokio::time::sleep(span).await;
@@ -161,7 +161,7 @@ async fn a_replica_whose_messages_are_late_does_not_believe_its_memory() {
 /// Half a minute, in which many tokens are revoked elsewhere; twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_whose_messages_are_lost_for_long_answers_503_and_recovers() {
-    let (mut stage, wire) = with_a_wire(None).await;
+    let (mut stage, wire) = with_a_wire().await;
     for half in 0..2 {
         let began = telemetry::now();
         wire.set(Mode::BlackHole);

@@ -1,56 +1,246 @@
-//! Servers that make a mistake on purpose: the trials must notice each.
+//! Servers that make a mistake on purpose: the trials must notice each. What is done to the last replica gives the mistake
+//! its chance; a program without it keeps the promise all the same.
 
 use std::time::Duration;
 
-use super::stage::{ROUNDS, with_a_wire};
+use sqlx::PgConnection;
+
+use super::stage::{ROUNDS, Stage};
+use super::trial::revoke;
+use crate::support::cluster;
 use crate::support::replicas::{Flaw, Replicas};
-use crate::support::wire::Mode;
+use crate::support::tokens::Token;
+use crate::support::wire::{Mode, Wire, target};
+
+/// How long whatever was done lasts after the answer.
+const OVER: Duration = Duration::from_millis(600);
+/// The last replica's clock is almost as slow as is allowed, in parts of a hundred.
+const SLOW: &str = "92";
+
+/// What is done to the last replica while a token is revoked at the first.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Its way to the database, from just before the revocation on.
+    Way(Mode),
+    /// The same from the start, or what is read then would be there in no time.
+    WayFromTheStart(Mode),
+    /// It is told of its renewal late, and then of the revocation, too.
+    LateAnswer,
+    /// It reads of changes for so long that it has missed the next ones when it asks to be renewed.
+    ManyChanges,
+    /// It is cut off while the revocation waits for its turn, and renewals do not.
+    LateTurn,
+    /// It is cut off right after it was renewed.
+    CutOff,
+    /// It is stopped, and goes on later.
+    Stopped,
+}
+
+/// Replicas of which the last can be troubled.
+struct Theatre {
+    stage: Stage,
+    wire: Wire,
+    /// What the database calls the last replica.
+    last: String,
+}
+
+impl Theatre {
+    async fn with(flaw: &'static str) -> Self {
+        let program = std::env::var("HALLPASS_FLAWED_BIN").expect("the path of a program that was built with flaws");
+        let flaw = Flaw { name: flaw, program: program.leak() };
+        let database = cluster::new_database().await;
+        let wire = Wire::to(target(&database)).await;
+        let mut replicas = Replicas::start_with(Some(flaw), database.clone(), &[database.clone(), database.clone()]);
+        let others = replicas.column("SELECT id::TEXT FROM replicas").await;
+        replicas.add_with(&wire.lead(&database), &[("HALLPASS_CLOCK_RATE", SLOW)]);
+        let mut all = replicas.column("SELECT id::TEXT FROM replicas").await;
+        all.retain(|id| !others.contains(id));
+        Self { stage: Stage::with(replicas).await, wire, last: all.pop().unwrap() }
+    }
+
+    async fn round(&mut self, round: usize, trouble: Trouble) {
+        if let Trouble::WayFromTheStart(mode) = trouble {
+            self.wire.set(mode);
+        }
+        let Stage { replicas, hammers, tokens, .. } = &mut self.stage;
+        let act = Act { replicas, wire: &self.wire, last: &self.last, token: &tokens[round] };
+        let revoke = async {
+            // Until everybody answers from memory.
+            pause(50).await;
+            act.revoke(trouble).await;
+        };
+        let record = hammers.round(act.token, revoke, act.end(trouble)).await;
+        self.stage.verdict.add(&record);
+        self.stage.recover().await;
+    }
+}
+
+/// One revocation.
+struct Act<'a> {
+    replicas: &'a Replicas,
+    wire: &'a Wire,
+    last: &'a str,
+    token: &'a Token,
+}
+
+impl Act<'_> {
+    /// Makes trouble, and revokes.
+    async fn revoke(&self, trouble: Trouble) {
+        match trouble {
+            Trouble::Way(mode) | Trouble::WayFromTheStart(mode) => {
+                self.wire.set(mode);
+                pause(20).await;
+            }
+            Trouble::LateAnswer => {
+                self.wire.set(Mode::SlowAnswers(Duration::from_millis(700)));
+                self.renewed().await;
+            }
+            Trouble::CutOff => {
+                self.renewed().await;
+                // The answer is on its way.
+                pause(3).await;
+                self.wire.set(Mode::BlackHole);
+            }
+            Trouble::Stopped => self.signal("STOP"),
+            Trouble::ManyChanges => {
+                self.wire.set(Mode::SlowRows(Duration::from_millis(900)));
+                let revoked = async {
+                    pause(200).await;
+                    self.call().await;
+                };
+                tokio::join!(self.change_others(), revoked);
+                return;
+            }
+            Trouble::LateTurn => {
+                let mut turns = self.hold_turns().await;
+                tokio::join!(self.call(), self.let_go(&mut turns));
+                return;
+            }
+        }
+        self.call().await;
+    }
+
+    async fn call(&self) {
+        revoke(&self.replicas.servers[0].url, self.token).await;
+    }
+
+    async fn end(&self, trouble: Trouble) {
+        tokio::time::sleep(OVER).await;
+        self.wire.set(Mode::Whole);
+        if matches!(trouble, Trouble::Stopped) {
+            // Until nobody can still have a lease.
+            pause(1_500).await;
+            self.signal("CONT");
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        self.replicas.servers.last().unwrap().signal(name);
+    }
+
+    /// Waits until the database has renewed the last replica.
+    async fn renewed(&self) {
+        let mut connection = self.replicas.connection().await;
+        let before = self.heard(&mut connection).await;
+        while self.heard(&mut connection).await == before {
+            pause(1).await;
+        }
+    }
+
+    /// How often the database has heard of the last replica.
+    async fn heard(&self, connection: &mut PgConnection) -> i64 {
+        let heard = sqlx::query_scalar("SELECT heard FROM replicas WHERE id::TEXT = $1").bind(self.last);
+        heard.fetch_optional(connection).await.unwrap().unwrap_or_default()
+    }
+
+    /// Changes other tokens for a second, so that there is always much to read.
+    async fn change_others(&self) {
+        let change = "
+            WITH head AS (UPDATE change_head SET seq = seq + 1 RETURNING seq)
+            INSERT INTO changes SELECT seq, 'token', gen_random_uuid() FROM head, generate_series(1, 20);
+            SELECT pg_notify('hallpass_changes', '')";
+        let mut connection = self.replicas.connection().await;
+        for _ in 0..20 {
+            sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
+            pause(50).await;
+        }
+    }
+
+    /// Keeps changes waiting, but not renewals.
+    async fn hold_turns(&self) -> PgConnection {
+        let mut connection = self.replicas.connection().await;
+        sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR SHARE").execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    /// Cuts the last replica off, and lets changes go on.
+    async fn let_go(&self, turns: &mut PgConnection) {
+        pause(600).await;
+        self.wire.set(Mode::BlackHole);
+        sqlx::raw_sql("COMMIT").execute(turns).await.unwrap();
+    }
+}
+
+async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
 
 /// Whether the trials notice a mistake while the last replica has this trouble.
-async fn is_noticed(name: &'static str, mode: Mode) -> bool {
-    let program = std::env::var("HALLPASS_FLAWED_BIN").expect("the path of a program that was built with flaws");
-    let (mut stage, wire) = with_a_wire(Some(Flaw { name, program: program.leak() })).await;
+async fn is_noticed(flaw: &'static str, trouble: Trouble) -> bool {
+    let mut theatre = Theatre::with(flaw).await;
     for round in 0..ROUNDS {
-        // From the start, or what is read then would be there in no time.
-        if matches!(mode, Mode::SlowRows(_)) {
-            wire.set(mode);
-        }
-        let wreck = async |_: &Replicas| {
-            wire.set(mode);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        let heal = async |_: &Replicas| {
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            wire.set(Mode::Whole);
-        };
-        stage.round(round, wreck, heal).await;
-        if stage.verdict.is_betrayed() {
+        theatre.round(round, trouble).await;
+        if theatre.stage.verdict.is_betrayed() {
+            println!("{flaw}: noticed in round {round}");
             return true;
         }
     }
     false
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
-async fn a_replica_that_acknowledges_before_it_has_applied_is_noticed() {
-    assert!(is_noticed("acknowledges-early", Mode::Slow(Duration::from_millis(150))).await);
+macro_rules! trials {
+    ($($test:ident: $flaw:literal, $trouble:expr;)*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        #[ignore = "needs a program that was built with flaws: scripts/test makes one"]
+        async fn $test() {
+            assert!(is_noticed($flaw, $trouble).await);
+        }
+    )*};
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
-async fn a_replica_that_keeps_rows_without_asking_what_was_forgotten_is_noticed() {
-    assert!(is_noticed("keeps-what-it-read", Mode::SlowRows(Duration::from_millis(400))).await);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
-async fn a_replica_whose_lease_never_ends_is_noticed() {
-    assert!(is_noticed("never-ends", Mode::Reset).await);
+trials! {
+    a_replica_that_acknowledges_before_it_has_applied_is_noticed:
+        "acknowledges-early", Trouble::Way(Mode::Slow(Duration::from_millis(150)));
+    a_replica_that_keeps_rows_without_asking_what_was_forgotten_is_noticed:
+        "keeps-what-it-read", Trouble::WayFromTheStart(Mode::SlowRows(Duration::from_millis(400)));
+    a_replica_whose_lease_never_ends_is_noticed:
+        "never-ends", Trouble::Way(Mode::Reset);
+    a_replica_that_counts_its_lease_from_the_answer_is_noticed:
+        "counts-from-the-answer", Trouble::LateAnswer;
+    a_replica_that_renews_its_lease_though_it_is_behind_is_noticed:
+        "renews-who-is-behind", Trouble::ManyChanges;
+    a_replica_that_believes_a_timer_instead_of_the_clock_is_noticed:
+        "believes-a-timer", Trouble::Stopped;
+    a_wait_that_counts_from_before_the_change_was_begun_is_noticed:
+        "counts-from-the-beginning", Trouble::LateTurn;
+    a_wait_that_takes_all_clocks_for_equally_fast_is_noticed:
+        "ignores-drift", Trouble::CutOff;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a program that was built with flaws: scripts/test makes one"]
 async fn the_same_program_without_a_mistake_keeps_the_promise() {
-    assert!(!is_noticed("none", Mode::SlowRows(Duration::from_millis(400))).await);
+    let troubles = [
+        Trouble::WayFromTheStart(Mode::SlowRows(Duration::from_millis(400))),
+        Trouble::LateAnswer,
+        Trouble::ManyChanges,
+        Trouble::LateTurn,
+        Trouble::CutOff,
+        Trouble::Stopped,
+    ];
+    let mut theatre = Theatre::with("none").await;
+    for round in 0..ROUNDS {
+        theatre.round(round, troubles[round % troubles.len()]).await;
+    }
+    assert!(!theatre.stage.verdict.is_betrayed());
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::trial::{Hammers, Verdict, recovery, revoke};
 use crate::support::cluster;
-use crate::support::replicas::{Flaw, Replicas};
+use crate::support::replicas::Replicas;
 use crate::support::tokens::Token;
 use crate::support::wire::{Wire, target};
 
@@ -66,9 +66,9 @@ impl Stage {
 }
 
 /// Three replicas, of which the last has a way of its own to the database.
-pub async fn with_a_wire(flaw: Option<Flaw>) -> (Stage, Wire) {
+pub async fn with_a_wire() -> (Stage, Wire) {
     let database = cluster::new_database().await;
     let wire = Wire::to(target(&database)).await;
     let ways = [database.clone(), database.clone(), wire.lead(&database)];
-    (Stage::with(Replicas::start_with(flaw, database, &ways)).await, wire)
+    (Stage::with(Replicas::start_through(database, &ways)).await, wire)
 }

@@ -22,6 +22,8 @@ pub enum Mode {
     Uneven(Duration),
     /// What is long arrives late: rows of tokens, but not news of changes.
     SlowRows(Duration),
+    /// Answers arrive late, questions at once.
+    SlowAnswers(Duration),
     /// It is lost, and nobody says so. When the way is whole again it is sent anew, as TCP does.
     BlackHole,
     /// Connections are reset, also each new one.
@@ -108,13 +110,19 @@ async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<
         }
     };
     tokio::select! {
-        () = carry(near_in, far_out, there) => {}
-        () = carry(far_in, near_out, back) => {}
+        () = carry(near_in, far_out, there, Way::There) => {}
+        () = carry(far_in, near_out, back, Way::Back) => {}
         () = cut => {}
     }
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    There,
+    Back,
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>, way: Way) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
@@ -127,6 +135,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch:
         match present {
             Mode::Slow(delay) => tokio::time::sleep(delay).await,
             Mode::SlowRows(delay) if count > LONG => tokio::time::sleep(delay).await,
+            Mode::SlowAnswers(delay) if way == Way::Back => tokio::time::sleep(delay).await,
             Mode::Uneven(most) => tokio::time::sleep(most.mul_f64(rand::random())).await,
             _ => {}
         }

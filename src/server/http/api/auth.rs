@@ -15,6 +15,7 @@ use crate::domain::verdict::{Denial, Grant, Invalid, Method};
 use crate::domain::view::MeView;
 use crate::server::credential::Presented;
 use crate::server::service::Caller;
+use crate::server::service::check::Sender;
 use crate::server::service::authority::Administrator;
 
 /// Somebody who may manage tokens.
@@ -135,13 +136,15 @@ async fn who(parts: &Parts, web: &Web) -> Result<Who, Response> {
         return person.ok_or_else(|| Refusal::of(&Denial::NoCredential).respond(web));
     }
     let found = check::find(&parts.headers, &web.check, |text| web.validator.owner_of(text).is_some());
+    let from = origin(parts);
+    let sender = Sender { ip: from.ip, origin: &|| from.clone() };
     let outcome = match found.presented() {
         Presented::One(text) if web.validator.owner_of(text).is_some_and(|kind| kind != Method::Pat) => {
             person(text, parts, web).await
         }
         // A token may look at itself and end itself from everywhere: whoever finds a leaked one is rarely where it may
         // be used.
-        presented => web.validator.identify(presented).await.map(|pass| Who::Token(pass.grant().clone())),
+        presented => web.validator.identify(presented, sender).await.map(|pass| Who::Token(pass.grant().clone())),
     };
     outcome.map_err(|denial| Refusal::of(&denial).respond(web))
 }

@@ -151,7 +151,7 @@ fn token_problem(error: TokenError, web: &Web) -> Response {
     let slug = match error {
         TokenError::Invalid(errors) => return Problem::invalid(&errors).respond(web),
         TokenError::Unavailable => return Problem::new(Slug::Unavailable).respond(web),
-        TokenError::Partly { .. } => Slug::Unavailable,
+        TokenError::Partly { .. } | TokenError::Unconfirmed => Slug::Unavailable,
         TokenError::NotFound | TokenError::NoSuchUser => Slug::NotFound,
         TokenError::LimitReached(_) | TokenError::Conflict(_) | TokenError::FormUsed(_) => Slug::Conflict,
         TokenError::VersionMismatch => Slug::VersionMismatch,

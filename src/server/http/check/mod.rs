@@ -13,12 +13,14 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::{Peer, Web, proxy};
+use super::{Peer, Web, proxy, security};
+use crate::domain::audit::Origin;
 use crate::domain::entropy;
 use crate::domain::text::sanitised;
 use crate::domain::verdict::{Denial, Method};
 use crate::server::credential::Presented;
 use crate::server::keys::hex;
+use crate::server::service::check::Sender;
 use crate::server::telemetry;
 
 pub(super) use answer::{Answer, Refusal};
@@ -118,7 +120,8 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let method = method_name(web, presented);
     let ip = proxy::client_address(request.peer.0, request.headers, &web.trusted_proxies);
     let now = web.validator.now();
-    let verdict = web.validator.check(presented, &ask.requirement, Some(ip), now).await;
+    let from = Sender { ip: Some(ip), origin: &|| origin(web, request) };
+    let verdict = web.validator.check(presented, &ask.requirement, from, now).await;
     let judged = match &verdict {
         Ok(pass) => match web.passports.issue(pass, audience, now) {
             Ok(fields) => (method, "allowed", Answer::allowed(&fields)),
@@ -132,6 +135,16 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
     let outcome = judged.1;
     log::note(web, request, &Checked { ask, audience, presented, method, ip, now, verdict: &verdict, outcome });
     judged
+}
+
+/// What events say of whoever sent a request.
+fn origin(web: &Web, request: Request<'_>) -> Origin {
+    Origin {
+        request_id: Some(request_id(web, request).to_owned()),
+        peer_ip: Some(request.peer.0),
+        user_agent: security::user_agent(request.headers),
+        ..Origin::default()
+    }
 }
 
 /// For whom the JWT shall be.

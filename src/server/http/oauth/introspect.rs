@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -13,6 +14,7 @@ use super::basic::AuthenticatedClient;
 use super::error::OAuthError;
 use super::form::Form;
 use super::json;
+use crate::domain::audit::Origin;
 use crate::domain::time::Timestamp;
 use crate::domain::user::Attributes;
 use crate::server::config::IntrospectionClientConfig;
@@ -24,12 +26,14 @@ const CLIENT_ID: &str = "hallpass";
 /// Says whether a token is good, and whose it is.
 pub(super) async fn introspect(
     State(web): State<Web>,
+    Extension(origin): Extension<Origin>,
     AuthenticatedClient(client): AuthenticatedClient,
     form: Form,
 ) -> Result<Response, OAuthError> {
     let token = form.require("token", "Please give the token.")?;
     let client_ip = client_ip(&client, &form)?;
-    let answer = web.introspection.ask(&client, token, client_ip).await.map_err(|_| OAuthError::Unavailable)?;
+    let answer = web.introspection.ask(&client, token, client_ip, &origin).await;
+    let answer = answer.map_err(|_| OAuthError::Unavailable)?;
     Ok(match &answer {
         Some(token) => json(StatusCode::OK, &ActiveAnswer::of(token, web.signer.issuer())),
         None => json(StatusCode::OK, &InactiveAnswer { active: false }),

@@ -14,6 +14,7 @@ use super::form::Form;
 use super::json;
 use crate::domain::audit::Origin;
 use crate::domain::scope::ScopeSet;
+use crate::server::service::check::Sender;
 use crate::server::service::exchange::{ExchangeError, Wish};
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -40,7 +41,8 @@ pub(super) async fn exchange(
     let issued_token_type = require_exchange(&form)?;
     let token = form.require("subject_token", "Please give the token as subject_token.")?;
     let scopes = form.get("scope").map(ScopeSet::parse).transpose().map_err(|_| OAuthError::InvalidScope)?;
-    let wish = Wish { token, audience: form.get("audience"), scopes: scopes.as_ref(), ip: origin.ip };
+    let from = Sender { ip: origin.ip, origin: &|| origin.clone() };
+    let wish = Wish { token, audience: form.get("audience"), scopes: scopes.as_ref(), from };
     let exchanged = web.exchange.exchange(wish).await.map_err(|error| refused(&web, origin.ip, error))?;
     let response = TokenResponse {
         access_token: exchanged.jwt.reveal(),

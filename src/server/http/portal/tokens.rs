@@ -1,6 +1,5 @@
 //! Looking at tokens, and revoking them.
 
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -19,15 +18,14 @@ use crate::domain::audit::Action;
 use crate::domain::token::TokenState;
 use crate::server::service::StoreError;
 use crate::server::service::log::{EventView, LogFilter};
-use crate::server::service::tokens::ListTokens;
+use crate::server::service::tokens::{ListTokens, TOLD_FOR};
 use crate::server::ui::pages::{HistoryEntry, ListFilter, RevokePage, TokenPage, TokensPage};
 
 /// Most tokens that the page shows; the search finds the others.
 const SHOWN_MAX: usize = 500;
-/// How long people are told of what others did to their tokens.
-const TOLD_FOR: Duration = Duration::from_hours(14 * 24);
-/// Most events that are looked at for that.
-const TOLD_MAX: u32 = 50;
+/// Events that are looked at together for that, and most times.
+const PART: u32 = 50;
+const PARTS_MAX: usize = 20;
 
 #[derive(Deserialize)]
 pub(in crate::server::http) struct ListQuery {
@@ -89,16 +87,28 @@ async fn acts_of_others(web: &Web, visitor: &Visitor) -> Result<Vec<EventView>, 
     let mut acts = Vec::new();
     for action in [Action::TokenRevoked, Action::TokenReported] {
         let filter = LogFilter { action: action.as_str().to_owned(), since: Some(since), ..LogFilter::default() };
-        acts.extend(web.log.own(&visitor.caller, &filter, None, TOLD_MAX).await?.items);
+        let mut before = None;
+        // The visitor's own acts, among which they are, may be many.
+        for _ in 0..PARTS_MAX {
+            let part = web.log.own(&visitor.caller, &filter, before, PART).await?;
+            acts.extend(part.items.into_iter().filter(is_of_another));
+            before = part.next;
+            if before.is_none() {
+                break;
+            }
+        }
     }
-    // Whoever ends a token with itself is its owner, unless they say that it leaked.
-    acts.retain(|event| match event.actor.kind.as_str() {
+    acts.sort_by_key(|event| std::cmp::Reverse(event.seq));
+    Ok(acts)
+}
+
+/// Whoever ends a token with itself is its owner, unless they say that it leaked.
+fn is_of_another(event: &EventView) -> bool {
+    match event.actor.kind.as_str() {
         "user" => false,
         "token" => event.reason.as_deref().is_some_and(|reason| reason.starts_with("leaked")),
         _ => true,
-    });
-    acts.sort_by_key(|event| std::cmp::Reverse(event.seq));
-    Ok(acts)
+    }
 }
 
 /// One token.

@@ -2,6 +2,7 @@
 
 use super::{Admin, OwnedView};
 use crate::domain::audit::Draft;
+use crate::domain::id::TokenId;
 use crate::domain::reason::Reason;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
@@ -44,9 +45,9 @@ impl Admin {
         shown: usize,
     ) -> Result<(usize, Vec<OwnedView>), TokenError> {
         self.require_fresh_login(administrator)?;
-        let matched = self.matching(filter).await?;
-        let count = matched.len();
-        Ok((count, matched.into_iter().take(shown).map(|each| self.view(each)).collect()))
+        let matched = self.matching(filter, shown).await?;
+        let first = self.still_matching(filter, &matched.first).await?;
+        Ok((matched.count, first.into_iter().map(|each| self.view(each)).collect()))
     }
 
     /// Revokes all tokens that fit, for ever; at most [`BULK_MAX`] of them.
@@ -55,24 +56,35 @@ impl Admin {
     /// When the login is not fresh, or the store cannot be asked. [`TokenError::Partly`] where it stopped in the middle.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
-        let matched = self.matching(&bulk.filter).await?;
-        let (mut done, now) = (0, self.clock.now());
-        for batch in matched.get(..BULK_MAX).unwrap_or(&matched).chunks(BATCH) {
-            let batch: Vec<_> = batch.iter().map(|each| self.revocation(administrator, each, &bulk.reason)).collect();
-            match self.db.revoke_tokens(&batch, &bulk.reason.to_string(), now).await {
+        let matched = self.matching(&bulk.filter, BULK_MAX).await?;
+        let (all, mut done) = (matched.count, 0);
+        for batch in matched.first.chunks(BATCH) {
+            match self.revoke_batch(administrator, bulk, batch).await {
                 Ok(revoked) => done += revoked,
-                Err(error) if done == 0 => return Err(error.into()),
+                Err(error) if done == 0 => return Err(error),
                 Err(error) => {
                     tracing::error!(%error, done, "a revocation of many tokens stopped in the middle");
-                    return Err(TokenError::Partly { done, all: matched.len() });
+                    return Err(TokenError::Partly { done, all });
                 }
             }
         }
-        if done < matched.len().min(BULK_MAX) {
+        if done < matched.first.len() {
             // Somebody else has revoked some meanwhile, and may still be waiting for it to hold everywhere.
-            self.db.settled().await.map_err(|_| TokenError::Partly { done, all: matched.len() })?;
+            self.db.settled().await.map_err(|_| TokenError::Partly { done, all })?;
         }
-        Ok(BulkOutcome { matched: matched.len(), revoked: done })
+        Ok(BulkOutcome { matched: all, revoked: done })
+    }
+
+    /// Revokes those that still fit: much may have happened since they were found.
+    async fn revoke_batch(
+        &self,
+        administrator: &Administrator,
+        bulk: &Bulk,
+        ids: &[TokenId],
+    ) -> Result<usize, TokenError> {
+        let tokens = self.still_matching(&bulk.filter, ids).await?;
+        let batch: Vec<_> = tokens.iter().map(|each| self.revocation(administrator, each, &bulk.reason)).collect();
+        Ok(self.db.revoke_tokens(&batch, &bulk.reason.to_string(), self.clock.now()).await?)
     }
 
     fn revocation(
@@ -91,22 +103,45 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// All tokens that fit and are not revoked.
-    async fn matching(&self, filter: &InventoryFilter) -> Result<Vec<OwnedToken>, TokenError> {
+    /// Tokens that fit and are not revoked: how many, and the first so many of them.
+    async fn matching(&self, filter: &InventoryFilter, most: usize) -> Result<Matched, TokenError> {
         let rules = self.rules(self.clock.now());
-        let is_matched = |each: &OwnedToken| each.0.revoked_at.is_none() && self.fits(each, filter);
-        if let Some(mut few) = self.few(filter, &rules).await? {
-            few.retain(is_matched);
-            return Ok(few);
+        let mut matched = Matched::default();
+        let mut take = |found: Vec<OwnedToken>| {
+            for (token, _) in found.iter().filter(|each| each.0.revoked_at.is_none() && self.fits(each, filter)) {
+                matched.count += 1;
+                if matched.first.len() < most {
+                    matched.first.push(token.id);
+                }
+            }
+        };
+        if let Some(few) = self.db.find_few(filter, &rules, Order::Age).await? {
+            let ids: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
+            take(self.db.list_owned(&ids).await?);
+            return Ok(matched);
         }
-        let (mut matched, mut on) = (Vec::new(), None);
+        let mut on = None;
         loop {
             let walked = self.db.walk(filter, &rules, Order::Age, on, READ).await?;
-            matched.extend(walked.found.into_iter().filter(is_matched));
+            take(walked.found);
             on = walked.on;
             if on.is_none() {
                 return Ok(matched);
             }
         }
     }
+
+    /// Those of some tokens that fit and are not revoked.
+    async fn still_matching(&self, filter: &InventoryFilter, ids: &[TokenId]) -> Result<Vec<OwnedToken>, TokenError> {
+        let mut tokens = self.fitting(ids, filter).await?;
+        tokens.retain(|(token, _)| token.revoked_at.is_none());
+        Ok(tokens)
+    }
+}
+
+/// Tokens that fit: there may be millions, so only the ids of those that are needed are held.
+#[derive(Default)]
+struct Matched {
+    count: usize,
+    first: Vec<TokenId>,
 }

@@ -43,8 +43,8 @@ impl Admin {
     /// When the store cannot be asked.
     pub async fn list_tokens(&self, _: &Administrator, list: &ListInventory) -> Result<Inventory, TokenError> {
         let rules = self.rules(self.clock.now());
-        match self.few(&list.filter, &rules).await? {
-            Some(few) => Ok(self.part_of(few, list)),
+        match self.db.find_few(&list.filter, &rules, list.order).await? {
+            Some(few) => self.part_of(few, list).await,
             None => self.walk(list, &rules).await,
         }
     }
@@ -58,33 +58,44 @@ impl Admin {
         self.tokens.history(&owner, id).await
     }
 
-    /// All tokens that fit, if they are few.
-    pub(super) async fn few(
-        &self,
-        filter: &InventoryFilter,
-        rules: &StateRules,
-    ) -> Result<Option<Vec<OwnedToken>>, TokenError> {
-        let mut few = self.db.find_few(filter, rules).await?;
-        if let Some(few) = &mut few {
-            few.retain(|each| self.fits(each, filter));
-        }
-        Ok(few)
-    }
-
-    fn part_of(&self, mut few: Vec<OwnedToken>, list: &ListInventory) -> Inventory {
+    /// Of few tokens, only those are read that are shown.
+    async fn part_of(&self, mut few: Vec<Mark>, list: &ListInventory) -> Result<Inventory, TokenError> {
         let order = list.order;
         if let Some(after) = &list.after {
-            few.retain(|(token, _)| order.compare(&order.mark(token), after).is_gt());
+            few.retain(|mark| order.compare(mark, after).is_gt());
         }
-        few.sort_by(|(one, _), (other, _)| order.compare(&order.mark(one), &order.mark(other)));
-        self.inventory(few, list, None)
+        let mut items = Vec::new();
+        for batch in few.chunks(list.limit + 1) {
+            let ids: Vec<_> = batch.iter().map(|mark| mark.id).collect();
+            let mut found = self.fitting(&ids, &list.filter).await?;
+            found.sort_by(|(one, _), (other, _)| order.compare(&order.mark(one), &order.mark(other)));
+            items.extend(found);
+            if items.len() > list.limit {
+                break;
+            }
+        }
+        Ok(self.inventory(items, list, None))
+    }
+
+    /// Those of some tokens that fit a filter.
+    pub(super) async fn fitting(
+        &self,
+        ids: &[TokenId],
+        filter: &InventoryFilter,
+    ) -> Result<Vec<OwnedToken>, TokenError> {
+        let mut found = self.db.list_owned(ids).await?;
+        found.retain(|each| self.fits(each, filter));
+        Ok(found)
     }
 
     async fn walk(&self, list: &ListInventory, rules: &StateRules) -> Result<Inventory, TokenError> {
         let (mut items, mut on) = (Vec::new(), list.after.clone());
+        // Mostly all that is read fits, and then no more than that is needed.
+        let mut batch = u32::try_from(list.limit + 1).unwrap_or(BATCH);
         for _ in 0..WALKS {
-            let walked = self.db.walk(&list.filter, rules, list.order, on, BATCH).await?;
-            let is_stride = walked.found.len() < BATCH as usize;
+            let walked = self.db.walk(&list.filter, rules, list.order, on, batch).await?;
+            let is_stride = walked.found.len() < batch as usize;
+            batch = BATCH;
             items.extend(walked.found.into_iter().filter(|each| self.fits(each, &list.filter)));
             on = walked.on;
             if items.len() > list.limit || is_stride || on.is_none() {

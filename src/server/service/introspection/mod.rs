@@ -7,6 +7,7 @@ mod clients;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::domain::audit::Origin;
 use crate::domain::requirement::Requirement;
 use crate::domain::scope::ScopeSet;
 use crate::domain::signing::Audiences;
@@ -14,7 +15,7 @@ use crate::domain::verdict::{Denial, Method};
 use crate::server::config::IntrospectionClientConfig;
 use crate::server::credential::Presented;
 
-use super::check::{Pass, Validator};
+use super::check::{Pass, Sender, Validator};
 
 pub use clients::{ClientCredentials, ClientError, Clients};
 
@@ -71,22 +72,29 @@ impl Introspection {
         client: &IntrospectionClientConfig,
         token: &str,
         client_ip: Option<IpAddr>,
+        origin: &Origin,
     ) -> Result<Option<ActiveToken>, Unavailable> {
-        if self.validator.owner_of(token) != Some(Method::Pat) || !self.concerns(client, token).await? {
+        let ip = client_ip.filter(|_| client.sends_client_ip);
+        let from = Sender { ip, origin: &|| origin.clone() };
+        if self.validator.owner_of(token) != Some(Method::Pat) || !self.concerns(client, token, from).await? {
             return Ok(None);
         }
-        let ip = client_ip.filter(|_| client.sends_client_ip);
-        let checked =
-            self.validator.check(Presented::One(token), &Requirement::default(), ip, self.validator.now()).await;
+        let now = self.validator.now();
+        let checked = self.validator.check(Presented::One(token), &Requirement::default(), from, now).await;
         Ok(good(checked)?.and_then(|pass| self.visible(client, pass)))
     }
 
     /// Looks first, where a client is limited: a token that it may not know about is not used by its asking.
-    async fn concerns(&self, client: &IntrospectionClientConfig, token: &str) -> Result<bool, Unavailable> {
+    async fn concerns(
+        &self,
+        client: &IntrospectionClientConfig,
+        token: &str,
+        from: Sender<'_>,
+    ) -> Result<bool, Unavailable> {
         if client.scopes.is_empty() && client.audiences.is_empty() {
             return Ok(true);
         }
-        let identified = self.validator.identify(Presented::One(token)).await;
+        let identified = self.validator.identify(Presented::One(token), from).await;
         Ok(good(identified)?.is_some_and(|pass| self.visible(client, pass).is_some()))
     }
 

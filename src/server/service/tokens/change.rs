@@ -1,5 +1,7 @@
 //! Editing and revoking.
 
+use std::time::Duration;
+
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
@@ -9,11 +11,16 @@ use crate::domain::text;
 use crate::domain::token::may_narrow;
 use crate::domain::verdict::Grant;
 use crate::domain::view::TokenView;
-use crate::server::store::{ChangeOutcome, Edit, TokenKey};
+use crate::server::store::{ChangeOutcome, Edit, LogFilter, TokenKey};
 
 use super::make::stale;
 use super::{Caller, EditToken, TokenError, Tokens};
 use crate::server::service::authority::Administrator;
+
+/// What others did with a token is told to its owner for so long.
+pub const TOLD_FOR: Duration = Duration::from_hours(14 * 24);
+/// Most places that are noted of a token in that time.
+const NOTED_MAX: u32 = 50;
 
 /// Who holds a secret and ends its token with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,16 +139,33 @@ impl Tokens {
         self.end(Revocation { owner: grant.user, token: &token, draft, version: None, reason }).await
     }
 
-    /// Writes down that somebody found a token, for its owner to see.
+    /// Writes down that somebody found a token, for its owner to see; not again while it is shown.
     ///
     /// # Errors
     /// When the store cannot be asked.
     pub async fn note_leak(&self, grant: &Grant, by: &By, origin: &Origin) -> Result<(), TokenError> {
-        let token = self.get_by_grant(grant).await?;
+        let (token, reason) = (self.get_by_grant(grant).await?, by.reason());
+        if self.is_noted(token.id, &reason).await? {
+            return Ok(());
+        }
         let party = Party::token(token.id, &token.name);
         let draft = Draft::new(Action::TokenReported, party.clone(), party, origin).on_behalf_of(grant.user);
-        let draft = draft.about(grant.user).because(Some(&by.reason()));
+        let draft = draft.about(grant.user).because(Some(&reason));
         Ok(self.parts.db.record(&draft, self.parts.clock.now()).await?)
+    }
+
+    /// Whether it was written down lately that a token was found in the same place.
+    async fn is_noted(&self, token: TokenId, reason: &Reason) -> Result<bool, TokenError> {
+        let lately = LogFilter {
+            object: token.to_string(),
+            action: Action::TokenReported.as_str().to_owned(),
+            since: Some(self.parts.clock.now().minus(TOLD_FOR)),
+            ..LogFilter::default()
+        };
+        let noted = self.parts.db.list_log(&lately, None, NOTED_MAX).await?;
+        // From ever new places it is not noted without end.
+        Ok(noted.len() >= NOTED_MAX as usize
+            || noted.iter().any(|row| row.values.get("reason_text") == Some(&reason.text)))
     }
 
     /// The token that a request was authenticated with.

@@ -26,7 +26,7 @@ use crate::server::store::{Db, StoreError};
 use super::Caller;
 
 pub(super) use change::revoked;
-pub use change::{By, Ended};
+pub use change::{By, Ended, TOLD_FOR};
 pub use read::HistoryEntry;
 
 /// The use cases of owners.
@@ -184,6 +184,9 @@ pub enum TokenError {
     /// Nobody can say or do it now.
     #[error("This cannot be done right now. Nothing has changed; please try again in a moment.")]
     Unavailable,
+    /// It may have been done.
+    #[error("The database did not confirm this in time, so it may have been done or not. Please look, and try again.")]
+    Unconfirmed,
 }
 
 impl TokenError {
@@ -200,7 +203,7 @@ impl TokenError {
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "a token could not be read or changed");
-        Self::Unavailable
+        if error.is_unconfirmed() { Self::Unconfirmed } else { Self::Unavailable }
     }
 }
 

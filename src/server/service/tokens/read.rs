@@ -96,23 +96,26 @@ impl Tokens {
 }
 
 /// What happened to a token, in a word.
-const WORDS: [(Action, &str); 5] = [
+const WORDS: [(Action, &str); 7] = [
     (Action::TokenCreated, "Created"),
     (Action::TokenEdited, "Edited"),
     (Action::TokenRegenerated, "Regenerated"),
     (Action::TokenRevoked, "Revoked"),
     (Action::TokenExpired, "Expired"),
+    (Action::TokenUsedAfterEnd, "Used after its end"),
+    (Action::TokenReported, "Found by a scanner"),
 ];
 
 fn history_entry(row: HistoryRow, owner: &User) -> HistoryEntry {
     let known = WORDS.iter().find(|(action, _)| action.as_str() == row.action);
     let what = known.map_or(row.action.as_str(), |(_, word)| word);
     let by_owner = row.actor.1.as_deref() == Some(owner.id.to_string().as_str());
-    let who = match row.actor.0.as_str() {
-        "user" if by_owner => "by you",
-        "user" => "by an administrator",
-        "token" => "with the token itself",
-        _ => "",
+    // Who administrates is nobody else's business, and so is from where.
+    let (who, origin) = match row.actor.0.as_str() {
+        "user" if by_owner => ("by you", row.ip),
+        "user" => ("by an administrator", None),
+        "token" => ("with the token itself", row.ip),
+        _ => ("", row.ip),
     };
-    HistoryEntry { time: row.time, what: format!("{what} {who}").trim_end().to_owned(), origin: row.ip }
+    HistoryEntry { time: row.time, what: format!("{what} {who}").trim_end().to_owned(), origin }
 }

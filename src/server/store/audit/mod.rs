@@ -16,7 +16,7 @@ use crate::domain::id::{EventId, TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::server::keys::{hex, unhex};
 
-pub(super) const FIND_HEAD: &str = "SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1";
+pub(super) const FIND_HEAD: &str = "SELECT seq, hash, time FROM audit_events ORDER BY seq DESC LIMIT 1";
 pub(super) const ADD_EVENT: &str = "
     INSERT INTO audit_events (seq, id, time, action, actor_type, actor_id, on_behalf_of, object_type, object_id, result,
         reason, request_id, replica, version, changes, personal, prev_hash, hash)
@@ -34,6 +34,9 @@ pub(super) const LIST_EVENTS: &str = "
     SELECT seq, id, time, action, actor_type, actor_id, on_behalf_of, object_type, object_id, result, reason, request_id,
         replica, version, changes, personal, prev_hash, hash
     FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2";
+
+/// Stands for a digest that cannot be read. Nothing has it.
+const UNREADABLE: Digest = [0xff; 32];
 
 /// One line of a token's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,18 +95,19 @@ pub(super) struct EventColumns {
 }
 
 impl Db {
-    /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork.
+    /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork. Times never go
+    /// back, or a range of times would not be one of events: what is told late has the time of the event before it.
     pub(super) async fn append(&self, tx: &mut Change, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
-        let head: Option<(i64, Vec<u8>)> = query(FIND_HEAD).fetch_optional(&mut *tx).await?;
-        let (seq, prev_hash) = match head {
-            Some((seq, hash)) => (seq + 1, digest(&hash)?),
-            None => (1, [0; 32]),
+        let head: Option<(i64, Vec<u8>, i64)> = query(FIND_HEAD).fetch_optional(&mut *tx).await?;
+        let (seq, prev_hash, time) = match head {
+            Some((seq, hash, time)) => (seq + 1, digest(&hash)?, now.max(row::time(time))),
+            None => (1, [0; 32], now),
         };
         let place = Place {
             seq,
             prev_hash,
             id: EventId::from_random(entropy::bytes(&*self.entropy)),
-            time: now,
+            time,
             replica: &self.replica,
             version: env!("CARGO_PKG_VERSION"),
         };
@@ -131,7 +135,7 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn list_history(&self, token: TokenId, limit: i64) -> Result<Vec<HistoryRow>, StoreError> {
         let asked = query(LIST_HISTORY).bind(token.to_string()).bind(limit);
-        asked.fetch_all(self.reader()).await?.into_iter().map(history_row).collect()
+        Ok(asked.fetch_all(self.reader()).await?.into_iter().map(history_row).collect())
     }
 
     /// Events after a sequence number, oldest first.
@@ -150,7 +154,7 @@ pub(super) async fn events(
     limit: i64,
 ) -> Result<Vec<PlacedEvent>, StoreError> {
     let asked = query(LIST_EVENTS).bind(after).bind(limit);
-    asked.fetch_all(there).await?.into_iter().map(placed_event).collect()
+    Ok(asked.fetch_all(there).await?.into_iter().map(placed_event).collect())
 }
 
 async fn add_event(tx: &mut Change, event: &Event) -> Result<(), StoreError> {
@@ -198,19 +202,21 @@ async fn add_personal_values(
     Ok(())
 }
 
-fn history_row(columns: HistoryColumns) -> Result<HistoryRow, StoreError> {
-    Ok(HistoryRow {
+fn history_row(columns: HistoryColumns) -> HistoryRow {
+    HistoryRow {
         time: row::time(columns.time),
         action: columns.action,
         actor: (columns.actor_type, columns.actor_id),
-        changes: row::json(&columns.changes)?,
+        changes: row::json(&columns.changes).unwrap_or_default(),
         ip: columns.ip,
-    })
+    }
 }
 
-pub(super) fn placed_event(columns: EventColumns) -> Result<PlacedEvent, StoreError> {
-    let personal: BTreeMap<String, String> = row::json(&columns.personal)?;
-    let personal = personal.into_iter().map(|(field, text)| Ok((field, digest_from_hex(&text)?)));
+/// What cannot be read was not written by us. It is left out, so that the event is not the one that its hash is of; then
+/// whoever verifies the log names it, and whoever reads the log sees the others.
+pub(super) fn placed_event(columns: EventColumns) -> PlacedEvent {
+    let personal: BTreeMap<String, String> = row::json(&columns.personal).unwrap_or_default();
+    let personal = personal.into_iter().map(|(field, text)| (field, unhex(&text).as_deref().map_or(UNREADABLE, legible)));
     let event = Event {
         seq: columns.seq,
         id: columns.id.into(),
@@ -224,17 +230,18 @@ pub(super) fn placed_event(columns: EventColumns) -> Result<PlacedEvent, StoreEr
         request_id: columns.request_id,
         replica: columns.replica,
         version: columns.version,
-        changes: row::json(&columns.changes)?,
-        personal: personal.collect::<Result<_, StoreError>>()?,
-        prev_hash: digest(&columns.prev_hash)?,
+        changes: row::json(&columns.changes).unwrap_or_default(),
+        personal: personal.collect(),
+        prev_hash: legible(&columns.prev_hash),
     };
-    Ok(PlacedEvent { event, hash: digest(&columns.hash)? })
+    PlacedEvent { event, hash: legible(&columns.hash) }
+}
+
+fn legible(bytes: &[u8]) -> Digest {
+    bytes.try_into().unwrap_or(UNREADABLE)
 }
 
 fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
     bytes.try_into().map_err(StoreError::corrupt)
 }
 
-fn digest_from_hex(text: &str) -> Result<Digest, StoreError> {
-    digest(&unhex(text).unwrap_or_default())
-}

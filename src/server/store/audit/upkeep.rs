@@ -74,9 +74,9 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn next_checkpoint(&self, now: Timestamp) -> Result<Option<(Checkpoint, i64)>, StoreError> {
         let last: Option<(i64,)> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
-        let head: Option<(i64, Vec<u8>)> = query(super::FIND_HEAD).fetch_optional(self.reader()).await?;
+        let head: Option<(i64, Vec<u8>, i64)> = query(super::FIND_HEAD).fetch_optional(self.reader()).await?;
         let last = last.map_or(0, |(seq,)| seq);
-        let Some((seq, hash)) = head.filter(|(seq, _)| *seq > last) else { return Ok(None) };
+        let Some((seq, hash, _)) = head.filter(|(seq, ..)| *seq > last) else { return Ok(None) };
         // Seconds are what is signed.
         let time = Timestamp::from_seconds(now.as_seconds());
         Ok(Some((Checkpoint { seq, hash: digest(&hash)?, time }, seq - last)))

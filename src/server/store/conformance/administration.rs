@@ -47,14 +47,16 @@ pub async fn few_tokens_are_found_by_what_few_have(store: Store) {
         (InventoryFilter { unused_since: Some(NOW), ..all() }, vec![]),
         (InventoryFilter { ids: Some(vec![keys[1].id]), ..all() }, vec![1]),
     ] {
-        let found = store.db.find_few(&filter, &RULES).await.unwrap().expect("they are few");
+        let found = store.db.find_few(&filter, &RULES, Order::Age).await.unwrap().expect("they are few");
         let mut expected: Vec<_> = expected.into_iter().map(|index: usize| keys[index].id).collect();
         expected.sort_unstable();
-        assert_eq!(ids(&found), expected, "{filter:?}");
+        let mut found: Vec<_> = found.iter().map(|mark| mark.id).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{filter:?}");
     }
     let by_scope = InventoryFilter { scope: "a".to_owned(), ..all() };
-    assert!(store.db.find_few(&by_scope, &RULES).await.unwrap().is_none(), "one letter is in no index");
-    assert!(store.db.find_few(&all(), &RULES).await.unwrap().is_none(), "nothing narrows that");
+    assert!(store.db.find_few(&by_scope, &RULES, Order::Age).await.unwrap().is_none(), "one letter is in no index");
+    assert!(store.db.find_few(&all(), &RULES, Order::Age).await.unwrap().is_none(), "nothing narrows that");
 }
 
 pub async fn a_walk_meets_every_token_once_in_each_order_and_skips_what_cannot_fit(store: Store) {
@@ -110,7 +112,7 @@ pub async fn an_edited_token_is_found_by_its_new_words_only(store: Store) {
     store.db.edit_token(keys[0], &edit, &event(Action::TokenEdited), NOW).await.unwrap();
     for (text, count) in [("nightly", 0), ("hourly", 1), ("everything", 1)] {
         let filter = InventoryFilter { text: text.to_owned(), ..InventoryFilter::default() };
-        assert_eq!(store.db.find_few(&filter, &RULES).await.unwrap().unwrap().len(), count, "{text}");
+        assert_eq!(store.db.find_few(&filter, &RULES, Order::Age).await.unwrap().unwrap().len(), count, "{text}");
     }
 }
 

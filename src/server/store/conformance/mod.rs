@@ -108,8 +108,8 @@ impl Store {
         let new_id = UserId::from_random(crate::domain::entropy::bytes(&*self.entropy));
         let login = LoginRow { identity: &identity, provider: "main", profile: &profile, new_id, session: &session };
         let mut user = None;
-        let event = |id, _| {
-            user = Some(id);
+        let event = |arrival: &Arrival| {
+            user = Some(arrival.id);
             event(Action::UserLoggedIn)
         };
         assert!(self.db.log_in(&login, event, NOW).await.unwrap());

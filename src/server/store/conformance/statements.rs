@@ -17,7 +17,6 @@ const OF_BOTH: &[&str] = &[
     signing_keys::RAISE_TTL,
     signing_keys::WITHDRAW_SIGNING_KEY,
     users::LOOKUP_USER,
-    users::FIND_USER,
     users::FIND_USER_BY_IDENTITY,
     users::ADD_USER,
     users::REFRESH_USER,

@@ -113,12 +113,16 @@ impl Order {
     /// The place of a token.
     #[must_use]
     pub fn mark(self, token: &TokenRow) -> Mark {
-        let key = match self {
-            Self::Age => MarkKey::Micros(token.created_at.as_micros()),
-            Self::Use => MarkKey::Micros(token.last_used_at.unwrap_or(token.created_at).as_micros()),
-            Self::Name => MarkKey::Name(token.name.to_ascii_lowercase()),
-        };
-        Mark { key, id: token.id }
+        let (made, used) = (token.created_at.as_micros(), token.last_used_at.map(Timestamp::as_micros));
+        Mark { key: self.key(&token.name, made, used), id: token.id }
+    }
+
+    fn key(self, name: &str, made: i64, used: Option<i64>) -> MarkKey {
+        match self {
+            Self::Age => MarkKey::Micros(made),
+            Self::Use => MarkKey::Micros(used.unwrap_or(made)),
+            Self::Name => MarkKey::Name(name.to_ascii_lowercase()),
+        }
     }
 
     /// Which of two places comes first.
@@ -160,7 +164,7 @@ impl Mark {
 }
 
 impl Db {
-    /// All tokens that may fit a filter, if one of its conditions leaves few.
+    /// Where all tokens are that may fit a filter, in an order, if one of its conditions leaves few.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -168,17 +172,28 @@ impl Db {
         &self,
         filter: &InventoryFilter,
         rules: &StateRules,
-    ) -> Result<Option<Vec<OwnedToken>>, StoreError> {
+        order: Order,
+    ) -> Result<Option<Vec<Mark>>, StoreError> {
         if let Some(ids) = &filter.ids {
             let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
-            return self.list_owned(&ids).await.map(Some);
+            return self.marks(&ids, order).await.map(Some);
         }
         for condition in self.conditions(filter, rules) {
             if let Some(ids) = self.few(condition).await? {
-                return self.list_owned(&ids).await.map(Some);
+                return self.marks(&ids, order).await.map(Some);
             }
         }
         Ok(None)
+    }
+
+    async fn marks(&self, ids: &[Uuid], order: Order) -> Result<Vec<Mark>, StoreError> {
+        let sql = if self.is_shared() { sql::MARKS_OF_POSTGRES } else { sql::MARKS_OF_SQLITE };
+        let rows: Vec<(Uuid, String, i64, Option<i64>)> =
+            query(sql).bind(self.ids(ids)?).fetch_all(self.reader()).await?;
+        let mark = |(id, name, made, used): (Uuid, String, _, _)| Mark { key: order.key(&name, made, used), id: id.into() };
+        let mut marks: Vec<_> = rows.into_iter().map(mark).collect();
+        marks.sort_by(|one, other| order.compare(one, other));
+        Ok(marks)
     }
 
     /// The conditions of a filter that an index can answer, each as questions that together find all that fit.
@@ -250,9 +265,14 @@ impl Db {
         Ok(Some(ids))
     }
 
-    async fn list_owned(&self, ids: &[Uuid]) -> Result<Vec<OwnedToken>, StoreError> {
+    /// Tokens with their owners, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_owned(&self, ids: &[TokenId]) -> Result<Vec<OwnedToken>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
         let sql = if self.is_shared() { sql::LIST_OF_POSTGRES } else { sql::LIST_OF_SQLITE };
-        owned(query(sql).bind(self.ids(ids)?).fetch_all(self.reader()).await?)
+        owned(query(sql).bind(self.ids(&ids)?).fetch_all(self.reader()).await?)
     }
 
     /// Goes through all tokens from a place on, for a while, or until enough were found that may fit.

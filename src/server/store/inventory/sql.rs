@@ -88,6 +88,11 @@ pub const LIST_OF_SQLITE: &str =
     rows_of!("SELECT * FROM tokens WHERE id IN (SELECT unhex(value) FROM json_each($1))", "t.created_at DESC, t.id");
 pub const LIST_OF_POSTGRES: &str = rows_of!("SELECT * FROM tokens WHERE id = ANY ($1)", "t.created_at DESC, t.id");
 
+/// What tokens are ordered by.
+pub const MARKS_OF_SQLITE: &str = "
+    SELECT id, name, created_at, last_used_at FROM tokens WHERE id IN (SELECT unhex(value) FROM json_each($1))";
+pub const MARKS_OF_POSTGRES: &str = "SELECT id, name, created_at, last_used_at FROM tokens WHERE id = ANY ($1)";
+
 /// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that.
 pub const FIND_TEXT_OF_SQLITE: &str = "
     SELECT t.id FROM token_texts x JOIN tokens t ON t.number = x.rowid WHERE x.text LIKE $1 LIMIT $2";
@@ -134,6 +139,6 @@ pub const SEARCHES: &[&str] = &[
     FIND_UNUSED,
 ];
 #[cfg(test)]
-pub const STATEMENTS_OF_SQLITE: &[&str] = &[LIST_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
+pub const STATEMENTS_OF_SQLITE: &[&str] = &[LIST_OF_SQLITE, MARKS_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
 #[cfg(test)]
-pub const STATEMENTS_OF_POSTGRES: &[&str] = &[LIST_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];
+pub const STATEMENTS_OF_POSTGRES: &[&str] = &[LIST_OF_POSTGRES, MARKS_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];

@@ -112,6 +112,7 @@ impl Db {
         };
         // One writer: nothing can change between the tables.
         let mut source = source.begin().await?;
+        let begun = engine.clock.moment();
         let mut tx = engine.pool.begin_with(BEGIN).await?;
         require_empty(&mut tx).await?;
         for table in TABLES {
@@ -120,7 +121,7 @@ impl Db {
             table.set_triggers(&mut tx, true).await?;
         }
         sqlx::query(SKIP_NUMBER).execute(&mut *tx).await?;
-        let mut change = Change::Postgres(tx, engine.route);
+        let mut change = engine.change(tx, begun);
         verify_chain(&mut change).await?;
         target.append(&mut change, draft, now).await?;
         Ok(target.commit(change, Touched::Everything).await?)

@@ -187,7 +187,7 @@ pub(in super::super) struct PersonResponse {
     pub last_login_at: String,
     /// RFC 3339; null when not disabled.
     pub disabled_at: Option<String>,
-    /// Tokens that have not run out and were not revoked.
+    /// Tokens that have not run out and were not revoked; 101 where there are more than 100.
     pub tokens: i64,
     /// Open browser sessions.
     pub sessions: i64,

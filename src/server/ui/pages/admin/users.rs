@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::heading;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::Person;
+use crate::server::store::COUNTED_MAX;
 use crate::server::ui::components::facts::When;
 use crate::server::ui::components::filters::{choice, search};
 use crate::server::ui::components::icon::Icon;
@@ -101,6 +102,11 @@ pub(super) fn access(disabled: bool) -> AnyView {
     }
 }
 
+fn counted(tokens: i64) -> String {
+    let most = i64::from(COUNTED_MAX);
+    if tokens > most { format!("over {most}") } else { tokens.to_string() }
+}
+
 fn row(person: &Person, now: Timestamp) -> AnyView {
     let user = &person.user;
     let roles: Vec<_> =
@@ -121,7 +127,7 @@ fn row(person: &Person, now: Timestamp) -> AnyView {
                 <span><When at=user.last_login_at now/></span>
             </td>
             <td role="cell" data-label="Tokens">
-                <span>{person.tokens}</span>
+                <span>{counted(person.tokens)}</span>
             </td>
             <td role="cell" data-label="Sessions">
                 <span>{person.sessions}</span>

@@ -1,0 +1,73 @@
+//! What trials of the replicas change in a program: mistakes, and clocks that run at another rate. Only in one that was
+//! built for them; in every other, nothing here does anything.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::domain::lease::{Flaw, Moment, SteadyClock, Terms};
+
+/// Names the mistake to be made.
+const FLAW: &str = "HALLPASS_FLAW";
+/// How fast the steady clock runs, in parts of a hundred.
+const CLOCK_RATE: &str = "HALLPASS_CLOCK_RATE";
+/// Between two moments that a timer notes.
+const NOTED_EVERY: Duration = Duration::from_millis(100);
+
+/// With the mistake that is to be made.
+pub(super) fn terms(terms: Terms) -> Terms {
+    setting(FLAW).as_deref().and_then(Flaw::named).map_or(terms, |flaw| terms.flawed(flaw))
+}
+
+/// At the rate at which it is to run.
+pub(super) fn steady(clock: Arc<dyn SteadyClock>) -> Arc<dyn SteadyClock> {
+    match setting(CLOCK_RATE).and_then(|rate| rate.parse().ok()) {
+        Some(percent) => Arc::new(Rated { clock, percent }),
+        None => clock,
+    }
+}
+
+/// The clock with which memory compares the end of its lease.
+pub(super) fn clock_of_memory(clock: Arc<dyn SteadyClock>, terms: Terms) -> Arc<dyn SteadyClock> {
+    if terms.has(Flaw::BelievesATimer) { Noted::keep(clock) } else { clock }
+}
+
+fn setting(name: &str) -> Option<String> {
+    if Flaw::CAN_BE_MADE { std::env::var(name).ok() } else { None }
+}
+
+#[derive(Debug)]
+struct Rated {
+    clock: Arc<dyn SteadyClock>,
+    percent: u64,
+}
+
+impl SteadyClock for Rated {
+    fn moment(&self) -> Moment {
+        Moment::from_micros(self.clock.moment().as_micros() / 100 * self.percent)
+    }
+}
+
+/// Says what a timer noted.
+#[derive(Debug)]
+struct Noted(AtomicU64);
+
+impl Noted {
+    fn keep(clock: Arc<dyn SteadyClock>) -> Arc<Self> {
+        let noted = Arc::new(Self(AtomicU64::new(clock.moment().as_micros())));
+        let kept = Arc::clone(&noted);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(NOTED_EVERY).await;
+                kept.0.store(clock.moment().as_micros(), Ordering::Release);
+            }
+        });
+        noted
+    }
+}
+
+impl SteadyClock for Noted {
+    fn moment(&self) -> Moment {
+        Moment::from_micros(self.0.load(Ordering::Acquire))
+    }
+}
