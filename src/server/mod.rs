@@ -215,7 +215,11 @@ impl App {
         let policy = config.tokens.policy;
         let strict = config.check.strict;
         let live = Live::new(replica, memory, db.clone(), keys.clone(), catalogue.clone(), policy, strict);
-        live.look().await?;
+        match live.look().await {
+            // It starts, and answers 503 until somebody has looked at it.
+            Err(error @ (LookError::Rewound { .. } | LookError::Unacknowledged)) => tracing::error!(%error),
+            looked => drop(looked?),
+        }
         let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
         let signer = Signer::start(SignerParts {
             issuer: config.jwt.issuer(public_url),
@@ -226,7 +230,7 @@ impl App {
         .await?;
         let providers = providers(config, public_url, &ambient)?;
         let rules = BearerRules::new(catalogue, policy);
-        let chain = Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(db.clone(), providers.clone()))]);
+        let chain = Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(Arc::new(live.clone()), providers.clone()))]);
         let validator = Validator::new(chain.clone(), rules.clone(), policy, usage.clone(), ambient.clock.clone());
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);

@@ -3,6 +3,8 @@
 use axum::http::HeaderName;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hallpass::domain::time::Clock as _;
+use hallpass::server::store::Use;
 use serde_json::json;
 
 use crate::support::{
@@ -266,6 +268,22 @@ async fn a_token_is_suspended_while_nobody_uses_it_until_it_is_regenerated() {
     assert_invalid(&app.check("", &token.secret).await);
     let again = app.browser_of("alice").await.regenerate(&token.id).await;
     app.check("", &again.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_at_another_server_is_not_idle_here() {
+    let app = TestApp::with(&[("tokens.idle_suspend", "30d"), ("tokens.owner_max_login_age", "off")]).await;
+    let token = app.browser_of("alice").await.create_token("t", &["read:users"]).await;
+    app.check("", &token.secret).await.expect(200);
+    app.app.usage.flush().await;
+    app.clock.advance(days(20));
+    let secret = token.token["secrets"][0]["id"].as_str().unwrap().parse().unwrap();
+    let elsewhere = Use { token: token.id.parse().unwrap(), secret, at: app.clock.now(), ip: None };
+    app.app.db.mark_used(&[elsewhere]).await.unwrap();
+    app.clock.advance(days(20));
+    app.check("", &token.secret).await.expect(200);
+    app.clock.advance(days(31));
+    assert_invalid(&app.check("", &token.secret).await);
 }
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! What could be wrong. Model and tests try these to show that they would notice; no server that is used has them.
 
-use super::{Moment, Seq, Terms};
+use super::{Moment, Terms};
 
-/// More than there will ever be, and still a number for every database.
-pub(super) const EVERYTHING: Seq = Seq::new(i64::MAX as u64);
 /// After everything.
 pub(super) const NEVER: Moment = Moment::from_micros(u64::MAX);
 

@@ -13,11 +13,13 @@
 mod flaw;
 #[cfg(test)]
 mod model;
+mod order;
 mod settlement;
 
 use std::time::Duration;
 
 pub use flaw::Flaw;
+pub use order::{Head, History, Mark, Point, Seq};
 pub use settlement::{Settlement, Standing};
 
 /// A moment on the clock of one process, in microseconds since some moment of its own. The clock has to go on while the
@@ -55,49 +57,6 @@ impl Moment {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
-}
-
-/// The place of a change in the order in which changes were committed, without gaps. Zero is before the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Seq(u64);
-
-impl Seq {
-    /// From the number itself.
-    #[must_use]
-    pub const fn new(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// The number itself.
-    #[must_use]
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The change after this one.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-/// What the numbers of changes belong to: another one begins when another database is put in the place of this one, or a
-/// standby takes over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct History {
-    /// Names the installation of the database.
-    pub system: i64,
-    /// Its timeline.
-    pub timeline: i64,
-}
-
-/// The last change, and the history that it is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Head {
-    /// Its number.
-    pub seq: Seq,
-    /// Its history.
-    pub history: History,
 }
 
 /// What became of a wish to renew.
@@ -140,11 +99,12 @@ impl Terms {
     }
 }
 
-/// Whether a replica that has applied so many changes may have its lease renewed when so many were made. The database
-/// reads `head` while the order of changes is locked, so that a renewal is either before a change or has seen it.
+/// Whether a replica that has applied all changes up to one may have its lease renewed when `head` is the last: only if
+/// it is the same. The database reads `head` while the order of changes is locked, so that a renewal is either before a
+/// change or has seen it.
 #[must_use]
-pub fn is_renewable(applied: Seq, head: Seq) -> bool {
-    applied >= head
+pub fn is_renewable(applied: Point, head: Point) -> bool {
+    applied == head
 }
 
 /// The first moment that a lease does not cover.
@@ -177,7 +137,7 @@ impl Deadline {
 pub struct Renewal {
     asked: Moment,
     /// What had been applied by then.
-    pub applied: Seq,
+    pub applied: Point,
 }
 
 /// The state of memory at the moment before a row is read.
@@ -193,7 +153,7 @@ pub struct Gap;
 pub struct Holder {
     terms: Terms,
     deadline: Deadline,
-    applied: Seq,
+    applied: Point,
     history: Option<History>,
     generation: u64,
 }
@@ -202,12 +162,12 @@ impl Holder {
     /// Without a lease, and with an empty memory.
     #[must_use]
     pub fn new(terms: Terms) -> Self {
-        Self { terms, deadline: Deadline::default(), applied: Seq::default(), history: None, generation: 0 }
+        Self { terms, deadline: Deadline::default(), applied: Point::default(), history: None, generation: 0 }
     }
 
     /// Up to where changes were applied.
     #[must_use]
-    pub const fn applied(&self) -> Seq {
+    pub const fn applied(&self) -> Point {
         self.applied
     }
 
@@ -220,9 +180,6 @@ impl Holder {
     /// A wish to renew, to be sent after `now`.
     #[must_use]
     pub fn ask(&self, now: Moment) -> Renewal {
-        if self.terms.has(Flaw::AcknowledgesEarly) {
-            return Renewal { asked: now, applied: flaw::EVERYTHING };
-        }
         Renewal { asked: now, applied: self.applied }
     }
 
@@ -233,7 +190,7 @@ impl Holder {
             self.give_up();
             return Written::Elsewhere;
         }
-        if !is_renewable(renewal.applied, head.seq) && !self.terms.has(Flaw::RenewsWhoIsBehind) {
+        if !is_renewable(renewal.applied, head.point) && !self.terms.has(Flaw::RenewsWhoIsBehind) {
             return Written::Behind;
         }
         self.deadline = self.deadline.max(Deadline(self.end(renewal, heard)));
@@ -263,11 +220,12 @@ impl Holder {
     ///
     /// # Errors
     /// When there is a gap before it: then all of memory has to be forgotten, see [`Holder::forgot_all`].
-    pub fn apply(&mut self, change: Seq) -> Result<(), Gap> {
-        if change > self.applied.next() {
+    pub fn apply(&mut self, change: Point) -> Result<(), Gap> {
+        let next = self.applied.seq.next();
+        if change.seq > next {
             return Err(Gap);
         }
-        if change == self.applied.next() {
+        if change.seq == next {
             self.applied = change;
             self.forgot();
         }
@@ -275,9 +233,17 @@ impl Holder {
     }
 
     /// To be called after all of memory was forgotten, with a head that had been read before that.
-    pub fn forgot_all(&mut self, head: Seq) {
-        self.applied = self.applied.max(head);
+    pub fn forgot_all(&mut self, head: Point) {
+        if head.seq >= self.applied.seq {
+            self.applied = head;
+        }
         self.forgot();
+    }
+
+    /// Whether it makes a mistake.
+    #[must_use]
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.terms.has(flaw)
     }
 
     /// To be taken before a row is read.
@@ -307,8 +273,12 @@ mod tests {
         Moment::from_micros(micros)
     }
 
+    fn point(seq: u64) -> Point {
+        Point { seq: Seq::new(seq), mark: Mark::default() }
+    }
+
     fn head(seq: u64) -> Head {
-        Head { seq: Seq::new(seq), history: History::default() }
+        Head { point: point(seq), history: History::default() }
     }
 
     #[test]
@@ -331,9 +301,20 @@ mod tests {
         assert_eq!(holder.written(renewal, head(1), at(1)), Written::Behind);
         assert!(!holder.deadline().covers(at(0)));
         // It catches up, but the wish was from before.
-        assert_eq!(holder.apply(Seq::new(1)), Ok(()));
+        assert_eq!(holder.apply(point(1)), Ok(()));
         assert_eq!(holder.written(renewal, head(1), at(1)), Written::Behind);
         assert_eq!(holder.written(holder.ask(at(0)), head(1), at(1)), Written::Renewed);
+    }
+
+    #[test]
+    fn a_change_with_the_same_number_and_another_mark_is_another_change() {
+        let mut holder = Holder::new(TERMS);
+        holder.forgot_all(point(5));
+        let renewal = holder.ask(at(0));
+        let other = Point { mark: Mark::new(1), ..point(5) };
+        assert_eq!(holder.written(renewal, Head { point: other, ..head(5) }, at(1)), Written::Behind);
+        assert_eq!(holder.written(renewal, head(4), at(1)), Written::Behind, "the database has gone back");
+        assert_eq!(holder.written(renewal, head(5), at(1)), Written::Renewed);
     }
 
     #[test]
@@ -351,15 +332,15 @@ mod tests {
     #[test]
     fn changes_are_applied_in_order_without_gaps() {
         let mut holder = Holder::new(TERMS);
-        assert_eq!(holder.apply(Seq::new(2)), Err(Gap));
-        assert_eq!(holder.applied(), Seq::new(0));
+        assert_eq!(holder.apply(point(2)), Err(Gap));
+        assert_eq!(holder.applied(), point(0));
         for change in [1, 2, 1] {
-            assert_eq!(holder.apply(Seq::new(change)), Ok(()));
+            assert_eq!(holder.apply(point(change)), Ok(()));
         }
-        assert_eq!(holder.applied(), Seq::new(2));
-        holder.forgot_all(Seq::new(7));
-        holder.forgot_all(Seq::new(5));
-        assert_eq!(holder.applied(), Seq::new(7));
+        assert_eq!(holder.applied(), point(2));
+        holder.forgot_all(point(7));
+        holder.forgot_all(point(5));
+        assert_eq!(holder.applied(), point(7));
     }
 
     #[test]
@@ -370,10 +351,10 @@ mod tests {
         let ticket = holder.ticket();
         assert!(holder.may_keep(ticket, at(99)));
         assert!(!holder.may_keep(ticket, at(100)), "after the lease");
-        holder.apply(Seq::new(1)).unwrap();
+        holder.apply(point(1)).unwrap();
         assert!(!holder.may_keep(ticket, at(1)), "after a change");
         let ticket = holder.ticket();
-        holder.apply(Seq::new(1)).unwrap();
+        holder.apply(point(1)).unwrap();
         assert!(holder.may_keep(ticket, at(1)), "after a change that was known");
         holder.forgot();
         assert!(!holder.may_keep(ticket, at(1)), "after something was forgotten");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use stateright::{Checker as _, Model, Property};
 
-use super::{Flaw, Head, History, Holder, Moment, Renewal, Seq, Settlement, Standing, Terms, Ticket, Written};
+use super::{Flaw, Head, History, Holder, Mark, Moment, Point, Renewal, Seq, Settlement, Standing, Terms, Ticket, Written};
 
 const REPLICAS: usize = 1;
 /// Moments of real time that are looked at.
@@ -37,6 +37,8 @@ struct Replica {
     renewing: Option<Sent>,
     /// A check that began at this moment of the replica's clock, and whether the revocation had been answered by then.
     check: Option<(Moment, bool)>,
+    /// It has said that it applied the change, and still has to forget what that touches.
+    is_late: bool,
     /// The moment that its timer noted last, where one is believed.
     noted: Moment,
 }
@@ -85,6 +87,7 @@ enum Step {
     Apply(usize),
     ReadRow(usize),
     KeepRow(usize),
+    ForgetLate(usize),
     RunTimer(usize),
     BeginCheck(usize),
     DecideCheck(usize),
@@ -102,7 +105,7 @@ impl Cluster {
     }
 
     fn is_good(world: &World) -> bool {
-        world.head.seq == Seq::default()
+        world.head.point.seq == Seq::default()
     }
 
     fn terms(&self) -> Terms {
@@ -131,12 +134,15 @@ impl Cluster {
         if self.has_a_timer() {
             steps.push(Step::RunTimer(id));
         }
+        if replica.is_late {
+            steps.push(Step::ForgetLate(id));
+        }
         match replica.renewing {
             None => steps.push(Step::AskToRenew(id)),
             Some(Sent::Asked(_)) => steps.extend([Step::DatabaseRenews(id), Step::LoseRenewal(id)]),
             Some(Sent::Written(..)) => steps.extend([Step::HearOfRenewal(id), Step::LoseRenewal(id)]),
         }
-        if replica.holder.applied() < world.head.seq {
+        if replica.holder.applied().seq < world.head.point.seq {
             steps.push(Step::Apply(id));
         }
         steps.push(if replica.reading.is_none() { Step::ReadRow(id) } else { Step::KeepRow(id) });
@@ -154,7 +160,7 @@ impl Cluster {
             Step::DatabaseRenews(id) => {
                 let Some(Sent::Asked(renewal)) = world.replicas[id].renewing.clone() else { return None };
                 world.replicas[id].renewing = Some(Sent::Written(renewal, world.head));
-                world.leases[id] = world.leases[id].max(Some(renewal.applied));
+                world.leases[id] = world.leases[id].max(Some(renewal.applied.seq));
             }
             Step::HearOfRenewal(id) => {
                 let replica = &mut world.replicas[id];
@@ -166,9 +172,18 @@ impl Cluster {
             }
             Step::LoseRenewal(id) => world.replicas[id].renewing = None,
             Step::Apply(id) => {
+                let (head, replica) = (world.head.point, &mut world.replicas[id]);
+                if replica.holder.has(Flaw::AcknowledgesEarly) {
+                    replica.is_late = true;
+                } else {
+                    replica.memory = None;
+                }
+                replica.holder.apply(head).ok()?;
+            }
+            Step::ForgetLate(id) => {
                 let replica = &mut world.replicas[id];
-                replica.memory = None;
-                replica.holder.apply(replica.holder.applied().next()).ok()?;
+                (replica.memory, replica.is_late) = (None, false);
+                replica.holder.forgot();
             }
             Step::ReadRow(id) => {
                 let row = Self::is_good(world);
@@ -199,7 +214,7 @@ impl Cluster {
     fn fail_over(&self, world: &mut World) {
         world.head.history.timeline += 1;
         if self.0 == Wrong::LosesCommits {
-            world.head.seq = Seq::default();
+            world.head.point = Point::default();
         }
         for replica in &mut world.replicas {
             replica.renewing = replica.renewing.take().filter(|sent| matches!(sent, Sent::Written(..)));
@@ -210,12 +225,12 @@ impl Cluster {
         let now = Self::revokers_clock(world);
         world.revoker = match (step, world.revoker.clone()) {
             (Step::Commit, Revoker::Idle) => {
-                world.head.seq = world.head.seq.next();
+                world.head.point = Point { seq: world.head.point.seq.next(), mark: Mark::new(1) };
                 // The commit took a moment of the revoker's time, or none.
                 Revoker::Committed(Moment::from_micros(now.0.saturating_sub(FAST)))
             }
             (Step::ReadLeases, Revoker::Committed(before)) => {
-                Revoker::Waiting(Settlement::begin(self.terms(), world.head.seq, before, now))
+                Revoker::Waiting(Settlement::begin(self.terms(), world.head.point.seq, before, now))
             }
             (Step::HearReplicas, Revoker::Waiting(mut settlement)) => {
                 settlement.hear(&Self::standings(world), now);
@@ -235,10 +250,10 @@ impl Model for Cluster {
     fn init_states(&self) -> Vec<World> {
         let holder = Holder::new(self.terms());
         let noted = Moment::default();
-        let replica = Replica { holder, memory: None, reading: None, renewing: None, check: None, noted };
+        let replica = Replica { holder, memory: None, reading: None, renewing: None, check: None, is_late: false, noted };
         vec![World {
             time: 0,
-            head: Head { seq: Seq::default(), history: History::default() },
+            head: Head { point: Point::default(), history: History::default() },
             leases: [None; REPLICAS],
             replicas: std::array::from_fn(|_| replica.clone()),
             revoker: Revoker::Idle,

@@ -58,6 +58,18 @@ impl<Id: Ord + Clone> Settlement<Id> {
         now >= self.over || self.behind.as_ref().is_some_and(|behind| behind.replicas.is_empty())
     }
 
+    /// Whether somebody has not said that they applied the change.
+    #[must_use]
+    pub fn is_anybody_behind(&self) -> bool {
+        self.behind.as_ref().is_some_and(|behind| !behind.replicas.is_empty())
+    }
+
+    /// From when on whoever is behind has no lease, unless they were heard of.
+    #[must_use]
+    pub fn silence_ends(&self) -> Option<Moment> {
+        self.behind.as_ref().map(|behind| behind.since.after(self.terms.patience()))
+    }
+
     /// Replicas whose lease has run out if they were not heard of since: nobody has to wait for them again.
     pub fn silent(&self, now: Moment) -> impl Iterator<Item = (&Id, u64)> {
         let long_enough = |behind: &&Behind<Id>| now >= behind.since.after(self.terms.patience());

@@ -21,7 +21,7 @@ use crate::domain::user::User;
 use crate::domain::verdict::{Denial, Invalid, Method};
 use crate::server::store::StoreError;
 
-use pat::{PatValidator, ProvenToken};
+use pat::{KnownToken, PatValidator, ProvenToken};
 
 /// A credential as a request presents it.
 #[derive(Clone, Copy)]
@@ -142,6 +142,14 @@ impl Chain {
         }
         let kind = self.other(credential).ok_or(Unproven::Invalid(Invalid::Malformed))?;
         kind.prove(credential, place).await.map(|bearer| Proven::Bearer(Box::new(bearer)))
+    }
+
+    /// What the store says now of a token that is known.
+    ///
+    /// # Errors
+    /// When it is gone, or nobody can say.
+    pub async fn read_anew(&self, known: &KnownToken) -> Result<Arc<KnownToken>, Unproven> {
+        self.pat.read_anew(known).await
     }
 
     fn other(&self, credential: &str) -> Option<&dyn Kind> {

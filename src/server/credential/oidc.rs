@@ -4,6 +4,7 @@
 //! token writes nothing, so that whoever can get one from the provider cannot give themselves roles here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -13,15 +14,25 @@ use crate::domain::verdict::{Invalid, Method};
 use crate::server::config::AccessTokensConfig;
 use crate::server::identity::access::{AccessError, AccessToken, UnverifiedToken, is_jwt};
 use crate::server::identity::{Provider, Providers};
-use crate::server::store::Db;
+use crate::server::store::StoreError;
 
 use super::{Kind, Place, ProvenBearer, Unproven};
 
 /// Proves access tokens of login providers.
 #[derive(Clone)]
 pub struct OidcValidator {
-    db: Db,
+    people: Arc<dyn People>,
     providers: Providers,
+}
+
+/// Says who somebody is that was here before.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// The user whom a provider knows under a name, if they were ever here.
+    ///
+    /// # Errors
+    /// When nobody can say, or what is said must not be believed.
+    async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError>;
 }
 
 impl std::fmt::Debug for OidcValidator {
@@ -33,8 +44,8 @@ impl std::fmt::Debug for OidcValidator {
 impl OidcValidator {
     /// A validator for tokens of these providers.
     #[must_use]
-    pub const fn new(db: Db, providers: Providers) -> Self {
-        Self { db, providers }
+    pub const fn new(people: Arc<dyn People>, providers: Providers) -> Self {
+        Self { people, providers }
     }
 
     /// The provider that a token names, if its tokens are taken in that place at all.
@@ -46,7 +57,7 @@ impl OidcValidator {
     /// The person, who must have logged in here before.
     async fn owner(&self, issuer: &str, subject: &str) -> Result<User, Unproven> {
         let identity = ExternalIdentity { issuer: issuer.to_owned(), subject: subject.to_owned() };
-        self.db.find_user(&identity).await?.ok_or(Unproven::Invalid(Invalid::Unknown))
+        self.people.find(&identity).await?.ok_or(Unproven::Invalid(Invalid::Unknown))
     }
 }
 

@@ -228,6 +228,14 @@ impl PatValidator {
         }
     }
 
+    /// What the store says now of a token that is known.
+    ///
+    /// # Errors
+    /// When it is gone, or nobody can say.
+    pub async fn read_anew(&self, known: &KnownToken) -> Result<Arc<KnownToken>, Unproven> {
+        self.rows.read(known.secret).await?.ok_or_else(|| invalid(Invalid::Unknown))
+    }
+
     fn prove_fast(&self, token: TokenText<'_>, proof: &[u8; 32]) -> Result<(), Unproven> {
         let good = self.keys.verify(token, proof);
         if good { Ok(()) } else { Err(invalid(Invalid::WrongSecret)) }

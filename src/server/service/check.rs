@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::domain::audit::Origin;
 use crate::domain::requirement::Requirement;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::token::{Standing, TokenPolicy};
+use crate::domain::token::{Standing, Suspension, TokenPolicy};
 use crate::domain::verdict::{Denial, Grant, Invalid, Method};
 use crate::server::credential::pat::{KnownToken, ProvenToken};
 use crate::server::credential::{Chain, Place, Presented, Proven};
@@ -94,7 +94,7 @@ impl Validator {
         now: Timestamp,
     ) -> Result<Pass, Denial> {
         let token = match self.prove(presented).await? {
-            Proven::Pat(token) => token,
+            Proven::Pat(token) => self.awake(token, now).await?,
             Proven::Bearer(bearer) => {
                 let grant = self.bearers.grant(*bearer, now)?;
                 return admit(requirement, &grant).map(|()| Pass::Bearer(Arc::new(grant)));
@@ -140,6 +140,18 @@ impl Validator {
             Presented::One(credential) => credential,
         };
         Ok(self.chain.prove(credential, Place::Check).await?)
+    }
+
+    /// A token that nobody uses here may be in use at another server.
+    async fn awake(&self, token: ProvenToken, now: Timestamp) -> Result<ProvenToken, Denial> {
+        if self.policy.idle_suspend.is_none() || !self.is_idle(&token.known, now) {
+            return Ok(token);
+        }
+        Ok(ProvenToken { known: self.chain.read_anew(&token.known).await?, ..token })
+    }
+
+    fn is_idle(&self, token: &KnownToken, now: Timestamp) -> bool {
+        self.policy.standing(&token.token_facts(), &token.facts, now) == Standing::Suspended(Suspension::Idle)
     }
 
     /// State, expiry and owner, as of now.

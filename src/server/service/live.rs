@@ -14,26 +14,31 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::id::{ReplicaId, TokenId};
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Flaw, Point, Seq};
 use crate::domain::scope::Catalogue;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenPolicy;
+use crate::domain::user::{ExternalIdentity, User};
 use crate::domain::verdict::{Grant, Method};
+use crate::server::credential::oidc::People;
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
-use crate::server::store::{Changes, CheckRow, Db, Noted, StoreError, Touched, Watcher as _};
+use crate::server::store::{Changes, CheckRow, Db, Doubt, Noted, StoreError, Touched, Watcher as _};
 
 use super::memory::Memory;
 use super::readings::Readings;
 
 /// How often a renewal is tried when others keep changing something.
 const TRIES: u32 = 5;
+/// How late a mistake is made up for.
+const LATE: Duration = Duration::from_millis(500);
 /// Changes that are remembered.
 const RECENT: usize = 1_000;
 
@@ -59,6 +64,8 @@ struct Parts {
 #[derive(Default)]
 struct Seen {
     recent: VecDeque<Noted>,
+    /// That the database has gone back is written down.
+    is_rewind_noted: bool,
 }
 
 impl Seen {
@@ -71,7 +78,7 @@ impl Seen {
 
     fn touched_after(&self, head: Seq) -> Vec<TokenId> {
         let token = |noted: &Noted| match noted.touched {
-            Touched::Token(id) if noted.seq > head => Some(id),
+            Touched::Token(id) if noted.point.seq > head => Some(id),
             _ => None,
         };
         self.recent.iter().filter_map(token).collect::<BTreeSet<_>>().into_iter().collect()
@@ -92,13 +99,20 @@ pub enum LookError {
     #[error("{0}")]
     Store(#[from] StoreError),
     /// The database is older than what was seen of it.
-    #[error("the database has gone back: its last change is number {head}, and {applied} was seen before", head = head.number(), applied = applied.number())]
+    #[error(
+        "the database has gone back: its last change is number {head}, and it does not know number {applied} as it was seen",
+        head = head.number(),
+        applied = applied.number()
+    )]
     Rewound {
         /// Its last change.
         head: Seq,
         /// The last change that was seen.
         applied: Seq,
     },
+    /// Others have seen what the database does not know.
+    #[error("the database has gone back, and nobody has acknowledged that: please see `hallpass restore-ack`")]
+    Unacknowledged,
     /// There were changes all the time.
     #[error("others change so much that it could not be kept up with")]
     Behind,
@@ -122,7 +136,7 @@ impl Live {
         policy: TokenPolicy,
         strict: bool,
     ) -> Self {
-        let readings = Readings::new(db.clone());
+        let readings = Readings::new(db.clone(), Arc::clone(&memory));
         let facts = Facts { keys, catalogue, policy };
         Self(Arc::new(Parts {
             replica,
@@ -141,10 +155,10 @@ impl Live {
     /// # Errors
     /// When that cannot be found out; then memory is believed no longer than before.
     pub async fn look(&self) -> Result<u64, LookError> {
-        if self.0.strict {
-            return Ok(0);
-        }
         let mut seen = self.0.seen.lock().await;
+        if self.0.strict {
+            return self.catch_up(&mut seen).await;
+        }
         let mut found = 0;
         for _ in 0..TRIES {
             found += self.catch_up(&mut seen).await?;
@@ -160,35 +174,66 @@ impl Live {
         let Parts { memory, db, .. } = &*self.0;
         let applied = memory.applied();
         let changes = db.list_changes(applied).await?;
-        if changes.head < applied {
-            return Err(self.stop(seen, changes.head, applied).await);
+        match changes.doubt {
+            Some(Doubt::Forgotten) => return Err(self.stop(seen, changes.head.seq, applied).await),
+            Some(Doubt::Unacknowledged) => return Err(self.stop_with_others()),
+            None => {}
         }
-        memory.apply(&changes);
         seen.note(&changes);
-        self.go_on();
-        Ok(changes.head.number() - applied.number())
+        let found = changes.head.seq.number().saturating_sub(applied.seq.number());
+        self.apply(changes);
+        self.go_on(seen);
+        Ok(found)
+    }
+
+    /// Forgets what changes touch, before anybody is told that they were applied; unless that is the mistake to be made.
+    fn apply(&self, changes: Changes) {
+        let memory = &self.0.memory;
+        if memory.has(Flaw::AcknowledgesEarly) {
+            memory.skip_to(changes.head);
+            let memory = Arc::clone(memory);
+            tokio::spawn(async move {
+                tokio::time::sleep(LATE).await;
+                memory.apply(&changes);
+            });
+        } else {
+            memory.apply(&changes);
+        }
     }
 
     /// The database has gone back. Nobody knows what it has forgotten, so nothing is answered until somebody has looked
     /// at it.
-    async fn stop(&self, seen: &Seen, head: Seq, applied: Seq) -> LookError {
-        let Parts { replica, memory, db, stopped, .. } = &*self.0;
-        memory.give_up();
-        if !stopped.swap(true, Ordering::AcqRel) {
+    async fn stop(&self, seen: &mut Seen, head: Seq, applied: Point) -> LookError {
+        let Parts { replica, db, .. } = &*self.0;
+        self.answer_nothing();
+        if !seen.is_rewind_noted {
             let lost = seen.touched_after(head);
             tracing::error!(?lost, "the database has forgotten changes of these tokens, and maybe of others");
-            if let Err(error) = db.note_rewind(*replica, applied, &lost).await {
-                tracing::error!(%error, "that could not be written down for `hallpass restore-ack`");
-                stopped.store(false, Ordering::Release);
+            match db.note_rewind(*replica, applied.seq, &lost).await {
+                Ok(()) => seen.is_rewind_noted = true,
+                Err(error) => tracing::error!(%error, "that could not be written down for `hallpass restore-ack`"),
             }
         }
-        LookError::Rewound { head, applied }
+        LookError::Rewound { head, applied: applied.seq }
+    }
+
+    /// Others have seen what the database does not know. What we have seen of it may all be there, and still be wrong.
+    fn stop_with_others(&self) -> LookError {
+        self.answer_nothing();
+        LookError::Unacknowledged
+    }
+
+    fn answer_nothing(&self) {
+        self.0.memory.give_up();
+        self.0.stopped.store(true, Ordering::Release);
     }
 
     /// Somebody has looked at it.
-    fn go_on(&self) {
-        if self.0.stopped.swap(false, Ordering::AcqRel) {
+    fn go_on(&self, seen: &mut Seen) {
+        if self.0.stopped.load(Ordering::Acquire) {
             self.0.memory.touched(Touched::Everything);
+            seen.is_rewind_noted = false;
+            self.0.stopped.store(false, Ordering::Release);
         }
     }
 
@@ -217,7 +262,16 @@ impl Live {
     /// Whether checks are answered by what the database says: from memory under a lease, or by asking it each time.
     #[must_use]
     pub fn is_up_to_date(&self) -> bool {
-        self.0.strict || self.0.memory.is_believed()
+        self.0.memory.is_believed() || (self.0.strict && !self.is_stopped())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::Acquire)
+    }
+
+    /// That the database is not one that has gone back.
+    fn require_truth(&self) -> Result<(), StoreError> {
+        if self.is_stopped() { Err(StoreError::interrupted()) } else { Ok(()) }
     }
 
     /// Lets go of passports that have to be renewed anyway.
@@ -241,18 +295,24 @@ impl Live {
 }
 
 #[async_trait]
+impl People for Live {
+    async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
+        self.require_truth()?;
+        self.0.db.find_user(identity).await
+    }
+}
+
+#[async_trait]
 impl Rows for Live {
     fn recall(&self, id: SecretId) -> Recalled {
         self.0.memory.recall(id)
     }
 
     async fn read(&self, id: SecretId) -> Result<Option<Arc<KnownToken>>, StoreError> {
-        if self.0.stopped.load(Ordering::Acquire) {
-            return Err(StoreError::interrupted());
-        }
-        let (ticket, applied) = (self.0.memory.ticket(), self.0.memory.applied());
+        self.require_truth()?;
+        let ticket = self.0.memory.ticket();
         let row = self.0.readings.read(id).await?;
-        if row.as_ref().and_then(|row| row.head).is_some_and(|head| head < applied) {
+        if row.as_ref().is_some_and(|row| !row.is_sound) {
             // The database has gone back, and the next look will say so.
             return Err(StoreError::interrupted());
         }

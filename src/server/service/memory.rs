@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::sync::Cache;
 
-use crate::domain::lease::{Deadline, Gap, Head, Holder, Moment, Renewal, Seq, SteadyClock, Terms, Ticket, Written};
+use crate::domain::lease::{Deadline, Flaw, Gap, Head, Holder, Moment, Point, Renewal, SteadyClock, Terms, Ticket, Written};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::user::Profile;
@@ -89,7 +89,7 @@ impl Memory {
     }
 
     /// Up to where changes were applied.
-    pub(super) fn applied(&self) -> Seq {
+    pub(super) fn applied(&self) -> Point {
         self.read(Holder::applied)
     }
 
@@ -117,18 +117,28 @@ impl Memory {
 
     /// Forgets what changes touch, in their order; everything, where some are missing.
     pub(super) fn apply(&self, changes: &Changes) {
-        for change in changes.noted.chunk_by(|one, next| one.seq == next.seq) {
+        for change in changes.noted.chunk_by(|one, next| one.point == next.point) {
             for noted in change {
                 self.touched(noted.touched);
             }
-            if change.first().is_some_and(|noted| self.write(|holder| holder.apply(noted.seq)) == Err(Gap)) {
+            if change.first().is_some_and(|noted| self.write(|holder| holder.apply(noted.point)) == Err(Gap)) {
                 break;
             }
         }
-        if self.applied() < changes.head {
+        if self.applied() != changes.head {
             self.touched(Touched::Everything);
-            self.write(|holder| holder.forgot_all(changes.head));
+            self.skip_to(changes.head);
         }
+    }
+
+    /// Counts as applied whatever was changed up to there: all of it has been forgotten.
+    pub(super) fn skip_to(&self, head: Point) {
+        self.write(|holder| holder.forgot_all(head));
+    }
+
+    /// Whether a mistake is to be made.
+    pub(super) fn has(&self, flaw: Flaw) -> bool {
+        Flaw::CAN_BE_MADE && self.read(|holder| holder.has(flaw))
     }
 
     /// All rows that are held.
@@ -171,7 +181,7 @@ mod tests {
 
     use super::*;
     use crate::domain::id::{TokenId, UserId};
-    use crate::domain::lease::History;
+    use crate::domain::lease::{History, Mark, Seq};
     use crate::domain::time::Timestamp;
     use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
     use crate::domain::verdict::{Grant, Method};
@@ -224,8 +234,12 @@ mod tests {
         Arc::new(KnownToken::new(secret(number), token, facts, grant, Vec::new(), None, String::new()))
     }
 
+    fn point(seq: u64) -> Point {
+        Point { seq: Seq::new(seq), mark: Mark::default() }
+    }
+
     fn head(seq: u64) -> Head {
-        Head { seq: Seq::new(seq), history: History::default() }
+        Head { point: point(seq), history: History::default() }
     }
 
     fn memory() -> Memory {
@@ -292,8 +306,8 @@ mod tests {
     }
 
     fn changes<const N: usize>(head: u64, noted: [(u64, Touched); N]) -> Changes {
-        let noted = noted.map(|(seq, touched)| Noted { seq: Seq::new(seq), touched });
-        Changes { head: Seq::new(head), noted: noted.into() }
+        let noted = noted.map(|(seq, touched)| Noted { point: point(seq), touched });
+        Changes { head: point(head), noted: noted.into(), doubt: None }
     }
 
     #[test]
@@ -310,7 +324,7 @@ mod tests {
     fn changes_of_others_are_forgotten_one_by_one() {
         let memory = memory();
         memory.apply(&changes(2, [(1, Touched::Token(token_id(1))), (2, Touched::Token(token_id(3)))]));
-        assert_eq!((held(&memory), memory.applied()), (vec![2], Seq::new(2)));
+        assert_eq!((held(&memory), memory.applied()), (vec![2], point(2)));
         assert!(!memory.written(memory.ask(), head(3)), "there is one more");
     }
 

@@ -10,6 +10,8 @@ use crate::domain::secret::SecretId;
 use crate::server::store::{CheckRow, Db, StoreError};
 use crate::server::telemetry::Lines;
 
+use super::memory::Memory;
+
 /// Most rows in one question.
 const BATCH: usize = 256;
 
@@ -23,6 +25,7 @@ type Answer = Result<Option<CheckRow>, StoreError>;
 #[derive(Clone)]
 pub(super) struct Readings {
     db: Db,
+    memory: Arc<Memory>,
     queue: Arc<Mutex<Queue>>,
     complaints: Arc<Lines>,
 }
@@ -35,8 +38,8 @@ struct Queue {
 }
 
 impl Readings {
-    pub(super) fn new(db: Db) -> Self {
-        Self { db, queue: Arc::default(), complaints: Arc::new(Lines::per_second(COMPLAINTS)) }
+    pub(super) fn new(db: Db, memory: Arc<Memory>) -> Self {
+        Self { db, memory, queue: Arc::default(), complaints: Arc::new(Lines::per_second(COMPLAINTS)) }
     }
 
     /// The row of a secret, as it is after this was called.
@@ -98,7 +101,7 @@ impl Service {
 
     async fn serve(&self, waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>) {
         let ids: Vec<_> = waiting.keys().copied().collect();
-        let rows = self.0.db.lookup_checks(&ids).await;
+        let rows = self.0.db.lookup_checks(&ids, self.0.memory.applied()).await;
         if let Err(error) = &rows {
             self.0.complain(error);
         }

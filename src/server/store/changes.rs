@@ -6,27 +6,59 @@ use uuid::Uuid;
 use super::query::query;
 use super::{Db, Engine, StoreError, Touched, postgres};
 use crate::domain::id::ReplicaId;
-use crate::domain::lease::{Head, History, Seq};
+use crate::domain::lease::{Head, History, Mark, Point, Seq};
 
-/// Changes with their numbers, and the number of the last one as of the same moment.
-pub(super) const LIST_CHANGES: &str = "
-    SELECT h.seq AS head, c.seq, c.kind, c.id
-    FROM change_head h LEFT JOIN changes c ON c.seq > $1 AND c.seq <= h.seq
-    ORDER BY c.seq LIMIT $2";
+/// Whether the database knows a change that was seen, or it is older than those that it remembers.
+macro_rules! is_known {
+    ($seq:literal, $mark:literal) => {
+        concat!(
+            "(",
+            $seq,
+            " = 0 OR EXISTS (SELECT 1 FROM change_marks k WHERE k.seq = ",
+            $seq,
+            " AND k.mark = ",
+            $mark,
+            ") OR ",
+            $seq,
+            " < (SELECT min(k.seq) FROM change_marks k))"
+        )
+    };
+}
+pub(super) use is_known;
+
+/// Changes with their numbers after one that was seen (`$1` with the mark `$2`), and the last one as of the same moment.
+/// Whether the database knows the one that was seen; whether somebody has acknowledged that it need not; whether any
+/// replica has seen what the database does not know, and nobody has acknowledged that yet.
+pub(super) const LIST_CHANGES: &str = concat!(
+    "SELECT h.seq AS head, h.mark AS head_mark, ",
+    is_known!("$1", "$2"),
+    " AS is_known, $1 <= h.acknowledged AS is_acknowledged, EXISTS (SELECT 1 FROM rewinds) AS is_doubted,
+        c.seq, m.mark, c.kind, c.id
+    FROM change_head h
+    LEFT JOIN changes c ON c.seq > $1 AND c.seq <= h.seq
+    LEFT JOIN change_marks m ON m.seq = c.seq
+    ORDER BY c.seq LIMIT $3"
+);
 /// Writes down a sign of life and says which change was the last, in which history: of which installation of the database,
 /// on which of its timelines. The head is locked until that is committed, so each
-/// change either comes after it, or was seen by it.
-pub(super) const RENEW: &str = "
-    WITH head AS MATERIALIZED (SELECT seq FROM change_head FOR SHARE), written AS (
-        INSERT INTO replicas (id, name, applied) SELECT $1, $2, $3 FROM head
+/// change either comes after it, or was seen by it. What was applied in another history counts for nothing here. No two
+/// signs of life are the same, also when the row was taken away in between.
+pub(super) const RENEW: &str = concat!(
+    "WITH head AS MATERIALIZED (SELECT seq, mark FROM change_head FOR SHARE), written AS (
+        INSERT INTO replicas (id, name, applied, heard)
+        SELECT $1, $2, CASE WHEN ",
+    is_known!("$3", "$4"),
+    " THEN $3 ELSE 0 END, pg_current_xact_id()::TEXT::BIGINT FROM head
         ON CONFLICT (id) DO UPDATE
-        SET applied = greatest(replicas.applied, excluded.applied), heard = replicas.heard + 1
+        SET applied = greatest(replicas.applied, excluded.applied), heard = excluded.heard
     )
-    SELECT seq, (SELECT system_identifier FROM pg_control_system()) AS system,
+    SELECT seq, mark, (SELECT system_identifier FROM pg_control_system()) AS system,
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline
-    FROM head";
+    FROM head"
+);
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
+pub(super) const DELETE_OLD_MARKS: &str = "DELETE FROM change_marks WHERE seq < (SELECT seq FROM change_head) - $1";
 
 /// Most changes that are told one by one: past that it is cheaper to forget everything.
 const TOLD_MAX: usize = 1_000;
@@ -36,8 +68,8 @@ const KEPT: i64 = 100_000;
 /// A part of a change that somebody made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noted {
-    /// The change's number.
-    pub seq: Seq,
+    /// The change.
+    pub point: Point,
     /// Whose standing it may have altered.
     pub touched: Touched,
 }
@@ -46,9 +78,20 @@ pub struct Noted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {
     /// The last change.
-    pub head: Seq,
-    /// What came since, in order. Nothing where there is too much to tell.
+    pub head: Point,
+    /// What came since, in order. Nothing where there is too much to tell, or where it goes on from something else.
     pub noted: Vec<Noted>,
+    /// Why the database must not be believed, if so.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a database must not be believed: it was put back to an earlier state, or a standby took over that had seen less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It does not know the change that was seen.
+    Forgotten,
+    /// Others have said so, and nobody has acknowledged it yet.
+    Unacknowledged,
 }
 
 /// Hears of changes sooner than by asking. Only a hint: it may miss any number of them.
@@ -85,9 +128,24 @@ impl Announcements {
 #[derive(sqlx::FromRow)]
 struct ChangeColumns {
     head: i64,
+    head_mark: Uuid,
+    is_known: bool,
+    is_acknowledged: bool,
+    is_doubted: bool,
     seq: Option<i64>,
+    mark: Option<Uuid>,
     kind: Option<String>,
     id: Option<Uuid>,
+}
+
+impl ChangeColumns {
+    fn doubt(&self) -> Option<Doubt> {
+        match self {
+            Self { is_known: false, is_acknowledged: false, .. } => Some(Doubt::Forgotten),
+            Self { is_doubted: true, .. } => Some(Doubt::Unacknowledged),
+            _ => None,
+        }
+    }
 }
 
 impl Db {
@@ -95,17 +153,18 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn list_changes(&self, after: Seq) -> Result<Changes, StoreError> {
+    pub async fn list_changes(&self, after: Point) -> Result<Changes, StoreError> {
         if let Engine::Sqlite(engine) = &self.engine {
-            return engine.list_changes(after).await;
+            return engine.list_changes(after.seq).await;
         }
         let limit = i64::try_from(TOLD_MAX).unwrap_or(i64::MAX);
-        let asked = query(LIST_CHANGES).bind(number(after)).bind(limit + 1);
+        let asked = query(LIST_CHANGES).bind(number(after.seq)).bind(uuid(after.mark)).bind(limit + 1);
         let rows: Vec<ChangeColumns> = asked.fetch_all(self.reader()).await?;
-        let head = rows.first().map(|row| postgres::seq(row.head)).transpose()?;
-        let head = head.ok_or_else(|| StoreError::corrupt("there is no number of the last change"))?;
-        let noted = if rows.len() > TOLD_MAX { Vec::new() } else { noted(rows)? };
-        Ok(Changes { head, noted })
+        let first = rows.first().ok_or_else(|| StoreError::corrupt("there is no number of the last change"))?;
+        let (head, doubt) = (point(first.head, first.head_mark)?, first.doubt());
+        let goes_on = first.is_known && rows.len() <= TOLD_MAX;
+        let noted = if goes_on { noted(rows)? } else { Vec::new() };
+        Ok(Changes { head, noted, doubt })
     }
 
     /// Writes down that a replica is alive and has applied so many changes. What the database said
@@ -113,15 +172,18 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be asked; it may have been written all the same.
-    pub async fn renew(&self, replica: ReplicaId, applied: Seq) -> Result<Head, StoreError> {
+    pub async fn renew(&self, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
         match &self.engine {
-            Engine::Sqlite(engine) => Ok(Head { seq: engine.head().await?, history: History::default() }),
-            Engine::Postgres(_) => {
-                let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica).bind(number(applied));
-                let (seq, system, timeline): (i64, i64, i64) = asked.fetch_one(self.writer()).await?;
-                Ok(Head { seq: postgres::seq(seq)?, history: History { system, timeline } })
-            }
+            Engine::Sqlite(engine) => Ok(Head { point: engine.head().await?, history: History::default() }),
+            Engine::Postgres(engine) => engine.renew(|| self.ask_to_renew(replica, applied)).await,
         }
+    }
+
+    async fn ask_to_renew(&self, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
+        let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica);
+        let asked = asked.bind(number(applied.seq)).bind(uuid(applied.mark));
+        let (seq, mark, system, timeline): (i64, Uuid, i64, i64) = asked.fetch_one(self.writer()).await?;
+        Ok(Head { point: point(seq, mark)?, history: History { system, timeline } })
     }
 
     /// Takes a replica that has given up its lease from the list: nobody waits for it any more.
@@ -153,20 +215,29 @@ impl Db {
     pub async fn delete_old_changes(&self) -> Result<(), StoreError> {
         if self.is_shared() {
             query(DELETE_OLD_CHANGES).bind(KEPT).execute(self.writer()).await?;
+            query(DELETE_OLD_MARKS).bind(KEPT).execute(self.writer()).await?;
         }
         Ok(())
     }
 }
 
-fn number(seq: Seq) -> i64 {
+pub(super) fn number(seq: Seq) -> i64 {
     i64::try_from(seq.number()).unwrap_or(i64::MAX)
+}
+
+pub(super) const fn uuid(mark: Mark) -> Uuid {
+    Uuid::from_u128(mark.number())
+}
+
+fn point(seq: i64, mark: Uuid) -> Result<Point, StoreError> {
+    Ok(Point { seq: postgres::seq(seq)?, mark: Mark::new(mark.as_u128()) })
 }
 
 fn noted(rows: Vec<ChangeColumns>) -> Result<Vec<Noted>, StoreError> {
     let noted = |row: ChangeColumns| {
-        let (seq, kind, id) = (row.seq?, row.kind?, row.id?);
+        let (seq, mark, kind, id) = (row.seq?, row.mark?, row.kind?, row.id?);
         let touched = if kind == "owner" { Touched::Owner(id.into()) } else { Touched::Token(id.into()) };
-        Some(postgres::seq(seq).map(|seq| Noted { seq, touched }))
+        Some(point(seq, mark).map(|point| Noted { point, touched }))
     };
     rows.into_iter().filter_map(noted).collect()
 }

@@ -1,10 +1,12 @@
 //! Transactions that change something, and who has to know of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
-use super::query::{ANSWER_TIMEOUT, Route, Target, within};
+use super::postgres::{CONFIRM, Postgres};
+use super::query::{Route, Target, query, within};
 use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::lease::{Moment, Seq};
@@ -49,7 +51,7 @@ pub(super) struct Numbered {
 /// A transaction of the one writer. It can only be committed by [`Db::commit`], which asks what was touched.
 pub(super) enum Change {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres { transaction: Transaction<'static, Postgres>, route: Route, begun: Moment },
+    Postgres { transaction: Transaction<'static, sqlx::Postgres>, route: Route, begun: Moment, patience: Duration },
 }
 
 impl<'c> From<&'c mut Change> for Target<'c> {
@@ -70,11 +72,12 @@ impl Change {
         }
     }
 
-    async fn commit(self) -> Result<(), StoreError> {
+    /// Commits what nobody has to be told of.
+    pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
-            Self::Postgres { transaction, .. } => {
-                within(ANSWER_TIMEOUT, transaction.commit()).await.map_err(StoreError::unconfirmed)
+            Self::Postgres { transaction, patience, .. } => {
+                within(patience, transaction.commit()).await.map_err(StoreError::unconfirmed)
             }
         }
     }
@@ -125,10 +128,21 @@ impl Db {
     pub async fn settled(&self) -> Result<(), StoreError> {
         let last = match &self.engine {
             Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) if engine.require_sync => Some(self.confirmed(engine).await?),
             Engine::Postgres(engine) => Some(engine.last().await?),
         };
         self.settle(last).await;
         Ok(())
+    }
+
+    /// The last change, once it is where it must be. What can be seen here may be nowhere else: a server that restarts
+    /// shows what waited for a standby as if that had it.
+    async fn confirmed(&self, engine: &Postgres) -> Result<Numbered, StoreError> {
+        let mut change = engine.begin().await?;
+        query(CONFIRM).execute(&mut change).await?;
+        let last = engine.number(&mut change).await?;
+        change.commit().await?;
+        Ok(last)
     }
 
     async fn settle(&self, change: Option<Numbered>) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::commit::{Change, Numbered};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
-use crate::domain::lease::{Moment, Seq, Settlement, Standing, SteadyClock, Terms};
+use crate::domain::lease::{Head, Moment, Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
@@ -29,6 +30,12 @@ const BEGIN_CHANGE: &str = "
     SET LOCAL statement_timeout = '2s';
     SET LOCAL idle_in_transaction_session_timeout = '500ms';
     SELECT seq FROM change_head FOR UPDATE";
+
+const BEGIN_NOTES: &str = "
+    BEGIN;
+    SET LOCAL synchronous_commit = off;
+    SET LOCAL lock_timeout = '800ms';
+    SET LOCAL idle_in_transaction_session_timeout = '500ms'";
 
 pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
 pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq FROM change_head";
@@ -47,6 +54,16 @@ pub(super) const NUMBER_CHANGE: &str = with_sync!("(SELECT seq FROM change_head)
 pub(super) const EXAMINE: &str = with_sync!("(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT");
 pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
+
+/// Renewals that nobody waits for any more. To end the wait for a standby is to commit without it, so this is for nothing
+/// else.
+pub(super) const END_OLD_RENEWALS: &str = "
+    SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND wait_event = 'SyncRep'
+        AND query LIKE '%INSERT INTO replicas%' AND query_start < clock_timestamp() - INTERVAL '2 s'";
+/// A write that changes nothing: when it is committed, so is everything before it, on the standby, too.
+pub(super) const CONFIRM: &str = "SELECT pg_logical_emit_message(TRUE, 'hallpass', '')::TEXT";
+const LOCK_TIMEOUT: &str = "800ms";
 
 /// Between two looks at how far the replicas are, while somebody waits for them.
 const ASK_REPLICAS_EVERY: Duration = Duration::from_millis(4);
@@ -71,7 +88,8 @@ pub(super) struct Postgres {
     pub pool: PgPool,
     pub route: Route,
     direct: PgConnectOptions,
-    require_sync: bool,
+    renewal_failed: AtomicBool,
+    pub require_sync: bool,
     terms: Terms,
     pub clock: Arc<dyn SteadyClock>,
 }
@@ -89,17 +107,26 @@ impl Postgres {
         migrator.run(&mut connection).await?;
         schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
         connection.close().await?;
+        let route = if place.direct_url.is_some() { Route::Pooler } else { Route::Direct };
+        let options = match route {
+            // Nobody waits for an answer any more when so much time is over, so the server must not, either.
+            Route::Direct => options.options([("lock_timeout", LOCK_TIMEOUT)]),
+            // Poolers refuse parameters that they do not know.
+            Route::Pooler => options,
+        };
         let pool = PgPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_connections(connections)
             // It is tested by what is asked of it.
             .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(require_writable(connection)))
             .before_acquire(|connection, _| Box::pin(is_writable(connection)))
             .after_release(|connection, _| Box::pin(answers(connection)));
         Ok(Self {
             pool: pool.connect_lazy_with(options),
-            route: if place.direct_url.is_some() { Route::Pooler } else { Route::Direct },
+            route,
             direct,
+            renewal_failed: AtomicBool::new(false),
             require_sync: place.require_sync,
             terms: place.terms,
             clock: place.clock.clone(),
@@ -115,12 +142,25 @@ impl Postgres {
     pub async fn begin(&self) -> Result<Change, StoreError> {
         let begun = self.clock.moment();
         let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await?;
-        Ok(self.change(transaction, begun))
+        Ok(self.change(transaction, begun, ANSWER_TIMEOUT))
     }
 
-    /// A transaction that has locked the head, as a change.
-    pub const fn change(&self, transaction: Transaction<'static, Driver>, begun: Moment) -> Change {
-        Change::Postgres { transaction, route: self.route, begun }
+    /// Begins to write down what is no change and no secret, such as last uses: it waits for no standby, and may be lost
+    /// with the primary.
+    pub async fn begin_notes(&self) -> Result<Change, StoreError> {
+        let begun = self.clock.moment();
+        let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_NOTES))).await?;
+        Ok(self.change(transaction, begun, ANSWER_TIMEOUT))
+    }
+
+    /// A transaction that has locked the head, as a change whose commit may take so long.
+    pub const fn change(
+        &self,
+        transaction: Transaction<'static, Driver>,
+        begun: Moment,
+        patience: Duration,
+    ) -> Change {
+        Change::Postgres { transaction, route: self.route, begun, patience }
     }
 
     /// Numbers a change, within its transaction when all is written.
@@ -138,6 +178,20 @@ impl Postgres {
             return Err(StoreError::corrupt(reason));
         }
         Ok(())
+    }
+
+    /// Renews a lease. One that was not answered may wait in the server for a standby that is gone, for ever, and keep a
+    /// connection; so it is ended before the next one is sent.
+    pub async fn renew<F: Future<Output = Result<Head, StoreError>>>(
+        &self,
+        ask: impl FnOnce() -> F,
+    ) -> Result<Head, StoreError> {
+        if self.renewal_failed.load(Ordering::Relaxed) {
+            query(END_OLD_RENEWALS).execute(self.target()).await?;
+        }
+        let renewed = ask().await;
+        self.renewal_failed.store(renewed.is_err(), Ordering::Relaxed);
+        renewed
     }
 
     /// What readiness depends on.
@@ -171,20 +225,11 @@ impl Postgres {
             }
             tokio::time::sleep(ASK_REPLICAS_EVERY).await;
         }
-        self.forget_silent(&settlement).await;
-        self.clock.moment().since(committed)
-    }
-
-    /// Nobody has to wait again for a replica that is gone.
-    async fn forget_silent(&self, settlement: &Settlement<Uuid>) {
-        for (id, heard) in settlement.silent(self.clock.moment()) {
-            tracing::warn!(replica = %id, "a replica did not say that it applied a change; its lease has run out");
-            let heard = i64::try_from(heard).unwrap_or(i64::MAX);
-            let forgotten = query(FORGET_REPLICA).bind(*id).bind(heard).execute(self.target()).await;
-            if let Err(error) = forgotten {
-                tracing::warn!(%error, "the next change will wait for it again");
-            }
+        let took = self.clock.moment().since(committed);
+        if settlement.is_anybody_behind() {
+            tokio::spawn(forget_silent(self.pool.clone(), self.route, self.clock.clone(), settlement));
         }
+        took
     }
 
     async fn standings(&self) -> Result<BTreeMap<Uuid, Standing>, StoreError> {
@@ -203,6 +248,22 @@ impl Postgres {
     }
 }
 
+/// Nobody has to wait again for a replica that is gone. It is gone when it was silent for a whole lease since it was first
+/// missed, which is a little after the change was answered.
+async fn forget_silent(pool: PgPool, route: Route, clock: Arc<dyn SteadyClock>, settlement: Settlement<Uuid>) {
+    let Some(over) = settlement.silence_ends() else { return };
+    tokio::time::sleep(over.since(clock.moment())).await;
+    for (id, heard) in settlement.silent(over) {
+        let heard = i64::try_from(heard).unwrap_or(i64::MAX);
+        let asked = query(FORGET_REPLICA).bind(*id).bind(heard);
+        match asked.execute(Target::PostgresPool(&pool, route)).await {
+            Ok(0) => {}
+            Ok(_) => tracing::warn!(replica = %id, "a replica says nothing, and its lease has run out: nobody waits for it"),
+            Err(error) => tracing::warn!(%error, "the next change will wait for a silent replica again"),
+        }
+    }
+}
+
 /// A column of sequence numbers.
 pub(super) fn seq(number: i64) -> Result<Seq, StoreError> {
     u64::try_from(number).map(Seq::new).map_err(StoreError::corrupt)
@@ -214,6 +275,12 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     let options = options.map_err(|_| StoreError::corrupt("database.url: this is no URL of a PostgreSQL database"))?;
     // Poolers refuse parameters that they do not know, and we have no floating-point columns.
     Ok(options.application_name(APPLICATION).extra_float_digits(None))
+}
+
+/// A connection that leads to a standby is none.
+async fn require_writable(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let refused = || sqlx::Error::Protocol("this database can only be read".to_owned());
+    is_writable(connection).await?.then_some(()).ok_or_else(refused)
 }
 
 /// A connection to a server that was the primary and is no more must not be used again.

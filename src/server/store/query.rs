@@ -49,7 +49,12 @@ impl<T> Columns for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<
 /// Longest wait for an answer over the network.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_millis(900);
 /// The same where nobody waits and there is much to count.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Begins one statement of its own behind a pooler. Whoever is cut off in the middle keeps a session of the database and
+/// what it has locked, so the database gives up on it.
+const BEGIN: &str =
+    "BEGIN; SET LOCAL lock_timeout = '800ms'; SET LOCAL idle_in_transaction_session_timeout = '500ms'";
 
 /// Gives up on an answer that does not come.
 pub(super) async fn within<T>(
@@ -121,7 +126,7 @@ macro_rules! run {
             Target::PostgresPool(pool, Route::Pooler) => {
                 let asked = sqlx::$prepare(sql, arguments::<PgArguments>(values)?).persistent(false);
                 let alone = Box::pin(async {
-                    let mut transaction = pool.begin().await?;
+                    let mut transaction = pool.begin_with(BEGIN).await?;
                     let done = asked.$run(&mut *transaction).await?;
                     transaction.commit().await?;
                     Ok(done)

@@ -15,7 +15,8 @@ pub(super) const NOTE_REWIND: &str = "
 pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds ORDER BY applied DESC, name";
 /// Past everything that anybody has seen.
 pub(super) const PASS_REWINDS: &str = "
-    UPDATE change_head SET seq = greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1";
+    UPDATE change_head h SET seq = r.seq, acknowledged = r.seq
+    FROM (SELECT greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1 AS seq FROM change_head) r";
 pub(super) const DELETE_REWINDS: &str = "DELETE FROM rewinds";
 
 /// What a replica knows of changes that the database has forgotten.

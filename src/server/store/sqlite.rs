@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 use super::changes::{Changes, Noted};
 use super::{ACQUIRE_TIMEOUT, StoreError, Touched, Watcher, schema};
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Mark, Point, Seq};
 
 /// Longest wait for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
@@ -74,21 +74,27 @@ impl Sqlite {
 
     /// How many times somebody else was seen to have committed. Only the writer's connection can tell: for every other
     /// one our own commits are somebody else's.
-    pub async fn head(&self) -> Result<Seq, StoreError> {
+    pub async fn head(&self) -> Result<Point, StoreError> {
         let mut outside = self.outside.lock().await;
         let version: i64 = sqlx::query_scalar(OUTSIDE_VERSION).fetch_one(&self.write).await?;
         if outside.version.replace(version) != Some(version) {
             outside.changes += 1;
         }
-        Ok(Seq::new(outside.changes))
+        Ok(point(outside.changes))
     }
 
     /// What others changed since: anything.
     pub async fn list_changes(&self, after: Seq) -> Result<Changes, StoreError> {
         let head = self.head().await?;
-        let noted = (after.number() + 1..=head.number()).map(Seq::new);
-        Ok(Changes { head, noted: noted.map(|seq| Noted { seq, touched: Touched::Everything }).collect() })
+        let noted = (after.number() + 1..=head.seq.number()).map(point);
+        let noted = noted.map(|point| Noted { point, touched: Touched::Everything }).collect();
+        Ok(Changes { head, noted, doubt: None })
     }
+}
+
+/// These numbers are given within one process, and need no marks.
+fn point(number: u64) -> Point {
+    Point { seq: Seq::new(number), mark: Mark::default() }
 }
 
 /// One writer: SQLite has no more, and waiting for the connection is fairer than for the lock. It is kept for as long as

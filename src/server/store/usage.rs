@@ -1,12 +1,14 @@
 //! What checks leave behind, written in batches after them: last uses, observed expiries, fast proofs made again.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::commit::Change;
 use super::query::query;
-use super::{Db, StoreError, Touched};
+use super::postgres::Postgres;
+use super::{Db, Engine, StoreError, Touched};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::secret::SecretId;
@@ -48,6 +50,11 @@ pub(super) const FIND_OVERDUE: &str = "
     WHERE expired_at IS NULL AND state <> 'ended' AND expires_at <= $1
     ORDER BY expires_at LIMIT $2";
 
+/// Only PostgreSQL has a clock of its own.
+pub(super) const DATABASE_TIME: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT";
+/// How much a server's clock may be ahead of the database's.
+const AHEAD_MAX: Duration = Duration::from_secs(2);
+
 /// The last use of one secret within a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Use {
@@ -78,8 +85,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked; then nothing of the batch was written.
     pub async fn mark_used(&self, uses: &[Use]) -> Result<(), StoreError> {
-        if self.is_shared() {
-            return self.mark_used_at_once(uses).await;
+        if let Engine::Postgres(engine) = &self.engine {
+            return mark_used_at_once(engine, uses).await;
         }
         let mut tx = self.begin().await?;
         for one in uses {
@@ -92,26 +99,6 @@ impl Db {
             query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut tx).await?;
         }
         self.commit(tx, Touched::Nothing).await
-    }
-
-    async fn mark_used_at_once(&self, uses: &[Use]) -> Result<(), StoreError> {
-        let times: Vec<_> = uses.iter().map(|one| one.at.as_micros()).collect();
-        // One for each token: of several secrets of one token, the last that was used.
-        let mut latest = uses.to_vec();
-        latest.sort_unstable_by_key(|one| (one.token, std::cmp::Reverse(one.at)));
-        latest.dedup_by_key(|one| one.token);
-        query(MARK_TOKENS_USED)
-            .bind(latest.iter().map(|one| one.token.as_uuid()).collect::<Vec<_>>())
-            .bind(latest.iter().map(|one| one.at.as_micros()).collect::<Vec<_>>())
-            .bind(latest.iter().map(|one| one.ip.map(|ip| ip.to_string())).collect::<Vec<_>>())
-            .execute(self.writer())
-            .await?;
-        query(MARK_SECRETS_USED)
-            .bind(uses.iter().map(|one| one.secret.to_string()).collect::<Vec<_>>())
-            .bind(times)
-            .execute(self.writer())
-            .await?;
-        Ok(())
     }
 
     /// Keeps a fast proof that was made again.
@@ -128,12 +115,19 @@ impl Db {
         Ok(())
     }
 
-    /// Makes an observed expiry final, with its event.
+    /// Makes an observed expiry final, with its event. Not where the database's own clock says that it is still to come.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn latch_expiry(&self, secret: SecretId, now: Timestamp) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
+        if self.is_shared() {
+            let (there,): (i64,) = query(DATABASE_TIME).fetch_one(&mut tx).await?;
+            if now > Timestamp::from_micros(there).plus(AHEAD_MAX) {
+                // One clock that is wrong must not end tokens for everybody.
+                return Ok(());
+            }
+        }
         let latch = query(LATCH_EXPIRY).bind(secret.as_str().to_owned()).bind(now.as_micros());
         if latch.execute(&mut tx).await? == 0 {
             return Ok(());
@@ -151,6 +145,27 @@ impl Db {
         let asked = query(FIND_OVERDUE).bind(now.as_micros()).bind(limit);
         asked.fetch_all::<(String,)>(self.reader()).await?.iter().map(|(id,)| super::row::parse(id)).collect()
     }
+}
+
+async fn mark_used_at_once(engine: &Postgres, uses: &[Use]) -> Result<(), StoreError> {
+    let times: Vec<_> = uses.iter().map(|one| one.at.as_micros()).collect();
+    // One for each token: of several secrets of one token, the last that was used.
+    let mut latest = uses.to_vec();
+    latest.sort_unstable_by_key(|one| (one.token, std::cmp::Reverse(one.at)));
+    latest.dedup_by_key(|one| one.token);
+    let mut notes = engine.begin_notes().await?;
+    query(MARK_TOKENS_USED)
+        .bind(latest.iter().map(|one| one.token.as_uuid()).collect::<Vec<_>>())
+        .bind(latest.iter().map(|one| one.at.as_micros()).collect::<Vec<_>>())
+        .bind(latest.iter().map(|one| one.ip.map(|ip| ip.to_string())).collect::<Vec<_>>())
+        .execute(&mut notes)
+        .await?;
+    query(MARK_SECRETS_USED)
+        .bind(uses.iter().map(|one| one.secret.to_string()).collect::<Vec<_>>())
+        .bind(times)
+        .execute(&mut notes)
+        .await?;
+    notes.commit().await
 }
 
 async fn expiry_event(tx: &mut Change, secret: SecretId) -> Result<(TokenId, Draft), StoreError> {

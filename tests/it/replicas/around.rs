@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::stage::{ROUNDS, Stage};
-use super::trial::recovery;
+use super::trial::{recovery, revoke};
 use crate::support::cluster;
 use crate::support::program::free_address;
 use crate::support::replicas::Replicas;
-use crate::support::wire::target;
+use crate::support::wire::{Mode, Wire, renewal_of, target};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -74,6 +74,30 @@ async fn behind_a_pooler_that_keeps_no_session_the_promise_is_kept() {
         stage.round(round, async |_: &Replicas| {}, async |_: &Replicas| {}).await;
     }
     stage.verdict.insist("behind a pooler", ROUNDS, PATIENCE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long() {
+    let database = cluster::new_database().await;
+    let pooler = Pooler::before(target(&database));
+    while tokio::net::TcpStream::connect(pooler.address).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let wire = Wire::to(pooler.address).await;
+    let mut replicas = Replicas::start_through(database.clone(), &[database.clone()]);
+    let others = replicas.ids().await;
+    replicas.add_with(&wire.lead(&database), &[("HALLPASS_DATABASE__LISTEN_URL", &database)]);
+    let last = replicas.ids().await.into_iter().find(|id| !others.contains(id)).unwrap();
+    for token in replicas.tokens(5).await {
+        // It has its answer, and the commit behind it is lost.
+        wire.catch(renewal_of(&last), Duration::ZERO).await;
+        wire.set(Mode::BlackHole);
+        let asked = std::time::Instant::now();
+        revoke(&replicas.servers[0].url, &token).await;
+        assert!(asked.elapsed() < PATIENCE, "it took {:?}", asked.elapsed());
+        wire.set(Mode::Whole);
+        recovery(&replicas, &replicas.tokens(1).await[0]).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,4 +1,4 @@
-//! What replicas owe besides: readiness, strictness, a way back after a restore.
+//! What replicas owe besides: readiness, strictness, doing things together.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::wire::Mode;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until a server says what is expected of its readiness.
-async fn readiness(replicas: &Replicas, index: usize, expected: u16) -> String {
+pub async fn readiness(replicas: &Replicas, index: usize, expected: u16) -> String {
     let told = async {
         loop {
             let answer = replicas.servers[index].get("/readyz").await;
@@ -102,34 +102,6 @@ async fn a_revocation_at_the_command_line_holds_on_every_replica_when_the_comman
         }
         assert_eq!((code, said.trim(), complaints.as_str()), (0, "The token is revoked.", ""));
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
-    let replicas = Replicas::start(2).await;
-    let tokens = replicas.tokens(2).await;
-    assert_eq!(replicas.run(&["restore-ack"]).0, 0, "there is nothing to acknowledge");
-    let backup = cluster::copy_of(&replicas.database).await;
-    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
-    let lost = tokens[0].id.to_string();
-
-    cluster::put_back(&replicas.database, &backup).await;
-    for index in [0, 1] {
-        readiness(&replicas, index, 503).await;
-        assert_eq!(replicas.check(index, &tokens[0]).await, 503, "it was revoked");
-        assert_eq!(replicas.check(index, &tokens[1]).await, 503);
-    }
-    let (code, said, complaints) = replicas.run(&["restore-ack"]);
-    assert_eq!(code, 0, "{complaints}");
-    assert!(said.contains(&lost) && said.contains("is acknowledged"), "{said}");
-    for index in [0, 1] {
-        readiness(&replicas, index, 200).await;
-        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
-    }
-    let actions = replicas.column("SELECT action FROM audit_events ORDER BY seq DESC LIMIT 1").await;
-    assert_eq!(actions, ["restore.acknowledged"]);
-    assert_eq!(replicas.run(&["token", "revoke", &lost]).0, 0);
-    assert_eq!(replicas.check(1, &tokens[0]).await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

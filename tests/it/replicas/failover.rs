@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::stage::{ROUNDS, Stage};
-use super::trial::{revoke, revoke_once};
+use super::trial::{is_confirmed, revoke, revoke_once};
 use crate::support::cluster::Pair;
 use crate::support::replicas::Replicas;
-use crate::support::wire::{Wire, target};
+use crate::support::wire::{Mode, Wire, target};
 
 /// Until a revocation is answered: the standby takes over, and another one is put behind it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,4 +71,83 @@ async fn a_standby_that_knows_less_than_was_answered_vouches_for_nothing() {
     let (code, said, complaints) = replicas.run(&["restore-ack"]);
     assert_eq!(code, 0, "{complaints}");
     assert!(said.contains(&tokens[0].id.to_string()), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_standby_heard_of_passes_again_where_nobody_remembers_it() {
+    // Why commits have to wait for a standby: this is not promised to anybody who does not let them.
+    let mut pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let mut replicas = replicas_of(&pair, &wire, "false");
+    let tokens = replicas.tokens(1).await;
+    pair.part().await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    replicas.servers.clear();
+    tokio::task::block_in_place(|| pair.fail_over());
+    wire.turn(target(&pair.url));
+    replicas.execute("ALTER SYSTEM RESET synchronous_standby_names").await;
+    replicas.execute("SELECT pg_reload_conf()").await;
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    assert_eq!(replicas.check(0, &tokens[0]).await, 200, "nothing was lost, so nothing is tried");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_that_only_the_primary_has_is_confirmed_to_nobody() {
+    let pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let replicas = replicas_of(&pair, &wire, "true");
+    let tokens = replicas.tokens(1).await;
+    pair.cut().await;
+    let url = &replicas.servers[0].url;
+    assert_eq!(revoke_once(url, &tokens[0]).await, Some(503));
+    // It starts again and shows what it has, whoever else has it.
+    tokio::task::block_in_place(|| pair.crash());
+    let shown = "SELECT count(*)::TEXT FROM tokens WHERE revoked_at IS NOT NULL";
+    assert_eq!(replicas.column(shown).await, ["1"], "nothing is to be confirmed, so nothing is tried");
+    for _ in 0..5 {
+        assert!(!is_confirmed(url, &tokens[0]).await);
+        assert_ne!(revoke_once(url, &tokens[0]).await, Some(204));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renewals_that_wait_for_a_lost_standby_do_not_pile_up() {
+    let pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let replicas = replicas_of(&pair, &wire, "true");
+    pair.cut().await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let before = replicas.backends().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = replicas.backends().await;
+    assert!(after <= before + 4, "{before} connections became {after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_is_led_to_a_standby_answers_nothing() {
+    let pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    let mut replicas = Replicas::start_through(pair.url.clone(), &[pair.url.clone()]);
+    replicas.add(&wire.lead(&pair.url));
+    let tokens = replicas.tokens(2).await;
+    for index in [0, 1] {
+        assert_eq!(replicas.check(index, &tokens[0]).await, 200);
+    }
+    // It has what was committed, and does not show it yet.
+    sqlx::Executor::execute(&mut connect(&pair.standby()).await, "SELECT pg_wal_replay_pause()").await.unwrap();
+    wire.turn(target(&pair.standby()));
+    wire.set(Mode::Reset);
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    wire.set(Mode::Whole);
+    let until = tokio::time::Instant::now() + Duration::from_secs(2);
+    while tokio::time::Instant::now() < until {
+        for token in &tokens {
+            assert_eq!(replicas.check(1, token).await, 503);
+        }
+    }
+}
+
+async fn connect(url: &str) -> sqlx::PgConnection {
+    <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap()
 }

@@ -180,3 +180,15 @@ async fn messages_that_overtake_each_other_revive_no_token() {
     let uneven = Mode::Uneven(Duration::from_millis(200));
     broken_wire("messages of a replica overtake each other", uneven, Duration::ZERO).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shell_that_keeps_everybody_waiting_uses_up_no_connections() {
+    let replicas = Replicas::start(3).await;
+    let mut shell = replicas.connection().await;
+    sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut shell).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = replicas.backends().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let after = replicas.backends().await;
+    assert!(after <= before + 4, "{before} connections became {after}");
+}

@@ -10,12 +10,15 @@ use super::trial::revoke;
 use crate::support::cluster;
 use crate::support::replicas::{Flaw, Replicas};
 use crate::support::tokens::Token;
-use crate::support::wire::{Mode, Wire, target};
+use crate::support::wire::{Bytes, Mode, Wire, renewal_of, target};
 
 /// How long whatever was done lasts after the answer.
 const OVER: Duration = Duration::from_millis(600);
 /// The last replica's clock is almost as slow as is allowed, in parts of a hundred.
 const SLOW: &str = "92";
+
+/// What stands in a question for changes alone: how many at most, in the form of the wire.
+const QUESTION_FOR_CHANGES: Bytes = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x03, 0xe9];
 
 /// What is done to the last replica while a token is revoked at the first.
 #[derive(Clone, Copy)]
@@ -24,14 +27,12 @@ enum Trouble {
     Way(Mode),
     /// The same from the start, or what is read then would be there in no time.
     WayFromTheStart(Mode),
-    /// It is told of its renewal late, and then of the revocation, too.
-    LateAnswer,
-    /// It reads of changes for so long that it has missed the next ones when it asks to be renewed.
-    ManyChanges,
+    /// It is told of a renewal after so long, and cut off then.
+    LateRenewal(Duration),
+    /// What it is told of changes is so old that it has missed the next one when it asks to be renewed.
+    LateNews(Duration),
     /// It is cut off while the revocation waits for its turn, and renewals do not.
     LateTurn,
-    /// It is cut off right after it was renewed.
-    CutOff,
     /// It is stopped, and goes on later.
     Stopped,
 }
@@ -50,10 +51,11 @@ impl Theatre {
         let flaw = Flaw { name: flaw, program: program.leak() };
         let database = cluster::new_database().await;
         let wire = Wire::to(target(&database)).await;
-        let mut replicas = Replicas::start_with(Some(flaw), database.clone(), &[database.clone(), database.clone()]);
-        let others = replicas.column("SELECT id::TEXT FROM replicas").await;
+        let ways = [database.clone(), database.clone()];
+        let mut replicas = Replicas::start_with(Some(flaw), database.clone(), &ways);
+        let others = replicas.ids().await;
         replicas.add_with(&wire.lead(&database), &[("HALLPASS_CLOCK_RATE", SLOW)]);
-        let mut all = replicas.column("SELECT id::TEXT FROM replicas").await;
+        let mut all = replicas.ids().await;
         all.retain(|id| !others.contains(id));
         Self { stage: Stage::with(replicas).await, wire, last: all.pop().unwrap() }
     }
@@ -91,26 +93,12 @@ impl Act<'_> {
                 self.wire.set(mode);
                 pause(20).await;
             }
-            Trouble::LateAnswer => {
-                self.wire.set(Mode::SlowAnswers(Duration::from_millis(700)));
-                self.renewed().await;
-            }
-            Trouble::CutOff => {
-                self.renewed().await;
-                // The answer is on its way.
-                pause(3).await;
+            Trouble::LateRenewal(delay) => {
+                self.wire.catch(renewal_of(self.last), delay).await;
                 self.wire.set(Mode::BlackHole);
             }
+            Trouble::LateNews(delay) => self.wire.catch(QUESTION_FOR_CHANGES, delay).await,
             Trouble::Stopped => self.signal("STOP"),
-            Trouble::ManyChanges => {
-                self.wire.set(Mode::SlowRows(Duration::from_millis(900)));
-                let revoked = async {
-                    pause(200).await;
-                    self.call().await;
-                };
-                tokio::join!(self.change_others(), revoked);
-                return;
-            }
             Trouble::LateTurn => {
                 let mut turns = self.hold_turns().await;
                 tokio::join!(self.call(), self.let_go(&mut turns));
@@ -136,34 +124,6 @@ impl Act<'_> {
 
     fn signal(&self, name: &str) {
         self.replicas.servers.last().unwrap().signal(name);
-    }
-
-    /// Waits until the database has renewed the last replica.
-    async fn renewed(&self) {
-        let mut connection = self.replicas.connection().await;
-        let before = self.heard(&mut connection).await;
-        while self.heard(&mut connection).await == before {
-            pause(1).await;
-        }
-    }
-
-    /// How often the database has heard of the last replica.
-    async fn heard(&self, connection: &mut PgConnection) -> i64 {
-        let heard = sqlx::query_scalar("SELECT heard FROM replicas WHERE id::TEXT = $1").bind(self.last);
-        heard.fetch_optional(connection).await.unwrap().unwrap_or_default()
-    }
-
-    /// Changes other tokens for a second, so that there is always much to read.
-    async fn change_others(&self) {
-        let change = "
-            WITH head AS (UPDATE change_head SET seq = seq + 1 RETURNING seq)
-            INSERT INTO changes SELECT seq, 'token', gen_random_uuid() FROM head, generate_series(1, 20);
-            SELECT pg_notify('hallpass_changes', '')";
-        let mut connection = self.replicas.connection().await;
-        for _ in 0..20 {
-            sqlx::raw_sql(change).execute(&mut connection).await.unwrap();
-            pause(50).await;
-        }
     }
 
     /// Keeps changes waiting, but not renewals.
@@ -216,15 +176,15 @@ trials! {
     a_replica_whose_lease_never_ends_is_noticed:
         "never-ends", Trouble::Way(Mode::Reset);
     a_replica_that_counts_its_lease_from_the_answer_is_noticed:
-        "counts-from-the-answer", Trouble::LateAnswer;
+        "counts-from-the-answer", Trouble::LateRenewal(Duration::from_millis(800));
     a_replica_that_renews_its_lease_though_it_is_behind_is_noticed:
-        "renews-who-is-behind", Trouble::ManyChanges;
+        "renews-who-is-behind", Trouble::LateNews(Duration::from_millis(750));
     a_replica_that_believes_a_timer_instead_of_the_clock_is_noticed:
         "believes-a-timer", Trouble::Stopped;
     a_wait_that_counts_from_before_the_change_was_begun_is_noticed:
         "counts-from-the-beginning", Trouble::LateTurn;
     a_wait_that_takes_all_clocks_for_equally_fast_is_noticed:
-        "ignores-drift", Trouble::CutOff;
+        "ignores-drift", Trouble::LateRenewal(Duration::ZERO);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,10 +192,10 @@ trials! {
 async fn the_same_program_without_a_mistake_keeps_the_promise() {
     let troubles = [
         Trouble::WayFromTheStart(Mode::SlowRows(Duration::from_millis(400))),
-        Trouble::LateAnswer,
-        Trouble::ManyChanges,
+        Trouble::LateRenewal(Duration::from_millis(800)),
+        Trouble::LateRenewal(Duration::ZERO),
+        Trouble::LateNews(Duration::from_millis(750)),
         Trouble::LateTurn,
-        Trouble::CutOff,
         Trouble::Stopped,
     ];
     let mut theatre = Theatre::with("none").await;

@@ -9,5 +9,6 @@ mod faults;
 mod flaws;
 mod moving;
 mod plain;
+mod restores;
 mod stage;
 mod trial;

@@ -253,7 +253,7 @@ pub async fn revoke_once(url: &str, token: &Token) -> Option<u16> {
 }
 
 /// Whether revocation (RFC 7009), which answers alike for good and bad tokens, confirms that a token has ended.
-async fn is_confirmed(url: &str, token: &Token) -> bool {
+pub async fn is_confirmed(url: &str, token: &Token) -> bool {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let form = [("token", token.secret.reveal())];
     let answer = client.post(format!("{url}/oauth/revoke")).form(&form).timeout(PATIENCE).send().await;

@@ -103,10 +103,25 @@ impl Pair {
         self.url = format!("{server}/{}", name_of(&self.url));
     }
 
+    /// The same database at the standby.
+    pub fn standby(&self) -> String {
+        format!("{}/{}", run(&["--of", &self.name(self.generation + 1)]), name_of(&self.url))
+    }
+
+    /// The primary ends as a crash does, and starts again.
+    pub fn crash(&self) {
+        crash(&self.name(self.generation));
+    }
+
     /// The standby hears nothing from the primary any more, and nobody waits for it.
     pub async fn part(&self) {
         execute(&self.url, "ALTER SYSTEM RESET synchronous_standby_names").await;
         execute(&self.url, "SELECT pg_reload_conf()").await;
+        self.cut().await;
+    }
+
+    /// The standby hears nothing from the primary any more, and commits wait for it.
+    pub async fn cut(&self) {
         let standby = format!("{}/postgres", run(&["--of", &self.name(self.generation + 1)]));
         execute(&standby, "ALTER SYSTEM SET primary_conninfo = ''").await;
         execute(&standby, "SELECT pg_reload_conf()").await;

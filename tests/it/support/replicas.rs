@@ -105,6 +105,17 @@ impl Replicas {
         rows.fetch_all(&mut self.connection().await).await.unwrap()
     }
 
+    /// What the database calls the servers that have a lease.
+    pub async fn ids(&self) -> Vec<String> {
+        self.column("SELECT id::TEXT FROM replicas").await
+    }
+
+    /// How many connections there are to the database.
+    pub async fn backends(&self) -> usize {
+        let all = "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database()";
+        self.column(all).await.len()
+    }
+
     /// Runs a command beside the servers.
     pub fn run(&self, arguments: &[&str]) -> (i32, String, String) {
         self.run_on(&self.database, arguments)

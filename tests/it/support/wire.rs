@@ -1,12 +1,13 @@
 //! A way through the network that can be broken.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Longer than what a replica is told of a change, shorter than what it reads of a token.
 const LONG: usize = 250;
@@ -22,8 +23,8 @@ pub enum Mode {
     Uneven(Duration),
     /// What is long arrives late: rows of tokens, but not news of changes.
     SlowRows(Duration),
-    /// Answers arrive late, questions at once.
-    SlowAnswers(Duration),
+    /// Answers to questions with these bytes arrive late, also when nothing else arrives any more.
+    LateAnswers(Bytes, Duration),
     /// It is lost, and nobody says so. When the way is whole again it is sent anew, as TCP does.
     BlackHole,
     /// Connections are reset, also each new one.
@@ -32,9 +33,19 @@ pub enum Mode {
     Refused,
 }
 
+/// Part of a question.
+pub type Bytes = [u8; 12];
+
+/// What stands in a renewal alone: whose it is.
+#[allow(dead_code, reason = "not every test cuts renewals off")]
+pub fn renewal_of(replica: &str) -> Bytes {
+    uuid::Uuid::parse_str(replica).unwrap().as_bytes()[..12].try_into().unwrap()
+}
+
 /// A way to an address.
 pub struct Wire {
     address: SocketAddr,
+    caught: Arc<Notify>,
     target: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
 }
@@ -45,8 +56,9 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let (mode, seen) = watch::channel(Mode::Whole);
         let (target, place) = watch::channel(target);
-        tokio::spawn(accept(listener, place, seen));
-        Self { address, target, mode }
+        let caught = Arc::new(Notify::new());
+        tokio::spawn(accept(listener, place, seen, Arc::clone(&caught)));
+        Self { address, caught, target, mode }
     }
 
     /// Whoever connects from now on arrives elsewhere.
@@ -64,6 +76,13 @@ impl Wire {
     pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
+
+    /// Makes answers to questions with these bytes late, and waits until there is one that was given.
+    pub async fn catch(&self, question: Bytes, delay: Duration) {
+        let caught = self.caught.notified();
+        self.set(Mode::LateAnswers(question, delay));
+        caught.await;
+    }
 }
 
 /// The address of the server that a URL names.
@@ -72,7 +91,12 @@ pub fn target(url: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], url.port().unwrap()))
 }
 
-async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, mut mode: watch::Receiver<Mode>) {
+async fn accept(
+    listener: TcpListener,
+    target: watch::Receiver<SocketAddr>,
+    mut mode: watch::Receiver<Mode>,
+    caught: Arc<Notify>,
+) {
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
@@ -86,14 +110,14 @@ async fn accept(listener: TcpListener, target: watch::Receiver<SocketAddr>, mut 
         }
         tokio::select! {
             accepted = listener.as_ref().unwrap().accept() => {
-                tokio::spawn(connect(accepted.unwrap().0, *target.borrow(), mode.clone()));
+                tokio::spawn(connect(accepted.unwrap().0, *target.borrow(), mode.clone(), Arc::clone(&caught)));
             }
             changed = mode.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<Mode>) {
+async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<Mode>, caught: Arc<Notify>) {
     let Ok(far) = TcpStream::connect(target).await else { return };
     for stream in [&near, &far] {
         stream.set_nodelay(true).unwrap();
@@ -101,7 +125,9 @@ async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<
         stream.set_zero_linger().unwrap();
     }
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    let (there, back) = (mode.clone(), mode.clone());
+    let late = Arc::new(Mutex::new(None));
+    let there = Carrier { way: Way::There, mode: mode.clone(), late: Arc::clone(&late), caught: Arc::clone(&caught) };
+    let back = Carrier { way: Way::Back, mode: mode.clone(), late, caught };
     let cut = async {
         while !matches!(*mode.borrow_and_update(), Mode::Reset | Mode::Refused) {
             if mode.changed().await.is_err() {
@@ -110,8 +136,8 @@ async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<
         }
     };
     tokio::select! {
-        () = carry(near_in, far_out, there, Way::There) => {}
-        () = carry(far_in, near_out, back, Way::Back) => {}
+        () = there.carry(near_in, far_out) => {}
+        () = back.carry(far_in, near_out) => {}
         () = cut => {}
     }
 }
@@ -122,25 +148,54 @@ enum Way {
     Back,
 }
 
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::Receiver<Mode>, way: Way) {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
-        while *mode.borrow_and_update() == Mode::BlackHole {
-            if mode.changed().await.is_err() {
+/// Carries what is sent on one connection in one direction.
+struct Carrier {
+    way: Way,
+    mode: watch::Receiver<Mode>,
+    /// How late the next answer is to be; both directions know it.
+    late: Arc<Mutex<Option<Duration>>>,
+    caught: Arc<Notify>,
+}
+
+impl Carrier {
+    async fn carry(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
+            if !self.hold(&buffer[..count]).await || to.write_all(&buffer[..count]).await.is_err() {
                 return;
             }
         }
-        let present = *mode.borrow();
+    }
+
+    /// Waits until something may go on. Whether it ever does.
+    async fn hold(&mut self, sent: &[u8]) -> bool {
+        if let Some(delay) = self.late_answer() {
+            self.caught.notify_waiters();
+            tokio::time::sleep(delay).await;
+            return true;
+        }
+        while *self.mode.borrow_and_update() == Mode::BlackHole {
+            if self.mode.changed().await.is_err() {
+                return false;
+            }
+        }
+        let present = *self.mode.borrow();
         match present {
             Mode::Slow(delay) => tokio::time::sleep(delay).await,
-            Mode::SlowRows(delay) if count > LONG => tokio::time::sleep(delay).await,
-            Mode::SlowAnswers(delay) if way == Way::Back => tokio::time::sleep(delay).await,
+            Mode::SlowRows(delay) if sent.len() > LONG => tokio::time::sleep(delay).await,
             Mode::Uneven(most) => tokio::time::sleep(most.mul_f64(rand::random())).await,
+            Mode::LateAnswers(bytes, delay)
+                if self.way == Way::There && sent.windows(bytes.len()).any(|part| part == bytes) =>
+            {
+                *self.late.lock().unwrap() = Some(delay);
+            }
             _ => {}
         }
-        if to.write_all(&buffer[..count]).await.is_err() {
-            return;
-        }
+        true
+    }
+
+    fn late_answer(&self) -> Option<Duration> {
+        if self.way == Way::Back { self.late.lock().unwrap().take() } else { None }
     }
 }

@@ -22,7 +22,7 @@ pub use identify::Identified;
 pub use inventory::{Inventory, ListInventory};
 pub use people::{People, Person};
 
-pub use crate::server::store::{InventoryFilter, Mark, MarkKey, Order, PeopleFilter};
+pub use crate::server::store::{COUNTED_MAX, InventoryFilter, Mark, MarkKey, Order, PeopleFilter};
 
 /// The use cases of administrators.
 #[derive(Clone)]

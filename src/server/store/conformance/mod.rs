@@ -22,8 +22,8 @@ use crate::domain::secret::{PlainToken, SecretId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::{ExternalIdentity, Profile};
 
-const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-const LATER: Timestamp = Timestamp::from_seconds(1_800_000_060);
+const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
+const LATER: Timestamp = Timestamp::from_seconds(1_700_000_060);
 
 /// Different bytes each time, the same in each run.
 struct Seeded(AtomicU64);

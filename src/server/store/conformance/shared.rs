@@ -1,22 +1,23 @@
 //! What only a database that several servers share has to do.
 
 use super::*;
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Mark, Point, Seq};
+use crate::server::store::Doubt;
 use crate::server::store::query::query;
 
 #[tokio::test]
 async fn changes_that_no_replica_asks_for_any_more_are_deleted() {
     let store = Store::on_postgres().await;
     let (first, _) = store.token().await;
-    let head = store.db.list_changes(Seq::new(0)).await.unwrap().head;
+    let head = store.db.list_changes(Point::default()).await.unwrap().head;
     store.db.delete_old_changes().await.unwrap();
-    assert!(!store.db.list_changes(Seq::new(0)).await.unwrap().noted.is_empty(), "they are young");
+    assert!(!store.db.list_changes(Point::default()).await.unwrap().noted.is_empty(), "they are young");
     query("UPDATE change_head SET seq = seq + 100000").execute(store.db.writer()).await.unwrap();
     let later = event(Action::TokenRevoked);
     store.db.revoke_token(first, None, None, &later, NOW).await.unwrap();
     store.db.delete_old_changes().await.unwrap();
     let (oldest,): (i64,) = query("SELECT min(seq) FROM changes").fetch_one(store.db.reader()).await.unwrap();
-    assert_eq!(Seq::new(oldest.try_into().unwrap()).number(), head.number() + 100_001, "what came last is kept");
+    assert_eq!(Seq::new(oldest.try_into().unwrap()).number(), head.seq.number() + 100_001, "what came last is kept");
 }
 
 #[tokio::test]
@@ -27,6 +28,59 @@ async fn whoever_owns_the_database_needs_no_other_rights() {
     let (key, _) = store.token().await;
     store.db.revoke_token(key, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     let replica = crate::domain::id::ReplicaId::from_random([7; 16]);
-    store.db.renew(replica, Seq::new(0)).await.unwrap();
+    store.db.renew(replica, Point::default()).await.unwrap();
     store.db.examine().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ahead_ends_no_tokens() {
+    let store = Store::on_postgres().await;
+    let (first, _) = store.token().await;
+    let secret = store.new_secret(Some(LATER), 10);
+    let id = secret.id;
+    store.add(first.owner, "soon", &secret).await;
+    let latched = async || {
+        let asked = query("SELECT count(*) FROM secrets WHERE expired_at IS NOT NULL");
+        let (count,): (i64,) = asked.fetch_one(store.db.reader()).await.unwrap();
+        count
+    };
+    store.db.latch_expiry(id, Timestamp::from_seconds(9_999_999_999)).await.unwrap();
+    assert_eq!(latched().await, 0, "the database knows better");
+    store.db.latch_expiry(id, LATER).await.unwrap();
+    assert_eq!(latched().await, 1);
+}
+
+#[tokio::test]
+async fn two_signs_of_life_are_never_the_same() {
+    let store = Store::on_postgres().await;
+    let replica = crate::domain::id::ReplicaId::from_random([7; 16]);
+    let heard = async || {
+        store.db.renew(replica, Point::default()).await.unwrap();
+        let (heard,): (i64,) = query("SELECT heard FROM replicas").fetch_one(store.db.reader()).await.unwrap();
+        heard
+    };
+    let first = heard().await;
+    assert!(heard().await > first);
+    store.db.leave(replica).await.unwrap();
+    let second = heard().await;
+    assert!(second > first + 1, "a row that was taken away and came back is not the old one");
+}
+
+#[tokio::test]
+async fn what_was_applied_in_another_history_counts_for_nothing() {
+    let store = Store::on_postgres().await;
+    store.token().await;
+    let replica = crate::domain::id::ReplicaId::from_random([7; 16]);
+    let applied = async |point| {
+        store.db.renew(replica, point).await.unwrap();
+        let (applied,): (i64,) = query("SELECT applied FROM replicas").fetch_one(store.db.reader()).await.unwrap();
+        applied
+    };
+    let head = store.db.list_changes(Point::default()).await.unwrap().head;
+    let other = Point { mark: Mark::new(7), ..head };
+    assert_eq!(applied(other).await, 0);
+    assert_eq!(store.db.list_changes(other).await.unwrap().doubt, Some(Doubt::Forgotten));
+    assert_eq!(applied(Point { seq: head.seq.next(), ..head }).await, 0);
+    assert_eq!(applied(head).await, i64::try_from(head.seq.number()).unwrap());
+    assert_eq!(store.db.list_changes(head).await.unwrap().doubt, None);
 }

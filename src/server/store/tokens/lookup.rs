@@ -6,15 +6,17 @@ use ipnet::IpNet;
 use uuid::Uuid;
 
 use super::{CheckRow, sql};
+use crate::domain::lease::Point;
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
 use crate::server::store::query::query;
-use crate::server::store::{Db, StoreError, postgres, row};
+use crate::server::store::changes::{number, uuid};
+use crate::server::store::{Db, StoreError, row};
 
 #[derive(sqlx::FromRow)]
 struct CheckColumns {
-    head: Option<i64>,
+    is_sound: bool,
     id: String,
     token_id: Uuid,
     state: String,
@@ -49,14 +51,19 @@ impl Db {
         asked.fetch_optional(self.reader()).await?.map(check_row).transpose()
     }
 
-    /// The same for several secrets, in one question. Only PostgreSQL understands it: a file is near enough to be asked for
+    /// The same for several secrets, in one question, by somebody who has seen a change. Only PostgreSQL understands it: a file is near enough to be asked for
     /// each.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn lookup_checks(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
+    pub async fn lookup_checks(
+        &self,
+        ids: &[SecretId],
+        seen: Point,
+    ) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
         let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        let found: Vec<CheckColumns> = query(sql::LOOKUP_CHECKS).bind(names).fetch_all(self.reader()).await?;
+        let asked = query(sql::LOOKUP_CHECKS).bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
+        let found: Vec<CheckColumns> = asked.fetch_all(self.reader()).await?;
         let mut rows = HashMap::with_capacity(found.len());
         for columns in found {
             rows.insert(row::parse(&columns.id)?, check_row(columns)?);
@@ -67,7 +74,7 @@ impl Db {
 
 fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
     Ok(CheckRow {
-        head: columns.head.map(postgres::seq).transpose()?,
+        is_sound: columns.is_sound,
         token_id: columns.token_id.into(),
         token: TokenFacts {
             revoked_at: row::time_or_none(columns.revoked_at),

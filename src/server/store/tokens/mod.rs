@@ -8,7 +8,6 @@ pub(super) mod sql;
 use ipnet::IpNet;
 
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::lease::Seq;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
@@ -47,8 +46,8 @@ pub struct CheckRow {
     pub allowed_ips: Vec<IpNet>,
     /// Its owner.
     pub owner: User,
-    /// The last change when this was read, where changes have numbers.
-    pub head: Option<Seq>,
+    /// Whether this was read in the history that the reader has seen before, and nobody doubts that one.
+    pub is_sound: bool,
 }
 
 /// A token with its secrets, newest first.

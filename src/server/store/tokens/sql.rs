@@ -1,13 +1,15 @@
 //! The statements on tokens and secrets.
 
+use crate::server::store::changes::is_known;
+
 /// One row per check: secret, token and owner.
 macro_rules! lookup_check {
-    ($head:literal, $which:literal) => {
+    ($is_sound:expr, $which:literal) => {
         concat!(
             "
     SELECT ",
-            $head,
-            " AS head, s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
+            $is_sound,
+            " AS is_sound, s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
         t.scopes, t.allowed_ips, t.revoked_at, t.last_used_at,
         u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
     FROM secrets s
@@ -19,9 +21,17 @@ macro_rules! lookup_check {
     };
 }
 
-pub const LOOKUP_CHECK: &str = lookup_check!("NULL", "= $1");
-/// Several at once, and the last change at that moment; only PostgreSQL needs this.
-pub const LOOKUP_CHECKS: &str = lookup_check!("(SELECT seq FROM change_head)", "= ANY ($1)");
+pub const LOOKUP_CHECK: &str = lookup_check!("TRUE", "= $1");
+/// Several at once, and whether the database is the one in which a change was seen (`$2` with the mark `$3`); only
+/// PostgreSQL needs this.
+pub const LOOKUP_CHECKS: &str = lookup_check!(
+    concat!(
+        "(SELECT (",
+        is_known!("$2", "$3"),
+        " OR $2 <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head)"
+    ),
+    "= ANY ($1)"
+);
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "

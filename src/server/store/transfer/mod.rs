@@ -10,6 +10,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::commit::Change;
+use super::query::PATIENCE;
 use super::{Db, Engine, PlacedEvent, StoreError, Touched, audit};
 use crate::domain::audit::{Broken, Draft, Verifier};
 use crate::domain::time::Timestamp;
@@ -121,7 +122,7 @@ impl Db {
             table.set_triggers(&mut tx, true).await?;
         }
         sqlx::query(SKIP_NUMBER).execute(&mut *tx).await?;
-        let mut change = engine.change(tx, begun);
+        let mut change = engine.change(tx, begun, PATIENCE);
         verify_chain(&mut change).await?;
         target.append(&mut change, draft, now).await?;
         Ok(target.commit(change, Touched::Everything).await?)

@@ -6,8 +6,7 @@ use serde::Deserialize;
 
 use super::heading;
 use crate::domain::time::Timestamp;
-use crate::server::service::admin::Person;
-use crate::server::store::COUNTED_MAX;
+use crate::server::service::admin::{COUNTED_MAX, Person};
 use crate::server::ui::components::facts::When;
 use crate::server::ui::components::filters::{choice, search};
 use crate::server::ui::components::icon::Icon;

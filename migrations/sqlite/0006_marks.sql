@@ -1,0 +1,2 @@
+-- One server has a SQLite file to itself and writes down nothing for others. On PostgreSQL this tells one history of the
+-- database from another.

@@ -1,0 +1,105 @@
+//! Databases that went back to an earlier state, and what replicas still know of the later one.
+
+use std::time::Duration;
+
+use super::duties::readiness;
+use super::trial::revoke_once;
+use crate::support::cluster;
+use crate::support::replicas::Replicas;
+use crate::support::tokens::Token;
+
+/// Longer than a lease, and than the pause between two looks.
+const A_WHILE: Duration = Duration::from_millis(1_500);
+
+/// Insists that a token passes nowhere for a while.
+async fn passes_nowhere(replicas: &Replicas, token: &Token) {
+    let until = tokio::time::Instant::now() + A_WHILE;
+    while tokio::time::Instant::now() < until {
+        for index in 0..replicas.servers.len() {
+            let status = replicas.check(index, token).await;
+            assert_ne!(status, 200, "at replica {index}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
+    let replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(2).await;
+    assert_eq!(replicas.run(&["restore-ack"]).0, 0, "there is nothing to acknowledge");
+    let backup = cluster::copy_of(&replicas.database).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    let lost = tokens[0].id.to_string();
+
+    cluster::put_back(&replicas.database, &backup).await;
+    for index in [0, 1] {
+        readiness(&replicas, index, 503).await;
+        assert_eq!(replicas.check(index, &tokens[0]).await, 503, "it was revoked");
+        assert_eq!(replicas.check(index, &tokens[1]).await, 503);
+    }
+    let (code, said, complaints) = replicas.run(&["restore-ack"]);
+    assert_eq!(code, 0, "{complaints}");
+    assert!(said.contains(&lost) && said.contains("is acknowledged"), "{said}");
+    for index in [0, 1] {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
+    }
+    let actions = replicas.column("SELECT action FROM audit_events ORDER BY seq DESC LIMIT 1").await;
+    assert_eq!(actions, ["restore.acknowledged"]);
+    assert_eq!(replicas.run(&["token", "revoke", &lost]).0, 0);
+    assert_eq!(replicas.check(1, &tokens[0]).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_but_the_acknowledgement_ends_the_doubt() {
+    let mut replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(2).await;
+    let backup = cluster::copy_of(&replicas.database).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    cluster::put_back(&replicas.database, &backup).await;
+    for index in [0, 1] {
+        readiness(&replicas, index, 503).await;
+    }
+    // What comes afterwards has the numbers of what was lost, and more.
+    for _ in 0..3 {
+        replicas.execute("UPDATE users SET last_login_at = last_login_at + 1").await;
+    }
+    // Nor does it help to begin anew.
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict")]);
+    passes_nowhere(&replicas, &tokens[0]).await;
+    for index in 0..4 {
+        assert_eq!(replicas.check(index, &tokens[1]).await, 503, "replica {index} cannot know");
+        readiness(&replicas, index, 503).await;
+    }
+    assert_eq!(replicas.run(&["restore-ack"]).0, 0);
+    for index in 0..4 {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_changes_in_another_history_are_other_changes() {
+    let replicas = Replicas::start(1).await;
+    let tokens = replicas.tokens(3).await;
+    for token in &tokens {
+        assert_eq!(replicas.check(0, token).await, 200);
+    }
+    let backup = cluster::copy_of(&replicas.database).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    replicas.servers[0].signal("STOP");
+    cluster::put_back(&replicas.database, &backup).await;
+    let (code, _, complaints) = replicas.run(&["token", "revoke", &tokens[1].id.to_string()]);
+    assert_eq!(code, 0, "{complaints}");
+    replicas.servers[0].signal("CONT");
+    passes_nowhere(&replicas, &tokens[1]).await;
+    passes_nowhere(&replicas, &tokens[0]).await;
+    assert_eq!(replicas.check(0, &tokens[2]).await, 503);
+    let (code, said, _) = replicas.run(&["restore-ack"]);
+    assert!(code == 0 && said.contains(&tokens[0].id.to_string()), "{said}");
+    readiness(&replicas, 0, 200).await;
+    assert_eq!(replicas.check(0, &tokens[1]).await, 401);
+    assert_eq!(replicas.check(0, &tokens[2]).await, 200);
+}
