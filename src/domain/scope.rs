@@ -201,6 +201,11 @@ impl Catalogue {
         self.0.get(name)
     }
 
+    /// All that are offered, in the order of their names.
+    pub fn entries(&self) -> impl Iterator<Item = &ScopeEntry> {
+        self.0.values()
+    }
+
     /// The names of all that are offered, in their order.
     pub fn names(&self) -> impl Iterator<Item = &ScopeName> {
         self.0.keys()

@@ -24,6 +24,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
+use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::ReplicaId;
 use crate::domain::lease::SteadyClock;
@@ -208,6 +209,8 @@ impl App {
         // Before anything is written there: it may be an older copy.
         let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
         checkpoints.require_newer().await?;
+        let changed = Draft::new(Action::SettingsChanged, Party::SYSTEM, Party::SYSTEM, &Origin::default());
+        db.note_rights(&config.rights(), changed, ambient.clock.now()).await?;
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
@@ -230,7 +233,8 @@ impl App {
         .await?;
         let providers = providers(config, public_url, &ambient)?;
         let rules = BearerRules::new(catalogue, policy);
-        let chain = Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(Arc::new(live.clone()), providers.clone()))]);
+        let chain =
+            Chain::new(pat.clone(), vec![Arc::new(OidcValidator::new(Arc::new(live.clone()), providers.clone()))]);
         let validator = Validator::new(chain.clone(), rules.clone(), policy, usage.clone(), ambient.clock.clone());
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);

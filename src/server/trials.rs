@@ -11,7 +11,7 @@ use crate::domain::lease::{Flaw, Moment, SteadyClock, Terms};
 const FLAW: &str = "HALLPASS_FLAW";
 /// How fast the steady clock runs, in parts of a hundred.
 const CLOCK_RATE: &str = "HALLPASS_CLOCK_RATE";
-/// Between two moments that a timer notes.
+/// Between two moments that a timer notes. It counts them: a process that was stopped does not know for how long.
 const NOTED_EVERY: Duration = Duration::from_millis(100);
 
 /// With the mistake that is to be made.
@@ -59,7 +59,7 @@ impl Noted {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(NOTED_EVERY).await;
-                kept.0.store(clock.moment().as_micros(), Ordering::Release);
+                kept.0.fetch_add(u64::try_from(NOTED_EVERY.as_micros()).unwrap_or_default(), Ordering::Release);
             }
         });
         noted

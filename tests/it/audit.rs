@@ -246,3 +246,19 @@ async fn the_log_holds_no_secret_no_proof_no_session_and_no_address_of_mail() {
     let hashes = app.column("SELECT hex(id_hash) FROM sessions UNION ALL SELECT hex(hmac) FROM secrets").await;
     assert!(hashes.iter().all(|hash| !log.to_uppercase().contains(hash.as_str())));
 }
+
+#[tokio::test]
+async fn a_configuration_that_gives_other_rights_is_told() {
+    let app = TestApp::new().await;
+    app.browser_of("alice").await;
+    let app = app.restart().await;
+    assert_eq!(app.actions().await, ["user.logged_in"], "nothing has changed");
+    let app = app.restart_with(&[("admin.roles", "[\"boss\"]"), ("tokens.max_lifetime", "100d")]).await;
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!((event.action.as_str(), event.actor.0.as_str()), ("settings.changed", "system"));
+    let text = |value: &str| Some(value.to_owned());
+    assert_eq!(event.changes["admin.roles"], (text("hallpass-admin"), text("boss")));
+    assert_eq!(event.changes.keys().collect::<Vec<_>>(), ["admin.roles", "tokens.max_lifetime"]);
+    let app = app.restart().await;
+    assert_eq!(app.actions().await.len(), 2, "it is told once");
+}

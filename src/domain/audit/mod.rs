@@ -60,6 +60,8 @@ pub enum Action {
     SessionEnded,
     /// A part of the log was taken away as a file.
     AuditExported,
+    /// A server started with a configuration that gives other rights than before.
+    SettingsChanged,
     /// The next key that signs JWTs was made.
     KeyRotated,
     /// A key that signed JWTs is no longer needed, and its private half was removed.
@@ -93,6 +95,7 @@ impl Action {
             Self::AuditExported => "audit.exported",
             Self::KeyRotated => "key.rotated",
             Self::KeyWithdrawn => "key.withdrawn",
+            Self::SettingsChanged => "settings.changed",
             Self::RestoreAcknowledged => "restore.acknowledged",
             Self::StoreMigrated => "store.migrated",
         }

@@ -183,9 +183,9 @@ impl Holder {
         Renewal { asked: now, applied: self.applied }
     }
 
-    /// The database has written down the wish, when `head` was the last change; that is `heard` now. A lease counts from
+    /// The database has written down the wish, when `head` was the last change; that is known at `now`. A lease counts from
     /// before the wish was sent, because nobody knows when it was written.
-    pub fn written(&mut self, renewal: Renewal, head: Head, heard: Moment) -> Written {
+    pub fn written(&mut self, renewal: Renewal, head: Head, now: Moment) -> Written {
         if self.history.replace(head.history).is_some_and(|before| before != head.history) {
             self.give_up();
             return Written::Elsewhere;
@@ -193,15 +193,15 @@ impl Holder {
         if !is_renewable(renewal.applied, head.point) && !self.terms.has(Flaw::RenewsWhoIsBehind) {
             return Written::Behind;
         }
-        self.deadline = self.deadline.max(Deadline(self.end(renewal, heard)));
+        self.deadline = self.deadline.max(Deadline(self.end(renewal, now)));
         Written::Renewed
     }
 
-    fn end(&self, renewal: Renewal, heard: Moment) -> Moment {
+    fn end(&self, renewal: Renewal, now: Moment) -> Moment {
         if self.terms.has(Flaw::NeverEnds) {
             return flaw::NEVER;
         }
-        let since = if self.terms.has(Flaw::CountsFromTheAnswer) { heard } else { renewal.asked };
+        let since = if self.terms.has(Flaw::CountsFromTheAnswer) { now } else { renewal.asked };
         since.after(self.terms.length)
     }
 

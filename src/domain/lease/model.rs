@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use stateright::{Checker as _, Model, Property};
 
-use super::{Flaw, Head, History, Holder, Mark, Moment, Point, Renewal, Seq, Settlement, Standing, Terms, Ticket, Written};
+use super::{
+    Flaw, Head, History, Holder, Mark, Moment, Point, Renewal, Seq, Settlement, Standing, Terms, Ticket, Written,
+};
 
 const REPLICAS: usize = 1;
 /// Moments of real time that are looked at.
@@ -250,7 +252,8 @@ impl Model for Cluster {
     fn init_states(&self) -> Vec<World> {
         let holder = Holder::new(self.terms());
         let noted = Moment::default();
-        let replica = Replica { holder, memory: None, reading: None, renewing: None, check: None, is_late: false, noted };
+        let replica =
+            Replica { holder, memory: None, reading: None, renewing: None, check: None, is_late: false, noted };
         vec![World {
             time: 0,
             head: Head { point: Point::default(), history: History::default() },

@@ -3,6 +3,7 @@
 mod jwt;
 pub mod load;
 pub mod raw;
+mod rights;
 mod validate;
 
 use std::collections::BTreeSet;

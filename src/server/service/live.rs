@@ -76,9 +76,10 @@ impl Seen {
         self.recent.drain(..surplus);
     }
 
-    fn touched_after(&self, head: Seq) -> Vec<TokenId> {
+    /// Tokens that were touched by other changes than these.
+    fn touched_but(&self, known: &BTreeSet<Seq>) -> Vec<TokenId> {
         let token = |noted: &Noted| match noted.touched {
-            Touched::Token(id) if noted.point.seq > head => Some(id),
+            Touched::Token(id) if !known.contains(&noted.point.seq) => Some(id),
             _ => None,
         };
         self.recent.iter().filter_map(token).collect::<BTreeSet<_>>().into_iter().collect()
@@ -204,17 +205,22 @@ impl Live {
     /// The database has gone back. Nobody knows what it has forgotten, so nothing is answered until somebody has looked
     /// at it.
     async fn stop(&self, seen: &mut Seen, head: Seq, applied: Point) -> LookError {
-        let Parts { replica, db, .. } = &*self.0;
         self.answer_nothing();
         if !seen.is_rewind_noted {
-            let lost = seen.touched_after(head);
-            tracing::error!(?lost, "the database has forgotten changes of these tokens, and maybe of others");
-            match db.note_rewind(*replica, applied.seq, &lost).await {
+            match self.note_rewind(seen, applied.seq).await {
                 Ok(()) => seen.is_rewind_noted = true,
                 Err(error) => tracing::error!(%error, "that could not be written down for `hallpass restore-ack`"),
             }
         }
         LookError::Rewound { head, applied: applied.seq }
+    }
+
+    async fn note_rewind(&self, seen: &Seen, applied: Seq) -> Result<(), StoreError> {
+        let Parts { replica, db, .. } = &*self.0;
+        let points: Vec<_> = seen.recent.iter().map(|noted| noted.point).collect();
+        let lost = seen.touched_but(&db.known_changes(&points).await?);
+        tracing::error!(?lost, "the database has forgotten changes of these tokens, and maybe of others");
+        db.note_rewind(*replica, applied, &lost).await
     }
 
     /// Others have seen what the database does not know. What we have seen of it may all be there, and still be wrong.

@@ -101,7 +101,8 @@ impl Log {
             event.hide_from(caller.user.id);
         }
         // Whoever asks for the events of somebody whom they must not know is not told that there are some.
-        let is_asked_for = |event: &EventView| filter.actor.is_empty() || event.actor.id.as_ref() == Some(&filter.actor);
+        let is_asked_for =
+            |event: &EventView| filter.actor.is_empty() || event.actor.id.as_ref() == Some(&filter.actor);
         if !events.items.iter().all(is_asked_for) {
             return Ok(Events::default());
         }

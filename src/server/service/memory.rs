@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::sync::Cache;
 
-use crate::domain::lease::{Deadline, Flaw, Gap, Head, Holder, Moment, Point, Renewal, SteadyClock, Terms, Ticket, Written};
+use crate::domain::lease::{
+    Deadline, Flaw, Gap, Head, Holder, Moment, Point, Renewal, SteadyClock, Terms, Ticket, Written,
+};
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::user::Profile;
@@ -101,8 +103,8 @@ impl Memory {
 
     /// The store has written down the wish, when `head` was the last change. Whether memory is believed for longer.
     pub(super) fn written(&self, renewal: Renewal, head: Head) -> bool {
-        let heard = self.clock.moment();
-        let written = self.write(|holder| holder.written(renewal, head, heard));
+        let now = self.clock.moment();
+        let written = self.write(|holder| holder.written(renewal, head, now));
         if written == Written::Elsewhere {
             tracing::warn!(?head, "the database goes on in another history; memory begins anew");
             self.touched(Touched::Everything);

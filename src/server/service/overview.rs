@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::domain::audit::Action;
-use crate::domain::token::TokenPolicy;
 use crate::domain::time::{Clock, Timestamp};
+use crate::domain::token::TokenPolicy;
 use crate::server::store::{Census, CensusRules, Db, LogFilter, StoreError};
 use crate::server::telemetry;
 

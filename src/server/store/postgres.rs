@@ -103,7 +103,7 @@ impl Postgres {
         let mut connection = direct.connect().await?;
         // That everything is there already is no news.
         sqlx::query("SET client_min_messages = warning").execute(&mut connection).await?;
-        let migrator = schema::tolerant(sqlx::migrate!("migrations/postgres"));
+        let migrator = schema::of_postgres().await?;
         migrator.run(&mut connection).await?;
         schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
         connection.close().await?;
@@ -154,12 +154,7 @@ impl Postgres {
     }
 
     /// A transaction that has locked the head, as a change whose commit may take so long.
-    pub const fn change(
-        &self,
-        transaction: Transaction<'static, Driver>,
-        begun: Moment,
-        patience: Duration,
-    ) -> Change {
+    pub const fn change(&self, transaction: Transaction<'static, Driver>, begun: Moment, patience: Duration) -> Change {
         Change::Postgres { transaction, route: self.route, begun, patience }
     }
 
@@ -258,7 +253,9 @@ async fn forget_silent(pool: PgPool, route: Route, clock: Arc<dyn SteadyClock>, 
         let asked = query(FORGET_REPLICA).bind(*id).bind(heard);
         match asked.execute(Target::PostgresPool(&pool, route)).await {
             Ok(0) => {}
-            Ok(_) => tracing::warn!(replica = %id, "a replica says nothing, and its lease has run out: nobody waits for it"),
+            Ok(_) => {
+                tracing::warn!(replica = %id, "a replica says nothing, and its lease has run out: nobody waits for it");
+            }
             Err(error) => tracing::warn!(%error, "the next change will wait for a silent replica again"),
         }
     }

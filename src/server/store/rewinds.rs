@@ -1,12 +1,15 @@
 //! A database that went back to an earlier state: what replicas still know of what it has forgotten.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
+use super::changes::{number, uuid};
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
 use crate::domain::id::{ReplicaId, TokenId};
-use crate::domain::lease::Seq;
+use crate::domain::lease::{Point, Seq};
 use crate::domain::time::Timestamp;
 
 pub(super) const NOTE_REWIND: &str = "
@@ -30,7 +33,26 @@ pub struct Rewind {
     pub lost: Vec<TokenId>,
 }
 
+/// Only PostgreSQL needs this.
+pub(super) const LIST_KNOWN: &str = "
+    SELECT k.seq FROM change_marks k JOIN unnest($1::BIGINT[], $2::UUID[]) AS seen (seq, mark)
+    ON k.seq = seen.seq AND k.mark = seen.mark";
+
 impl Db {
+    /// Those of some changes that the database knows.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn known_changes(&self, seen: &[Point]) -> Result<BTreeSet<Seq>, StoreError> {
+        if !self.is_shared() {
+            return Ok(seen.iter().map(|point| point.seq).collect());
+        }
+        let numbers: Vec<_> = seen.iter().map(|point| number(point.seq)).collect();
+        let marks: Vec<_> = seen.iter().map(|point| uuid(point.mark)).collect();
+        let rows: Vec<(i64,)> = query(LIST_KNOWN).bind(numbers).bind(marks).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(seq,)| postgres::seq(seq)).collect()
+    }
+
     /// Writes down what a replica knows of changes that are gone.
     ///
     /// # Errors

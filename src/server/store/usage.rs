@@ -6,8 +6,8 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::commit::Change;
-use super::query::query;
 use super::postgres::Postgres;
+use super::query::query;
 use super::{Db, Engine, StoreError, Touched};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{TokenId, UserId};

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hallpass::server::telemetry;
+
 use super::stage::{ROUNDS, Stage};
 use super::trial::{recovery, revoke};
 use crate::support::cluster;
@@ -84,7 +86,7 @@ async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let wire = Wire::to(pooler.address).await;
-    let mut replicas = Replicas::start_through(database.clone(), &[database.clone()]);
+    let mut replicas = Replicas::start_through(database.clone(), std::slice::from_ref(&database));
     let others = replicas.ids().await;
     replicas.add_with(&wire.lead(&database), &[("HALLPASS_DATABASE__LISTEN_URL", &database)]);
     let last = replicas.ids().await.into_iter().find(|id| !others.contains(id)).unwrap();
@@ -92,7 +94,7 @@ async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long
         // It has its answer, and the commit behind it is lost.
         wire.catch(renewal_of(&last), Duration::ZERO).await;
         wire.set(Mode::BlackHole);
-        let asked = std::time::Instant::now();
+        let asked = telemetry::now();
         revoke(&replicas.servers[0].url, &token).await;
         assert!(asked.elapsed() < PATIENCE, "it took {:?}", asked.elapsed());
         wire.set(Mode::Whole);

@@ -146,6 +146,7 @@ async fn pause(millis: u64) {
 }
 
 /// Whether the trials notice a mistake while the last replica has this trouble.
+#[expect(clippy::print_stdout, reason = "how long it took is worth seeing")]
 async fn is_noticed(flaw: &'static str, trouble: Trouble) -> bool {
     let mut theatre = Theatre::with(flaw).await;
     for round in 0..ROUNDS {
@@ -156,6 +157,44 @@ async fn is_noticed(flaw: &'static str, trouble: Trouble) -> bool {
         }
     }
     false
+}
+
+/// The migrations of a next version, which only adds to what is there.
+fn migrations_of_the_next_version() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let present = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres");
+    for file in std::fs::read_dir(present).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+    }
+    let next = "ALTER TABLE tokens ADD COLUMN colour TEXT; ALTER TABLE users ADD COLUMN nickname TEXT DEFAULT 'none';
+        CREATE INDEX tokens_by_colour ON tokens (colour); CREATE TABLE colours (name TEXT PRIMARY KEY);";
+    std::fs::write(folder.path().join("9999_next.sql"), next).unwrap();
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
+async fn an_upgrade_and_its_way_back_roll_through_replicas() {
+    let mut theatre = Theatre::with("none").await;
+    let version = "SELECT max(version)::TEXT FROM _sqlx_migrations";
+    let present: i64 = theatre.stage.replicas.column(version).await[0].parse().unwrap();
+    let next = migrations_of_the_next_version();
+    std::fs::rename(next.path().join("9999_next.sql"), next.path().join(format!("{:04}_next.sql", present + 1)))
+        .unwrap();
+    let (way, folder) = (theatre.stage.replicas.database.clone(), next.path().to_str().unwrap().to_owned());
+    let newer = [("HALLPASS_MIGRATIONS", folder.as_str())];
+    let mut round = 0;
+    // One after the other is replaced by the next version, and then by the present one again.
+    for (env, schema) in [(&newer[..], present + 1), (&[], present + 1)] {
+        for _ in 0..3 {
+            theatre.stage.replace_first(&way, env).await;
+            assert_eq!(theatre.stage.replicas.column(version).await, [schema.to_string()]);
+            theatre.round(round, Trouble::Way(Mode::Whole)).await;
+            round += 1;
+        }
+    }
+    theatre.stage.verdict.insist("an upgrade and its way back", 6, Duration::from_secs(5));
 }
 
 macro_rules! trials {

@@ -42,6 +42,14 @@ impl Stage {
         self.verdict.add(&record);
     }
 
+    /// Ends the replica that has run longest, and puts another one behind the others.
+    pub async fn replace_first(&mut self, way: &str, env: &[(&str, &str)]) {
+        self.replicas.servers.remove(0);
+        self.replicas.add_with(way, env);
+        self.hammers = Hammers::new(&self.replicas, 1, &self.good);
+        recovery(&self.replicas, &self.good).await;
+    }
+
     /// Waits until every replica passes the good token again.
     pub async fn recover(&mut self) {
         self.verdict.add_recovery(recovery(&self.replicas, &self.good).await);

@@ -15,8 +15,8 @@ use crate::domain::verdict::{Denial, Grant, Invalid, Method};
 use crate::domain::view::MeView;
 use crate::server::credential::Presented;
 use crate::server::service::Caller;
-use crate::server::service::check::Sender;
 use crate::server::service::authority::Administrator;
+use crate::server::service::check::Sender;
 
 /// Somebody who may manage tokens.
 pub(in crate::server::http) struct ApiCaller(pub Person);

@@ -70,7 +70,9 @@ pub(super) fn refusal(visitor: &Visitor, error: TokenError, return_to: &str) -> 
         }),
         TokenError::LimitReached(_) | TokenError::Conflict(_) => Ok(simple(StatusCode::CONFLICT)),
         TokenError::VersionMismatch => Ok(simple(StatusCode::PRECONDITION_FAILED)),
-        TokenError::Unavailable | TokenError::Unconfirmed | TokenError::Partly { .. } => Ok(simple(StatusCode::SERVICE_UNAVAILABLE)),
+        TokenError::Unavailable | TokenError::Unconfirmed | TokenError::Partly { .. } => {
+            Ok(simple(StatusCode::SERVICE_UNAVAILABLE))
+        }
         TokenError::NotFound | TokenError::NoSuchUser | TokenError::FormUsed(_) => Err(error),
     }
 }

@@ -1,6 +1,5 @@
 //! Looking at tokens, and revoking them.
 
-
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};

@@ -216,7 +216,8 @@ fn history_row(columns: HistoryColumns) -> HistoryRow {
 /// whoever verifies the log names it, and whoever reads the log sees the others.
 pub(super) fn placed_event(columns: EventColumns) -> PlacedEvent {
     let personal: BTreeMap<String, String> = row::json(&columns.personal).unwrap_or_default();
-    let personal = personal.into_iter().map(|(field, text)| (field, unhex(&text).as_deref().map_or(UNREADABLE, legible)));
+    let personal =
+        personal.into_iter().map(|(field, text)| (field, unhex(&text).as_deref().map_or(UNREADABLE, legible)));
     let event = Event {
         seq: columns.seq,
         id: columns.id.into(),
@@ -244,4 +245,3 @@ fn legible(bytes: &[u8]) -> Digest {
 fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
     bytes.try_into().map_err(StoreError::corrupt)
 }
-

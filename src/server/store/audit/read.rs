@@ -144,7 +144,8 @@ impl fmt::Display for LogFilter {
         if said.is_empty() {
             return f.write_str("all");
         }
-        let said: Vec<_> = said.into_iter().map(|(name, value)| format!("{name}={}", sanitised(value, TOLD_MAX))).collect();
+        let said: Vec<_> =
+            said.into_iter().map(|(name, value)| format!("{name}={}", sanitised(value, TOLD_MAX))).collect();
         f.write_str(&said.join("&"))
     }
 }

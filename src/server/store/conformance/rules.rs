@@ -171,8 +171,13 @@ pub async fn the_census_counts_each_token_once(store: Store) {
     store.add(revoked.owner, "good", &store.new_secret(None, 10)).await;
     store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
     store.db.revoke_token(revoked, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
-    let count =
-        async |now, away_since| store.db.count_tokens(CensusRules { now, soon: LATER, away_since, idle_since: Timestamp::default() }).await.unwrap();
+    let count = async |now, away_since| {
+        store
+            .db
+            .count_tokens(CensusRules { now, soon: LATER, away_since, idle_since: Timestamp::default() })
+            .await
+            .unwrap()
+    };
     let before = Timestamp::from_seconds(0);
     assert_eq!(count(NOW, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
     assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });

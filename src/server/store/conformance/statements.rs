@@ -12,6 +12,8 @@ const OF_BOTH: &[&str] = &[
     PING,
     settings::LOOKUP_SETTING,
     settings::ADD_SETTING,
+    settings::PUT_SETTING,
+    settings::LIST_RIGHTS,
     signing_keys::LIST_SIGNING_KEYS,
     signing_keys::ADD_SIGNING_KEY,
     signing_keys::RAISE_TTL,
@@ -80,6 +82,11 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::LIST_REWINDS,
     rewinds::PASS_REWINDS,
     rewinds::DELETE_REWINDS,
+    rewinds::LIST_KNOWN,
+    changes::DELETE_OLD_MARKS,
+    postgres::CONFIRM,
+    postgres::END_OLD_RENEWALS,
+    usage::DATABASE_TIME,
 ];
 
 fn of_both_in_parts() -> Vec<&'static str> {

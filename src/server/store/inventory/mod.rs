@@ -190,7 +190,8 @@ impl Db {
         let sql = if self.is_shared() { sql::MARKS_OF_POSTGRES } else { sql::MARKS_OF_SQLITE };
         let rows: Vec<(Uuid, String, i64, Option<i64>)> =
             query(sql).bind(self.ids(ids)?).fetch_all(self.reader()).await?;
-        let mark = |(id, name, made, used): (Uuid, String, _, _)| Mark { key: order.key(&name, made, used), id: id.into() };
+        let mark =
+            |(id, name, made, used): (Uuid, String, _, _)| Mark { key: order.key(&name, made, used), id: id.into() };
         let mut marks: Vec<_> = rows.into_iter().map(mark).collect();
         marks.sort_by(|one, other| order.compare(one, other));
         Ok(marks)

@@ -10,8 +10,8 @@ use crate::domain::lease::Point;
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
-use crate::server::store::query::query;
 use crate::server::store::changes::{number, uuid};
+use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, row};
 
 #[derive(sqlx::FromRow)]

@@ -36,6 +36,7 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("key.rotated", "Signing key rotated"),
     ("key.withdrawn", "Signing key withdrawn"),
     ("audit.exported", "Log exported"),
+    ("settings.changed", "Settings changed"),
     ("restore.acknowledged", "Restore acknowledged"),
     ("store.migrated", "Moved to another database"),
 ];
