@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
+/// The driver tells of each connection that it does not get; we say what that means, and less often.
+const DEFAULT_FILTER: &str = "info,sqlx=off";
 /// Buckets of durations in seconds, from 50 µs.
 const BUCKETS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -251,7 +253,7 @@ pub const UPKEEP: Duration = Duration::from_secs(5);
 /// # Errors
 /// When logging was started before.
 pub fn init_logs(json: bool) -> Result<(), TryInitError> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let registry = tracing_subscriber::registry().with(filter);
     if json { registry.with(layer.json()).try_init() } else { registry.with(layer.with_ansi(false)).try_init() }

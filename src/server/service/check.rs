@@ -128,7 +128,9 @@ impl Validator {
         let Proven::Pat(token) = self.prove(presented).await? else {
             return Err(Denial::Invalid(Invalid::Untrusted));
         };
-        self.judge(&token.known, self.clock.now(), from)?;
+        let now = self.clock.now();
+        let token = self.awake(token, now).await?;
+        self.judge(&token.known, now, from)?;
         Ok(Pass::Token(token.known))
     }
 

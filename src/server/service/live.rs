@@ -176,7 +176,11 @@ impl Live {
         let applied = memory.applied();
         let changes = db.list_changes(applied).await?;
         match changes.doubt {
-            Some(Doubt::Forgotten) => return Err(self.stop(seen, changes.head.seq, applied).await),
+            Some(Doubt::Forgotten { is_noted }) => {
+                // It may have been put back once more, to before that was written down.
+                seen.is_rewind_noted &= is_noted;
+                return Err(self.stop(seen, changes.head.seq, applied).await);
+            }
             Some(Doubt::Unacknowledged) => return Err(self.stop_with_others()),
             None => {}
         }
@@ -304,7 +308,10 @@ impl Live {
 impl People for Live {
     async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
         self.require_truth()?;
-        self.0.db.find_user(identity).await
+        let seen = self.0.memory.applied();
+        let user = self.0.db.find_user(identity).await?;
+        // Asked after that: what was read is from the same database or from one that came before it.
+        if self.0.db.is_sound(seen).await? { Ok(user) } else { Err(StoreError::interrupted()) }
     }
 }
 

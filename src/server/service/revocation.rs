@@ -6,6 +6,7 @@ use crate::domain::audit::Origin;
 use crate::domain::secret::TokenText;
 use crate::domain::time::Clock;
 use crate::domain::token::{Standing, TokenPolicy};
+use crate::domain::verdict::Invalid;
 use crate::server::credential::Unproven;
 use crate::server::credential::pat::{KnownToken, PatValidator};
 
@@ -86,7 +87,9 @@ impl Revocation {
             Ok(token) if self.may_become_good(&token.known) => {
                 self.tokens.revoke_itself(&token.known.grant, by, origin).await
             }
-            Ok(_) | Err(Unproven::Invalid(_)) => self.tokens.settled().await,
+            // Somebody else may have ended it just now.
+            Ok(_) | Err(Unproven::Invalid(Invalid::Ended)) => self.tokens.settled().await,
+            Err(Unproven::Invalid(_)) => Ok(()),
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
     }

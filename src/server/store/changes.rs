@@ -89,7 +89,10 @@ pub struct Changes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It does not know the change that was seen.
-    Forgotten,
+    Forgotten {
+        /// Whether anybody has written that down in it.
+        is_noted: bool,
+    },
     /// Others have said so, and nobody has acknowledged it yet.
     Unacknowledged,
 }
@@ -141,7 +144,9 @@ struct ChangeColumns {
 impl ChangeColumns {
     fn doubt(&self) -> Option<Doubt> {
         match self {
-            Self { is_known: false, is_acknowledged: false, .. } => Some(Doubt::Forgotten),
+            Self { is_known: false, is_acknowledged: false, .. } => {
+                Some(Doubt::Forgotten { is_noted: self.is_doubted })
+            }
             Self { is_doubted: true, .. } => Some(Doubt::Unacknowledged),
             _ => None,
         }

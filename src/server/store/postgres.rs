@@ -55,15 +55,18 @@ pub(super) const EXAMINE: &str = with_sync!("(extract(epoch FROM clock_timestamp
 pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
 
-/// Renewals that nobody waits for any more. To end the wait for a standby is to commit without it, so this is for nothing
-/// else.
+/// Renewals that nobody waits for any more; behind a pooler, where one cannot be told from others, all that is written by
+/// one statement. To end the wait for a standby is to commit without it, so this is for no change that anybody is told of.
 pub(super) const END_OLD_RENEWALS: &str = "
     SELECT pg_cancel_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND wait_event = 'SyncRep'
-        AND query LIKE '%INSERT INTO replicas%' AND query_start < clock_timestamp() - INTERVAL '2 s'";
+        AND (query LIKE '%INSERT INTO replicas%' OR application_name = 'hallpass, one statement')
+        AND query_start < clock_timestamp() - INTERVAL '2 s'";
 /// A write that changes nothing: when it is committed, so is everything before it, on the standby, too.
 pub(super) const CONFIRM: &str = "SELECT pg_logical_emit_message(TRUE, 'hallpass', '')::TEXT";
-const LOCK_TIMEOUT: &str = "800ms";
+/// Nobody waits for an answer any more when so much time is over, so the server must not, either. Compiling a statement takes
+/// longer than any of ours.
+const SESSION: &str = "SET lock_timeout = '800ms'; SET jit = off";
 
 /// Between two looks at how far the replicas are, while somebody waits for them.
 const ASK_REPLICAS_EVERY: Duration = Duration::from_millis(4);
@@ -108,18 +111,12 @@ impl Postgres {
         schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
         connection.close().await?;
         let route = if place.direct_url.is_some() { Route::Pooler } else { Route::Direct };
-        let options = match route {
-            // Nobody waits for an answer any more when so much time is over, so the server must not, either.
-            Route::Direct => options.options([("lock_timeout", LOCK_TIMEOUT)]),
-            // Poolers refuse parameters that they do not know.
-            Route::Pooler => options,
-        };
         let pool = PgPoolOptions::new()
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .max_connections(connections)
             // It is tested by what is asked of it.
             .test_before_acquire(false)
-            .after_connect(|connection, _| Box::pin(require_writable(connection)))
+            .after_connect(move |connection, _| Box::pin(prepare(connection, route)))
             .before_acquire(|connection, _| Box::pin(is_writable(connection)))
             .after_release(|connection, _| Box::pin(answers(connection)));
         Ok(Self {
@@ -274,10 +271,15 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     Ok(options.application_name(APPLICATION).extra_float_digits(None))
 }
 
-/// A connection that leads to a standby is none.
-async fn require_writable(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let refused = || sqlx::Error::Protocol("this database can only be read".to_owned());
-    is_writable(connection).await?.then_some(()).ok_or_else(refused)
+/// A connection that leads to a standby is none. What belongs to a session is set only where it is ours.
+async fn prepare(connection: &mut PgConnection, route: Route) -> Result<(), sqlx::Error> {
+    if !is_writable(connection).await? {
+        return Err(sqlx::Error::Protocol("this database can only be read".to_owned()));
+    }
+    if route == Route::Direct {
+        sqlx::raw_sql(SESSION).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// A connection to a server that was the primary and is no more must not be used again.

@@ -53,7 +53,11 @@ pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Begins one statement of its own behind a pooler. Whoever is cut off in the middle keeps a session of the database and
 /// what it has locked, so the database gives up on it.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '800ms'; SET LOCAL idle_in_transaction_session_timeout = '500ms'";
+const BEGIN: &str = "
+    BEGIN;
+    SET LOCAL application_name = 'hallpass, one statement';
+    SET LOCAL lock_timeout = '800ms';
+    SET LOCAL idle_in_transaction_session_timeout = '500ms'";
 
 /// Gives up on an answer that does not come.
 pub(super) async fn within<T>(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::changes::{number, uuid};
+use super::changes::{is_known, number, uuid};
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
@@ -20,7 +20,8 @@ pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds O
 pub(super) const PASS_REWINDS: &str = "
     UPDATE change_head h SET seq = r.seq, acknowledged = r.seq
     FROM (SELECT greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1 AS seq FROM change_head) r";
-pub(super) const DELETE_REWINDS: &str = "DELETE FROM rewinds";
+/// Not those that were written down after that.
+pub(super) const DELETE_REWINDS: &str = "DELETE FROM rewinds WHERE applied <= (SELECT acknowledged FROM change_head)";
 
 /// What a replica knows of changes that the database has forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,27 @@ pub(super) const LIST_KNOWN: &str = "
     SELECT k.seq FROM change_marks k JOIN unnest($1::BIGINT[], $2::UUID[]) AS seen (seq, mark)
     ON k.seq = seen.seq AND k.mark = seen.mark";
 
+/// Only PostgreSQL needs this.
+pub(super) const IS_SOUND: &str = concat!(
+    "SELECT (",
+    is_known!("$1", "$2"),
+    " OR $1 <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head"
+);
+
 impl Db {
+    /// Whether this is the database in which a change was seen, and nobody doubts it.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn is_sound(&self, seen: Point) -> Result<bool, StoreError> {
+        if !self.is_shared() {
+            return Ok(true);
+        }
+        let asked = query(IS_SOUND).bind(number(seen.seq)).bind(uuid(seen.mark));
+        let (is_sound,): (bool,) = asked.fetch_one(self.reader()).await?;
+        Ok(is_sound)
+    }
+
     /// Those of some changes that the database knows.
     ///
     /// # Errors

@@ -49,8 +49,12 @@ impl Db {
         }
         let mut tx = self.begin().await?;
         let known: Vec<(String, String)> = query(LIST_RIGHTS).fetch_all(&mut tx).await?;
+        let unknown = unknown(rights, &known);
+        if unknown.is_empty() {
+            return Ok(());
+        }
         let mut draft = draft;
-        for (key, before, value) in unknown(rights, &known) {
+        for (key, before, value) in unknown {
             query(PUT_SETTING).bind(format!("{RIGHTS}{key}")).bind(value).execute(&mut tx).await?;
             draft = draft.changed(key, before, Some(value.to_owned()));
         }

@@ -17,14 +17,14 @@ use crate::support::wire::{Mode, Wire, renewal_of, target};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A pooler, which gives each transaction any session.
-struct Pooler {
+pub struct Pooler {
     child: Child,
-    address: SocketAddr,
+    pub address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Pooler {
-    fn before(server: SocketAddr) -> Self {
+    pub async fn before(server: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address: SocketAddr = free_address().parse().unwrap();
         let configuration = format!(
@@ -43,6 +43,9 @@ impl Pooler {
             command.args(["-u", "postgres"]);
         }
         let child = command.arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Self { child, address, _folder: folder }
     }
 }
@@ -61,10 +64,7 @@ fn is_root() -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_pooler_that_keeps_no_session_the_promise_is_kept() {
     let database = cluster::new_database().await;
-    let pooler = Pooler::before(target(&database));
-    while tokio::net::TcpStream::connect(pooler.address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let pooler = Pooler::before(target(&database)).await;
     let port = target(&database).port().to_string();
     let url = database.replace(&port, &pooler.address.port().to_string());
     let mut replicas = Replicas::start_through(database.clone(), &[]);
@@ -81,10 +81,7 @@ async fn behind_a_pooler_that_keeps_no_session_the_promise_is_kept() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long() {
     let database = cluster::new_database().await;
-    let pooler = Pooler::before(target(&database));
-    while tokio::net::TcpStream::connect(pooler.address).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let pooler = Pooler::before(target(&database)).await;
     let wire = Wire::to(pooler.address).await;
     let mut replicas = Replicas::start_through(database.clone(), std::slice::from_ref(&database));
     let others = replicas.ids().await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::around::Pooler;
 use super::stage::{ROUNDS, Stage};
 use super::trial::{is_confirmed, revoke, revoke_once};
 use crate::support::cluster::Pair;
@@ -119,17 +120,38 @@ async fn a_revocation_that_only_the_primary_has_is_confirmed_to_nobody() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn renewals_that_wait_for_a_lost_standby_do_not_pile_up() {
-    let pair = Pair::new().await;
-    let wire = Wire::to(target(&pair.url)).await;
-    let replicas = replicas_of(&pair, &wire, "true");
+/// Insists that servers do not take more and more connections when the standby is lost.
+async fn does_not_pile_up(pair: &Pair, replicas: &Replicas) {
     pair.cut().await;
     tokio::time::sleep(Duration::from_secs(4)).await;
     let before = replicas.backends().await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let after = replicas.backends().await;
     assert!(after <= before + 4, "{before} connections became {after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn renewals_that_wait_for_a_lost_standby_do_not_pile_up() {
+    let pair = Pair::new().await;
+    let wire = Wire::to(target(&pair.url)).await;
+    does_not_pile_up(&pair, &replicas_of(&pair, &wire, "true")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_do_they_behind_a_pooler() {
+    let pair = Pair::new().await;
+    let pooler = Pooler::before(target(&pair.url)).await;
+    let wire = Wire::to(pooler.address).await;
+    let way = wire.lead(&pair.url);
+    let mut replicas = Replicas::start_through(pair.url.clone(), &[]);
+    for _ in 0..2 {
+        let env = [("HALLPASS_DATABASE__LISTEN_URL", pair.url.as_str()), ("HALLPASS_DATABASE__REQUIRE_SYNC", "true")];
+        replicas.add_with(&way, &env);
+    }
+    does_not_pile_up(&pair, &replicas).await;
+    let stuck = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+        AND query_start < clock_timestamp() - INTERVAL '5 s'";
+    assert_eq!(replicas.column(stuck).await, [""; 0], "they are ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

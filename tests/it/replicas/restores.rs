@@ -103,3 +103,24 @@ async fn as_many_changes_in_another_history_are_other_changes() {
     assert_eq!(replicas.check(0, &tokens[1]).await, 401);
     assert_eq!(replicas.check(0, &tokens[2]).await, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_put_back_twice_is_doubted_twice() {
+    let mut replicas = Replicas::start(1).await;
+    let tokens = replicas.tokens(2).await;
+    let backups = [cluster::copy_of(&replicas.database).await, cluster::copy_of(&replicas.database).await];
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    for backup in &backups {
+        cluster::put_back(&replicas.database, backup).await;
+        let written = async { while replicas.column("SELECT name FROM rewinds").await.is_empty() {} };
+        tokio::time::timeout(Duration::from_secs(5), written).await.expect("it is not written down");
+    }
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    passes_nowhere(&replicas, &tokens[0]).await;
+    assert_eq!(replicas.run(&["restore-ack"]).0, 0);
+    for index in [0, 1] {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
+    }
+}

@@ -4,6 +4,7 @@ pub(super) mod read;
 pub(super) mod upkeep;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -35,6 +36,8 @@ pub(super) const LIST_EVENTS: &str = "
         replica, version, changes, personal, prev_hash, hash
     FROM audit_events WHERE seq > $1 ORDER BY seq LIMIT $2";
 
+/// How late something may be told.
+const LATE_MAX: Duration = Duration::from_mins(5);
 /// Stands for a digest that cannot be read. Nothing has it.
 const UNREADABLE: Digest = [0xff; 32];
 
@@ -97,10 +100,11 @@ pub(super) struct EventColumns {
 impl Db {
     /// Appends an event. The head is read last, under the writer's lock, so that the chain cannot fork. Times never go
     /// back, or a range of times would not be one of events: what is told late has the time of the event before it.
+    /// A clock that was far ahead once is not followed.
     pub(super) async fn append(&self, tx: &mut Change, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
         let head: Option<(i64, Vec<u8>, i64)> = query(FIND_HEAD).fetch_optional(&mut *tx).await?;
         let (seq, prev_hash, time) = match head {
-            Some((seq, hash, time)) => (seq + 1, digest(&hash)?, now.max(row::time(time))),
+            Some((seq, hash, time)) => (seq + 1, digest(&hash)?, not_before(row::time(time), now)),
             None => (1, [0; 32], now),
         };
         let place = Place {
@@ -145,6 +149,10 @@ impl Db {
     pub async fn list_events(&self, after: i64, limit: i64) -> Result<Vec<PlacedEvent>, StoreError> {
         events(self.reader(), after, limit).await
     }
+}
+
+fn not_before(last: Timestamp, now: Timestamp) -> Timestamp {
+    if last > now && last.since(now) <= LATE_MAX { last } else { now }
 }
 
 /// Events after a sequence number, oldest first, as they are there.

@@ -79,7 +79,7 @@ async fn what_was_applied_in_another_history_counts_for_nothing() {
     let head = store.db.list_changes(Point::default()).await.unwrap().head;
     let other = Point { mark: Mark::new(7), ..head };
     assert_eq!(applied(other).await, 0);
-    assert_eq!(store.db.list_changes(other).await.unwrap().doubt, Some(Doubt::Forgotten));
+    assert_eq!(store.db.list_changes(other).await.unwrap().doubt, Some(Doubt::Forgotten { is_noted: false }));
     assert_eq!(applied(Point { seq: head.seq.next(), ..head }).await, 0);
     assert_eq!(applied(head).await, i64::try_from(head.seq.number()).unwrap());
     assert_eq!(store.db.list_changes(head).await.unwrap().doubt, None);

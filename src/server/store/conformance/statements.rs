@@ -83,6 +83,7 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::PASS_REWINDS,
     rewinds::DELETE_REWINDS,
     rewinds::LIST_KNOWN,
+    rewinds::IS_SOUND,
     changes::DELETE_OLD_MARKS,
     postgres::CONFIRM,
     postgres::END_OLD_RENEWALS,
