@@ -242,6 +242,13 @@ impl Draft {
         .changed("client", None, origin.client.clone())
     }
 
+    /// An event about something that comes to pass along with this one.
+    #[must_use]
+    pub fn along(&self, action: Action, object: Party) -> Self {
+        let on_behalf_of = self.on_behalf_of.or(self.subject);
+        Self { action, object, on_behalf_of, reason_text: None, changes: Vec::new(), ..self.clone() }
+    }
+
     /// Names the user whose personal values it holds.
     #[must_use]
     pub const fn about(mut self, subject: UserId) -> Self {

@@ -2,11 +2,12 @@
 
 use uuid::Uuid;
 
+use super::commit::Change;
 use super::query::query;
 use super::tokens::like_pattern;
 use super::users::{UserColumns, user};
 use super::{Db, SessionRow, StoreError, Touched, row};
-use crate::domain::audit::Draft;
+use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -33,6 +34,8 @@ const DISABLE_USER: &str = "
     WHERE id = $1 AND disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM users WHERE id = $3 AND disabled_at IS NOT NULL)";
 const ENABLE_USER: &str = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
 const END_SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
+const LIST_OPEN_SESSIONS: &str =
+    "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY created_at, id";
 const LIST_SESSIONS: &str = "
     SELECT id, user_id, provider, auth_time, created_at, last_seen_at FROM sessions
     WHERE user_id = $1 AND ended_at IS NULL AND created_at > $2 AND last_seen_at > $3
@@ -40,8 +43,16 @@ const LIST_SESSIONS: &str = "
 const END_SESSION_OF: &str = "UPDATE sessions SET ended_at = $3 WHERE user_id = $1 AND id = $2 AND ended_at IS NULL";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] =
-    &[LIST_PEOPLE, FIND_NAMED, DISABLE_USER, ENABLE_USER, END_SESSIONS, LIST_SESSIONS, END_SESSION_OF];
+pub(super) const STATEMENTS: &[&str] = &[
+    LIST_PEOPLE,
+    FIND_NAMED,
+    DISABLE_USER,
+    ENABLE_USER,
+    END_SESSIONS,
+    LIST_OPEN_SESSIONS,
+    LIST_SESSIONS,
+    END_SESSION_OF,
+];
 
 /// Most tokens of a user that are counted: a list is not to read all tokens of everybody on it.
 pub const COUNTED_MAX: u32 = 100;
@@ -148,8 +159,9 @@ impl Db {
         if asked.execute(&mut tx).await? == 0 {
             return Ok(false);
         }
+        let ended = session_ends(&mut tx, id, draft).await?;
         query(END_SESSIONS).bind(id.as_uuid()).bind(now).execute(&mut tx).await?;
-        self.append(&mut tx, draft, now).await?;
+        self.append_along(&mut tx, draft, &ended, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
     }
@@ -205,4 +217,11 @@ impl Db {
         self.commit(tx, Touched::Nothing).await?;
         Ok(ended)
     }
+}
+
+/// The events of a user's open sessions that end along with another one.
+pub(super) async fn session_ends(tx: &mut Change, user: UserId, draft: &Draft) -> Result<Vec<Draft>, StoreError> {
+    let open: Vec<(Uuid,)> = query(LIST_OPEN_SESSIONS).bind(user.as_uuid()).fetch_all(tx).await?;
+    let ended = |(id,): (Uuid,)| draft.along(Action::SessionEnded, Party::session(id.into()));
+    Ok(open.into_iter().map(ended).collect())
 }

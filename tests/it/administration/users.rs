@@ -59,7 +59,8 @@ async fn a_disabled_user_is_out_from_the_answer_on_until_they_are_let_in_again()
     alice.get("/api/v1/me").await.problem(401);
     app.browser_of("alice").await.get("/api/v1/me").await.expect(200);
     let actions = app.actions().await;
-    for action in ["user.disabled", "user.enabled"] {
+    // One session of hers ended with it.
+    for action in ["user.disabled", "user.enabled", "session.ended"] {
         assert_eq!(actions.iter().filter(|found| *found == action).count(), 1, "{actions:?}");
     }
 }

@@ -123,6 +123,21 @@ impl Db {
         add_personal_values(tx, draft, seq, &values).await
     }
 
+    /// Appends an event, and one for each of what comes to pass along with it.
+    pub(super) async fn append_along(
+        &self,
+        tx: &mut Change,
+        draft: &Draft,
+        along: &[Draft],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.append(tx, draft, now).await?;
+        for each in along {
+            self.append(tx, each, now).await?;
+        }
+        Ok(())
+    }
+
     /// Writes an event that goes with no other change.
     ///
     /// # Errors

@@ -1,9 +1,13 @@
 //! Looking after the log: checkpoints, and the removal of personal values.
 
+use uuid::Uuid;
+
 use super::digest;
-use crate::domain::audit::{Checkpoint, Draft};
+use crate::domain::audit::{Action, Checkpoint, Draft, Party};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
+use crate::server::store::commit::Change;
+use crate::server::store::people::session_ends;
 use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, Touched, row};
 
@@ -21,6 +25,8 @@ const ERASE_TOKENS: &str = "
     UPDATE tokens SET name = 'erased', description = '', last_used_ip = NULL,
         allowed_ips = '[]', revoked_at = coalesce(revoked_at, $2), revoked_reason = NULL, version = version + 1
     WHERE owner_id = $1";
+const LIST_KEPT_TOKENS: &str =
+    "SELECT id FROM tokens WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY created_at, id";
 const ERASE_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1";
 
 #[cfg(test)]
@@ -33,6 +39,7 @@ pub(in crate::server::store) const STATEMENTS: &[&str] = &[
     ERASE_USER,
     ERASE_TOKENS,
     ERASE_SESSIONS,
+    LIST_KEPT_TOKENS,
 ];
 
 /// A checkpoint with its signature.
@@ -102,11 +109,23 @@ impl Db {
         if query(ERASE_USER).bind(user).bind(now).execute(&mut tx).await? == 0 {
             return Ok(false);
         }
+        let mut along = token_ends(&mut tx, id, draft).await?;
+        along.extend(session_ends(&mut tx, id, draft).await?);
         query(ERASE_TOKENS).bind(user).bind(now).execute(&mut tx).await?;
         query(ERASE_SESSIONS).bind(user).execute(&mut tx).await?;
         let removed = query(ERASE_VALUES).bind(user).execute(&mut tx).await?;
-        self.append(&mut tx, &draft.clone().removing(removed), now).await?;
+        self.append_along(&mut tx, &draft.clone().removing(removed), &along, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
     }
+}
+
+/// The events of a user's tokens that are revoked along with another one. Their names are about to be gone.
+async fn token_ends(tx: &mut Change, owner: UserId, draft: &Draft) -> Result<Vec<Draft>, StoreError> {
+    let kept: Vec<(Uuid,)> = query(LIST_KEPT_TOKENS).bind(owner.as_uuid()).fetch_all(tx).await?;
+    let revoked = |(id,): (Uuid,)| {
+        let token = Party { kind: "token", id: Some(id.to_string()), name: None };
+        draft.along(Action::TokenRevoked, token)
+    };
+    Ok(kept.into_iter().map(revoked).collect())
 }

@@ -205,7 +205,7 @@ pub async fn who_is_erased_leaves_nothing_behind_and_the_log_whole(store: Store)
         &Origin::default(),
     );
     store.db.record(&named.about(key.owner), NOW).await.unwrap();
-    let erased = Draft::new(Action::UserErased, Party::OPERATOR, Party::SYSTEM, &Origin::default());
+    let erased = Draft::new(Action::UserErased, Party::OPERATOR, Party::SYSTEM, &Origin::default()).about(key.owner);
     assert!(store.db.erase_user(key.owner, &erased, LATER).await.unwrap());
     assert!(!store.db.erase_user(UserId::from_random([9; 16]), &erased, LATER).await.unwrap());
     let user = store.db.lookup_user(key.owner).await.unwrap().unwrap();
@@ -215,4 +215,12 @@ pub async fn who_is_erased_leaves_nothing_behind_and_the_log_whole(store: Store)
     assert_eq!(verified.erased, 2);
     let rows = store.db.list_log(&LogFilter::default(), None, 9).await.unwrap();
     assert!(rows.iter().all(|row| row.values.is_empty()), "{rows:?}");
+    let actions = store.actions().await;
+    assert_eq!(actions[actions.len() - 3..], ["user.erased", "token.revoked", "session.ended"]);
+    let about = LogFilter { object: key.id.to_string(), action: "token.revoked".to_owned(), ..LogFilter::default() };
+    let end = store.db.list_log(&about, None, 9).await.unwrap();
+    assert_eq!(
+        (end.len(), end[0].placed.event.on_behalf_of.as_ref()),
+        (1, erased.subject.map(|id| id.to_string()).as_ref())
+    );
 }
