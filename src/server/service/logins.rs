@@ -1,5 +1,6 @@
 //! From a verified identity to a session.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::domain::audit::{Action, Draft, Origin, Party};
@@ -114,8 +115,12 @@ fn roles(profile: &Profile) -> String {
     profile.roles.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
-/// As JSON; nothing where there are none.
+/// In words; nothing where there are none.
 fn attributes(profile: &Profile) -> Option<String> {
-    let attributes = Some(&profile.attributes).filter(|attributes| !attributes.is_empty())?;
-    serde_json::to_string(attributes).ok()
+    let words = |(name, values): (&String, &BTreeSet<String>)| {
+        let values: Vec<_> = values.iter().map(String::as_str).collect();
+        format!("{name} = {}", values.join(", "))
+    };
+    let attributes: Vec<_> = profile.attributes.iter().map(words).collect();
+    (!attributes.is_empty()).then(|| attributes.join("; "))
 }
