@@ -141,6 +141,18 @@ pub enum Suspension {
 }
 
 impl TokenPolicy {
+    /// Owners who logged in last before this are away too long; nobody where that is off.
+    #[must_use]
+    pub fn away_since(&self, now: Timestamp) -> Timestamp {
+        ago(self.owner_max_login_age, now)
+    }
+
+    /// Tokens that were not used since this are idle; none where that is off.
+    #[must_use]
+    pub fn idle_since(&self, now: Timestamp) -> Timestamp {
+        ago(self.idle_suspend, now)
+    }
+
     /// Judges a secret of a token at an instant. Final answers come before passing ones.
     #[must_use]
     pub fn standing(&self, token: &TokenFacts, secret: &SecretFacts, now: Timestamp) -> Standing {
@@ -239,6 +251,10 @@ pub fn may_narrow(present: &ScopeSet, wanted: &ScopeSet) -> Result<(), Transitio
 #[must_use]
 pub fn state_names() -> BTreeSet<&'static str> {
     BTreeSet::from(["active", "expired", "revoked", "suspended"])
+}
+
+fn ago(span: Option<Duration>, now: Timestamp) -> Timestamp {
+    span.map_or(Timestamp::default(), |span| now.minus(span))
 }
 
 #[cfg(test)]

@@ -142,7 +142,6 @@ fn refusal(id: TokenId, error: TokenError) -> Failure {
     match error {
         TokenError::NotFound => Failure::Refused(format!("there is no token {id}")),
         error @ TokenError::Unavailable => Failure::Refused(format!("nothing was changed: {error}")),
-        TokenError::Unconfirmed => Failure::Unconfirmed,
         error => error.into(),
     }
 }

@@ -111,8 +111,7 @@ impl Overview {
     pub async fn count(&self) -> Result<Figures, StoreError> {
         let started = telemetry::now();
         let now = self.clock.now();
-        let ago = |span: Option<Duration>| span.map_or(Timestamp::default(), |span| now.minus(span));
-        let (away_since, idle_since) = (ago(self.policy.owner_max_login_age), ago(self.policy.idle_suspend));
+        let (away_since, idle_since) = (self.policy.away_since(now), self.policy.idle_since(now));
         let rules = CensusRules { now, soon: now.plus(SOON), away_since, idle_since };
         let (users, disabled) = self.db.count_users().await?;
         let figures = Figures {

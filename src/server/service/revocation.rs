@@ -64,13 +64,6 @@ impl Revocation {
         }
     }
 
-    /// A text without the secrets of the tokens that are in it.
-    #[must_use]
-    pub fn masked(&self, text: &str) -> String {
-        let mask = |text: String, token: TokenText<'_>| text.replace(token.reveal(), &format!("{}_…", token.id()));
-        self.pat.tokens_in(text).into_iter().fold(text.to_owned(), mask)
-    }
-
     /// The same for every token in a text, which somebody found where it should not be.
     ///
     /// # Errors
@@ -80,6 +73,13 @@ impl Revocation {
             self.end(token.reveal(), &By::Finder, origin).await?;
         }
         Ok(())
+    }
+
+    /// A text without the secrets of the tokens that are in it.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        let mask = |text: String, token: TokenText<'_>| text.replace(token.reveal(), &format!("{}_…", token.id()));
+        self.pat.tokens_in(text).into_iter().fold(text.to_owned(), mask)
     }
 
     async fn end(&self, credential: &str, by: &By, origin: &Origin) -> Result<(), TokenError> {

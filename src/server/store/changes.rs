@@ -26,6 +26,20 @@ macro_rules! is_known {
 }
 pub(super) use is_known;
 
+/// Whether the database is the one in which a change was seen, and nobody doubts it: as a statement.
+macro_rules! is_sound {
+    ($seq:literal, $mark:literal) => {
+        concat!(
+            "SELECT (",
+            $crate::server::store::changes::is_known!($seq, $mark),
+            " OR ",
+            $seq,
+            " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head"
+        )
+    };
+}
+pub(super) use is_sound;
+
 /// Changes with their numbers after one that was seen (`$1` with the mark `$2`), and the last one as of the same moment.
 /// Whether the database knows the one that was seen; whether somebody has acknowledged that it need not; whether any
 /// replica has seen what the database does not know, and nobody has acknowledged that yet.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::changes::{is_known, number, uuid};
+use super::changes::{is_sound, number, uuid};
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
@@ -40,11 +40,7 @@ pub(super) const LIST_KNOWN: &str = "
     ON k.seq = seen.seq AND k.mark = seen.mark";
 
 /// Only PostgreSQL needs this.
-pub(super) const IS_SOUND: &str = concat!(
-    "SELECT (",
-    is_known!("$1", "$2"),
-    " OR $1 <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head"
-);
+pub(super) const IS_SOUND: &str = is_sound!("$1", "$2");
 
 impl Db {
     /// Whether this is the database in which a change was seen, and nobody doubts it.

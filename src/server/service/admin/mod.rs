@@ -76,12 +76,11 @@ impl Admin {
     /// The moments on which states depend under the present policy.
     fn rules(&self, now: Timestamp) -> StateRules {
         let policy = self.tokens.policy();
-        let ago = |span: Option<std::time::Duration>| span.map_or(Timestamp::from_seconds(0), |span| now.minus(span));
         StateRules {
             now,
             oldest: now.minus(policy.lifetime.max),
-            away_since: ago(policy.owner_max_login_age),
-            idle_since: ago(policy.idle_suspend),
+            away_since: policy.away_since(now),
+            idle_since: policy.idle_since(now),
         }
     }
 }

@@ -51,8 +51,8 @@ impl Db {
         asked.fetch_optional(self.reader()).await?.map(check_row).transpose()
     }
 
-    /// The same for several secrets, in one question, by somebody who has seen a change. Only PostgreSQL understands it: a file is near enough to be asked for
-    /// each.
+    /// The same for several secrets, in one question, by somebody who has seen a change. Only PostgreSQL understands it: a
+    /// file is near enough to be asked for each.
     ///
     /// # Errors
     /// When the database cannot be asked.

@@ -1,6 +1,6 @@
 //! The statements on tokens and secrets.
 
-use crate::server::store::changes::is_known;
+use crate::server::store::changes::is_sound;
 
 /// One row per check: secret, token and owner.
 macro_rules! lookup_check {
@@ -24,14 +24,7 @@ macro_rules! lookup_check {
 pub const LOOKUP_CHECK: &str = lookup_check!("TRUE", "= $1");
 /// Several at once, and whether the database is the one in which a change was seen (`$2` with the mark `$3`); only
 /// PostgreSQL needs this.
-pub const LOOKUP_CHECKS: &str = lookup_check!(
-    concat!(
-        "(SELECT (",
-        is_known!("$2", "$3"),
-        " OR $2 <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head)"
-    ),
-    "= ANY ($1)"
-);
+pub const LOOKUP_CHECKS: &str = lookup_check!(concat!("(", is_sound!("$2", "$3"), ")"), "= ANY ($1)");
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "
