@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod credential;
 pub mod demo;
+mod error;
 pub mod http;
 pub mod identity;
 pub mod keys;
@@ -21,7 +22,6 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
 use tokio::task::JoinHandle;
 
 use crate::domain::audit::{Action, Draft, Origin, Party};
@@ -37,12 +37,12 @@ use credential::oidc::OidcValidator;
 use credential::pat::PatValidator;
 use http::{Web, WebParts};
 use identity::{Fetch, FetchError, Provider, Providers};
-use keys::{KeyError, Keys};
-use open::{Opening, claim};
+use keys::Keys;
+use open::{Opening, claim, patiently};
 use service::admin::Admin;
 use service::bearer::{BearerRules, Bearers};
 use service::check::Validator;
-use service::checkpoints::{CheckpointError, Checkpoints};
+use service::checkpoints::Checkpoints;
 use service::decisions::Decisions;
 use service::exchange::Exchange;
 use service::failures::Failures;
@@ -60,12 +60,13 @@ use service::refusals::Refusals;
 use service::replica::Replica;
 use service::revocation::Revocation;
 use service::sessions::Sessions;
-use service::signing::{Rotation, Signer, SignerParts, SigningError};
+use service::signing::{Rotation, Signer, SignerParts};
 use service::tokens::{TokenParts, Tokens};
 use service::usage::Usage;
-use store::{Db, Meters, SoleServer, StoreError};
+use store::{Db, Meters, SoleServer};
 use telemetry::{Lines, Metrics};
 
+pub use error::StartError;
 pub use start::serve;
 
 /// How long a login provider may take for one answer: somebody is waiting.
@@ -73,65 +74,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Most refusals of `/check` that are logged in a second.
 const REFUSALS_LOGGED: NonZeroU32 = NonZeroU32::new(50).unwrap();
-
-/// Why the server does not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The database cannot be used.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The lock file beside the database cannot be made.
-    #[error("database.url: cannot lock {0}: {1}")]
-    Lock(String, std::io::Error),
-    /// Another server uses the database.
-    #[error("database.url: another server is using {0}. Please stop it first, or use PostgreSQL for several")]
-    NotAlone(String),
-    /// Memory cannot be brought up to date.
-    #[error("{0}")]
-    Look(#[from] LookError),
-    /// There is no secret key.
-    #[error("{0}")]
-    Key(#[from] KeyError),
-    /// The checkpoints of the audit log cannot be relied on.
-    #[error("{0}")]
-    Checkpoint(#[from] CheckpointError),
-    /// The decision log cannot be written.
-    #[error("audit.decision_log {0}: {1}")]
-    Decisions(String, std::io::Error),
-    /// The keys that sign JWTs cannot be used.
-    #[error("{0}")]
-    Signing(#[from] SigningError),
-    /// The database is there but its key is not.
-    #[error(
-        "secret_key_file {0}: there is a database but no such file. Please put back the key that the database was made with"
-    )]
-    KeyMissing(String),
-    /// The database was made with another key.
-    #[error("secret_key_file: the database was made with another secret key. Please put back the right file")]
-    KeyMismatch,
-    /// There is nothing to look at.
-    #[error("database.url: there is no database at {0} yet; the first start of the server makes it")]
-    NoDatabase(String),
-    /// A demo database and a real server, or the other way round.
-    #[error("{0}")]
-    Demo(&'static str),
-    /// An address is taken or not ours.
-    #[error("{key}: cannot listen on {address}: {error}")]
-    Listen {
-        /// The key.
-        key: &'static str,
-        /// The address.
-        address: std::net::SocketAddr,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// Providers cannot be asked.
-    #[error("the TLS library cannot be set up: {0}")]
-    Fetch(#[from] FetchError),
-    /// The demo provider cannot be set up.
-    #[error("{0}")]
-    DemoProvider(#[from] demo::DemoError),
-}
 
 /// What tests own: time, chance and patience.
 #[derive(Clone)]
@@ -204,13 +146,14 @@ impl App {
         let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
         let opening = Opening { config, demo, ambient: &ambient, replica };
         let meters = Meters { queries: metrics.store_queries.clone(), propagation: metrics.propagation.clone() };
-        let (db, keys) = opening.open(meters, memory.clone()).await?;
+        let (db, keys) = patiently(&ambient, async || opening.open(meters.clone(), memory.clone()).await).await?;
         let keys = Arc::new(keys);
         // Before anything is written there: it may be an older copy.
         let checkpoints = checkpoints(config, db.clone(), keys.clone(), &ambient);
-        checkpoints.require_newer().await?;
+        patiently(&ambient, async || Ok(checkpoints.require_newer().await?)).await?;
         let changed = Draft::new(Action::SettingsChanged, Party::SYSTEM, Party::SYSTEM, &Origin::default());
-        db.note_rights(&config.rights(), changed, ambient.clock.now()).await?;
+        let rights = config.rights();
+        patiently(&ambient, async || Ok(db.note_rights(&rights, changed.clone(), ambient.clock.now()).await?)).await?;
         let (usage, writer) = Usage::start(db.clone(), metrics.usage_dropped.clone());
         let hasher = Hasher::new(ambient.entropy.clone(), metrics.argon2.clone());
         let catalogue = Arc::new(config.catalogue.clone());
@@ -218,19 +161,15 @@ impl App {
         let policy = config.tokens.policy;
         let strict = config.check.strict;
         let live = Live::new(replica, memory, db.clone(), keys.clone(), catalogue.clone(), policy, strict);
-        match live.look().await {
-            // It starts, and answers 503 until somebody has looked at it.
-            Err(error @ (LookError::Rewound { .. } | LookError::Unacknowledged)) => tracing::error!(%error),
-            looked => drop(looked?),
-        }
+        bring_up_to_date(&live, &ambient).await?;
         let pat = PatValidator::new(Arc::new(live.clone()), keys.clone(), hasher.clone(), prefixes);
-        let signer = Signer::start(SignerParts {
+        let signing = SignerParts {
             issuer: config.jwt.issuer(public_url),
             audiences: config.jwt.audiences.clone(),
             rotation: rotation(config, db.clone(), keys.clone(), &ambient),
             entropy: ambient.entropy.clone(),
-        })
-        .await?;
+        };
+        let signer = patiently(&ambient, async || Ok(Signer::start(signing.clone()).await?)).await?;
         let providers = providers(config, public_url, &ambient)?;
         let rules = BearerRules::new(catalogue, policy);
         let chain =
@@ -314,6 +253,18 @@ impl App {
         }
         self.writer.abort();
         self.db.close().await;
+    }
+}
+
+/// Learns what others have changed, so that memory may be believed. With a database that has gone back it starts, too, and answers 503 until
+/// somebody has looked at it.
+async fn bring_up_to_date(live: &Live, ambient: &Ambient) -> Result<(), StartError> {
+    match patiently(ambient, async || Ok(live.look().await?)).await {
+        Err(StartError::Look(error @ (LookError::Rewound { .. } | LookError::Unacknowledged))) => {
+            tracing::error!(%error);
+            Ok(())
+        }
+        looked => looked.map(drop),
     }
 }
 

@@ -28,6 +28,25 @@ const ALONE: Terms = Terms::new(Duration::from_millis(250), 0);
 /// by as much again; so there is room to spare.
 pub(super) const TOGETHER: Terms = Terms::new(Duration::from_secs(1), 10);
 
+/// How long a server that starts puts up with a database that is slow. Servers often start when it has most to do.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Takes a step of the start, and takes it again as long as the database is only too slow for it.
+pub(super) async fn patiently<T>(
+    ambient: &Ambient,
+    step: impl AsyncFn() -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let begun = ambient.steady.moment();
+    loop {
+        match step().await {
+            Err(error) if error.is_late() && ambient.steady.moment().since(begun) < START_PATIENCE => {
+                tracing::warn!(%error, "the database is slow, and is asked again");
+            }
+            done => return done,
+        }
+    }
+}
+
 /// How long memory may be believed.
 pub(super) fn terms(place: &DatabasePlace) -> Terms {
     let terms = match place {
@@ -66,8 +85,8 @@ impl<'a> Opening<'a> {
     }
 
     /// Opens the database with its key. A new SQLite file gets a new key; everything else must have its own.
-    pub async fn open(self, meters: Meters, watcher: Arc<dyn Watcher>) -> Result<(Db, Keys), StartError> {
-        let Opening { config, demo, ambient, replica } = self;
+    pub async fn open(&self, meters: Meters, watcher: Arc<dyn Watcher>) -> Result<(Db, Keys), StartError> {
+        let Opening { config, demo, ambient, replica } = *self;
         let key = match &config.database.place {
             DatabasePlace::Sqlite(path) => {
                 let is_new = std::fs::metadata(path).map_or(true, |file| file.len() == 0);

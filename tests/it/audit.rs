@@ -123,10 +123,12 @@ async fn changes_are_told_as_before_and_after() {
     let (browser, id) = browser_with_token(&app).await;
     let edit = json!({"name": "renamed", "scopes": ["read:users"]});
     browser.api_json("PATCH", &format!("/api/v1/tokens/{id}"), &edit).await.expect(200);
-    let event = app.verified_events().await.pop().unwrap();
+    let events = app.verified_events().await;
+    let (login, event) = (events.first().unwrap(), events.last().unwrap());
     let text = |text: &str| Some(text.to_owned());
     let scopes = (text("read:users write:users"), text("read:users"));
-    assert_eq!(event.changes, BTreeMap::from([("scopes".to_owned(), scopes)]));
+    let session = (None, login.object.1.clone());
+    assert_eq!(event.changes, BTreeMap::from([("scopes".to_owned(), scopes), ("session".to_owned(), session)]));
     let personal = format!("SELECT field || '=' || value FROM audit_personal WHERE seq = {} ORDER BY field", event.seq);
     assert_eq!(
         app.column(&personal).await,

@@ -1,7 +1,7 @@
 //! Logging in: contract, sections 8 and 10.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -358,6 +358,30 @@ async fn somebody_who_may_not_come_in_is_told_and_recorded() {
         assert_eq!(event.reason.as_deref(), Some(reason));
         assert_eq!(app.value("SELECT count(*) FROM users").await, "0");
     }
+}
+
+#[tokio::test]
+async fn a_login_that_is_not_as_fresh_as_was_asked_for_is_refused_and_recorded() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let age = Arc::new(AtomicI64::new(0));
+    let older = age.clone();
+    app.provider.rewrite_id_tokens(move |claims| {
+        claims["auth_time"] = (claims["auth_time"].as_i64().unwrap() - older.load(Ordering::SeqCst)).into();
+    });
+    // A quarter of an hour, and a minute between the clocks.
+    for (seconds, status) in [(900 + 60, 303), (900 + 61, 403)] {
+        age.store(seconds, Ordering::SeqCst);
+        assert_eq!(alice.log_in_through(&format!("{LOGIN}?fresh=1"), "alice").await.status, status);
+    }
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!((event.action.as_str(), event.reason.as_deref()), ("user.login_refused", Some("not_fresh")));
+    let me = alice.get("/api/v1/me").await.expect(200).json();
+    assert_eq!(event.actor.1.as_deref(), me["id"].as_str(), "who was refused is told, and keeps the session");
+    app.provider.rewrite_id_tokens(|claims| drop(claims.as_object_mut().unwrap().remove("auth_time")));
+    let refused = alice.log_in_through(&format!("{LOGIN}?fresh=1"), "alice").await;
+    assert_advice(&refused, 403);
+    assert!(refused.body.contains("did not ask you again"), "{refused}");
 }
 
 #[tokio::test]

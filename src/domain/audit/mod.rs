@@ -169,7 +169,22 @@ pub struct Origin {
     pub method: Option<Method>,
     /// … and the OAuth client through which they acted.
     pub client: Option<String>,
+    /// The browser session in which the actor did it.
+    pub session: Option<SessionId>,
 }
+
+impl Origin {
+    /// How somebody acted, under the names that events give it.
+    fn means(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let method = self.method.map(|method| method.as_str().to_owned());
+        let session = self.session.map(|session| session.to_string());
+        let means = MEANS.into_iter().zip([method, self.client.clone(), session]);
+        means.filter_map(|(name, value)| Some((name, value?)))
+    }
+}
+
+/// What tells how somebody acted stands among the changes of an event, under these names.
+pub const MEANS: [&str; 3] = ["method", "client", "session"];
 
 /// One public attribute before and after.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -238,8 +253,6 @@ impl Draft {
             origin: origin.clone(),
             changes: Vec::new(),
         }
-        .changed("method", None, origin.method.map(|method| method.as_str().to_owned()))
-        .changed("client", None, origin.client.clone())
     }
 
     /// An event about something that comes to pass along with this one.
@@ -345,6 +358,8 @@ impl Draft {
 
     fn public_changes(&self) -> BTreeMap<String, (Option<String>, Option<String>)> {
         let public = self.changes.iter().filter(|change| !change.personal);
-        public.map(|change| (change.field.to_owned(), (change.from.clone(), change.to.clone()))).collect()
+        let public = public.map(|change| (change.field, (change.from.clone(), change.to.clone())));
+        let means = self.origin.means().map(|(name, value)| (name, (None, Some(value))));
+        public.chain(means).map(|(field, change)| (field.to_owned(), change)).collect()
     }
 }

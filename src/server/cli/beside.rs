@@ -12,7 +12,7 @@ use super::{USAGE, complain};
 use crate::server::config::{Config, DatabasePlace};
 use crate::server::credential::argon::Hasher;
 use crate::server::keys::Keys;
-use crate::server::open::Opening;
+use crate::server::open::{Opening, patiently};
 use crate::server::service::admin::Admin;
 use crate::server::service::checkpoints::{CheckpointError, Checkpoints};
 use crate::server::service::log::Log;
@@ -111,7 +111,9 @@ impl<'c> Existing<'c> {
         {
             return Err(StartError::NoDatabase(path.display().to_string()));
         }
-        let (db, keys) = Opening::beside(config, ambient).open(Meters::none(), Arc::new(NoWatcher)).await?;
+        let opening = Opening::beside(config, ambient);
+        let open = async || opening.open(Meters::none(), Arc::new(NoWatcher)).await;
+        let (db, keys) = patiently(ambient, open).await?;
         Ok(Self { config, db, keys: Arc::new(keys) })
     }
 

@@ -214,7 +214,7 @@ fn explain(error: &LoginError) -> (StatusCode, &'static str, &'static str) {
             "The login could not be verified",
             "The answer of the login provider does not prove who you are. Please try again; if it goes on, tell your administrator.",
         ),
-        LoginError::NotFresh => (
+        LoginError::NotFresh { .. } => (
             StatusCode::FORBIDDEN,
             "The login provider did not ask you again",
             "This step needs a fresh login. Please log out at the login provider and try again.",

@@ -173,6 +173,7 @@ pub(super) async fn visitor(parts: &Parts, web: &Web) -> Result<Option<Visitor>,
         SessionUnavailable
     })?;
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
+    let origin = Origin { session: Some(live.id), ..origin };
     Ok(user.map(|user| Visitor {
         is_admin: web.admin_rule.admits(&user),
         caller: Caller { user, auth_time: live.auth_time, origin },

@@ -89,8 +89,11 @@ pub enum LoginError {
     #[error("the identity cannot be verified: {0}")]
     Unverified(String),
     /// The provider did not ask the person again although we wanted it to.
-    #[error("the provider did not ask for a fresh login")]
-    NotFresh,
+    #[error("the provider did not ask {} for a fresh login", who.username)]
+    NotFresh {
+        /// Who.
+        who: Refused,
+    },
     /// The person may not log in here.
     #[error("{} may not log in: {reason}", who.username)]
     NotAllowed {
@@ -123,6 +126,7 @@ impl LoginError {
         match self {
             Self::NotAllowed { reason, .. } => Some(reason),
             Self::TooManyGroups { .. } => Some("too_many_groups"),
+            Self::NotFresh { .. } => Some("not_fresh"),
             _ => None,
         }
     }
@@ -131,7 +135,7 @@ impl LoginError {
     #[must_use]
     pub const fn who(&self) -> Option<&Refused> {
         match self {
-            Self::NotAllowed { who, .. } | Self::TooManyGroups { who } => Some(who),
+            Self::NotAllowed { who, .. } | Self::TooManyGroups { who } | Self::NotFresh { who } => Some(who),
             _ => None,
         }
     }

@@ -20,7 +20,7 @@ use super::discovery::{Discovery, unavailable};
 use super::fetch::Fetch;
 use super::protocol::{OtherClaims, RelyingParty, TokenAnswer, VerifiedClaims};
 use super::verify::{self, Failure};
-use super::{CallbackParams, LoginError, PendingLogin, VerifiedLogin};
+use super::{CallbackParams, LoginError, PendingLogin, Refused, VerifiedLogin};
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::text::sanitised;
 use crate::domain::time::{Clock, Timestamp};
@@ -156,18 +156,19 @@ impl Provider {
         let metadata = self.discovery.ask().await?.metadata;
         let answer = self.redeem(&metadata, code, &pending.verifier).await?;
         let verified = self.verify(&metadata, &answer, &Nonce::new(pending.nonce.clone()), now).await?;
-        verify::freshness(&verified, pending.max_age, now)?;
         if verified.subject().len() > NAME_MAX {
             return Err(LoginError::Unverified("its sub is too long".to_owned()));
         }
         let claims = self.all_claims(&metadata, &answer, &verified).await?;
+        let profile = claims::profile(&claims, &self.config)?;
+        let subject = verified.subject().as_str().to_owned();
+        if !verify::is_fresh(&verified, pending.max_age, now) {
+            return Err(LoginError::NotFresh { who: Refused { username: profile.username, subject } });
+        }
         Ok(VerifiedLogin {
             provider: self.config.name.clone(),
-            identity: ExternalIdentity {
-                issuer: self.config.issuer.clone(),
-                subject: verified.subject().as_str().to_owned(),
-            },
-            profile: claims::profile(&claims, &self.config)?,
+            identity: ExternalIdentity { issuer: self.config.issuer.clone(), subject },
+            profile,
             provider_sid: session_name(&claims),
             auth_time: verify::auth_time(&verified),
         })

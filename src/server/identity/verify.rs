@@ -110,11 +110,10 @@ fn not_before(claims: &VerifiedClaims, now: Timestamp) -> Result<(), LoginError>
     }
 }
 
-/// A fresh login was asked for: the provider must say when it was, and it must be recent enough.
-pub(super) fn freshness(claims: &VerifiedClaims, max_age: Option<u64>, now: Timestamp) -> Result<(), LoginError> {
-    let Some(max_age) = max_age else { return Ok(()) };
-    let at = auth_time(claims).ok_or(LoginError::NotFresh)?;
-    if now.since(at) <= Duration::from_secs(max_age) + LEEWAY { Ok(()) } else { Err(LoginError::NotFresh) }
+/// Whether the login is as fresh as was asked for: then the provider must say when it was.
+pub(super) fn is_fresh(claims: &VerifiedClaims, max_age: Option<u64>, now: Timestamp) -> bool {
+    let Some(max_age) = max_age else { return true };
+    auth_time(claims).is_some_and(|at| now.since(at) <= Duration::from_secs(max_age) + LEEWAY)
 }
 
 /// When the person proved who they are.

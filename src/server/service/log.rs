@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::audit::{Action, Broken, Checkpoint, Draft, Party, Verified};
+use crate::domain::audit::{Action, Broken, Checkpoint, Draft, MEANS, Party, Verified};
 use crate::domain::id::UserId;
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::store::{Db, LogRow, StoreError};
@@ -164,12 +164,13 @@ impl Log {
 }
 
 impl EventView {
-    /// What tells of somebody else who acted is theirs: their name, address and program.
+    /// What tells of somebody else who acted is theirs: their name, address, program and session.
     fn hide_from(&mut self, reader: UserId) {
         let is_theirs = self.actor.kind == "user" && self.actor.id.as_deref() != Some(&reader.to_string());
         if is_theirs {
             self.actor = PartyView { kind: "administrator".to_owned(), id: None, name: None };
             (self.ip, self.user_agent) = (None, None);
+            self.changes.retain(|field, _| !MEANS.contains(&field.as_str()));
         }
     }
 }

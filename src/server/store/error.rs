@@ -1,6 +1,11 @@
 //! What can go wrong in the store.
 
+use std::time::Duration;
+
 use thiserror::Error;
+
+/// What PostgreSQL says when `lock_timeout` is over.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// The database cannot be asked, or answered what it never should.
 #[derive(Debug, Error)]
@@ -9,6 +14,11 @@ pub struct StoreError {
     source: Box<dyn std::error::Error + Send + Sync>,
     is_unconfirmed: bool,
 }
+
+/// The database may still answer, but nobody waits for it any more.
+#[derive(Debug, Error)]
+#[error("no answer within {} ms", .0.as_millis())]
+pub(super) struct Late(pub Duration);
 
 impl StoreError {
     /// An answer that somebody else was waiting for, too, and that did not come.
@@ -21,6 +31,19 @@ impl StoreError {
     #[must_use]
     pub const fn is_unconfirmed(&self) -> bool {
         self.is_unconfirmed
+    }
+
+    /// Whether the database was only too slow, so that it may do what it is asked the next time.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        match self.source.downcast_ref() {
+            None => self.source.is::<Late>(),
+            Some(sqlx::Error::PoolTimedOut) => true,
+            Some(error) => {
+                let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+                code.is_some_and(|code| code == LOCK_NOT_AVAILABLE)
+            }
+        }
     }
 
     /// The same of a commit that was sent.

@@ -10,6 +10,7 @@ use sqlx::{Arguments, Encode, FromRow, Type};
 use uuid::Uuid;
 
 use super::StoreError;
+use super::error::Late;
 use crate::domain::time::Timestamp;
 
 /// A statement with `$1`, `$2` … for its values.
@@ -66,7 +67,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(patience, answer).await {
         Ok(answer) => Ok(answer?),
-        Err(elapsed) => Err(StoreError::corrupt(elapsed)),
+        Err(_) => Err(StoreError::corrupt(Late(patience))),
     }
 }
 

@@ -205,6 +205,29 @@ async fn an_event_that_somebody_made_illegible_is_named_and_hides_no_other() {
 }
 
 #[tokio::test]
+async fn events_name_the_session_in_which_somebody_acted() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let tokens = [alice.create_token("a", &["read:users"]).await, alice.create_token("b", &["read:users"]).await];
+    app.send(Call::new("DELETE", "/api/v1/self").bearer(&tokens[0].secret)).await.expect(204);
+    let admin = administrator(&app).await;
+    admin.post_form(&format!("/admin/tokens/{}/revoke", tokens[1].id), &[("reason", "policy")]).await.expect(303);
+
+    let sessions = |events: &crate::support::Answer| -> Vec<_> {
+        let session = |event: &serde_json::Value| event["changes"]["session"][1].as_str().unwrap_or("-").to_owned();
+        items(events).iter().map(session).collect()
+    };
+    let login = |events: &crate::support::Answer, index: usize| {
+        items(events)[index]["object"]["id"].as_str().unwrap().to_owned()
+    };
+    let every = admin.get("/api/v1/admin/audit").await;
+    let [hers, theirs] = [login(&every, 5), login(&every, 1)];
+    assert_eq!(sessions(&every), [&theirs, "-", "-", &hers, &hers, "-"], "{every}");
+    assert_eq!(sessions(&alice.get("/api/v1/audit").await), ["-", "-", &hers, &hers, "-"], "another's is not told");
+    assert!(!alice.get("/activity").await.body.contains("session: "), "it says nothing to people");
+}
+
+#[tokio::test]
 async fn a_text_with_a_nul_is_no_question() {
     let app = TestApp::new().await;
     let admin = administrator(&app).await;

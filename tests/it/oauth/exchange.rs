@@ -1,11 +1,11 @@
 //! A token for a JWT: RFC 8693.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::{TOKEN, assert_error, assert_not_kept, post};
-use crate::support::{Answer, Call, TestApp, seconds, unknown_token, with_wrong_checksum, with_wrong_secret};
+use crate::support::{
+    Answer, Call, TestApp, claims_of, seconds, unknown_token, with_wrong_checksum, with_wrong_secret,
+};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
@@ -31,9 +31,7 @@ async fn exchange(app: &TestApp, token: &str, other: &[(&str, &str)]) -> Answer 
 #[track_caller]
 fn claims(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{answer}");
-    let jwt = answer.json()["access_token"].as_str().unwrap().to_owned();
-    let claims = jwt.split('.').nth(1).unwrap();
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap()
+    claims_of(answer.json()["access_token"].as_str().unwrap())
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass::server::service::sessions::cookie_hash;
+use hallpass::server::telemetry;
 
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
@@ -115,6 +116,24 @@ async fn a_server_does_not_start_without_its_key_and_names_no_password() {
     assert_eq!(code, 2);
     assert!(complaints.contains("secret_key_file"), "{complaints}");
     assert!(!format!("{said}{complaints}").contains("s3cret"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_puts_up_with_a_slow_database() {
+    let mut replicas = Replicas::start(1).await;
+    let way = replicas.database.clone();
+    // Longer than anybody waits for a single answer, and for a lock.
+    let held = "BEGIN; LOCK TABLE settings IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2.5); COMMIT";
+    let mut shell = replicas.connection().await;
+    let begun = telemetry::now();
+    let held = tokio::spawn(async move { sqlx::raw_sql(held).execute(&mut shell).await });
+    let waiting =
+        "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while replicas.column(waiting).await.is_empty() {}
+    replicas.add(&way);
+    assert!(begun.elapsed() > Duration::from_secs(2), "nothing was in its way");
+    held.await.unwrap().unwrap();
+    readiness(&replicas, 1, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

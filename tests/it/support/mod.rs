@@ -25,7 +25,7 @@ pub use database::Database;
 pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
 pub use oidc::{CLIENT_ID, OidcProvider};
 pub use request::{Call, form};
-pub use signer::{Signer, encode, hs256};
+pub use signer::{Signer, claims_of, encode, hs256};
 
 /// The pages for people who are logged in; `{id}` stands for a token's.
 pub const TOKEN_PAGES: [&str; 6] =

@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use super::signer::claims_of;
 use super::{Answer, Call, Signer};
 
 /// The client that the provider knows.
@@ -27,19 +28,23 @@ pub struct OidcProvider {
     /// Its address.
     pub issuer: String,
     /// A key that it publishes besides its own.
-    pub signer: Signer,
+    pub signer: Arc<Signer>,
     front: Arc<Front>,
     router: Router,
     server: JoinHandle<()>,
 }
 
 /// What stands before the demo's provider.
-#[derive(Default)]
 struct Front {
+    signer: Arc<Signer>,
     keys: Mutex<Vec<Value>>,
     key_requests: AtomicUsize,
     is_down: AtomicBool,
+    rewrite: Mutex<Option<Rewrite>>,
 }
+
+/// What is done to the claims of ID tokens.
+type Rewrite = Box<dyn Fn(&mut Value) + Send + Sync>;
 
 impl OidcProvider {
     /// Starts it. Our own server calls it over the network; the test's browsers take the short way.
@@ -59,8 +64,14 @@ impl OidcProvider {
             clock,
             entropy,
         });
-        let signer = Signer::es256("test-key");
-        let front = Arc::new(Front { keys: Mutex::new(vec![signer.jwk()]), ..Front::default() });
+        let signer = Arc::new(Signer::es256("test-key"));
+        let front = Arc::new(Front {
+            signer: signer.clone(),
+            keys: Mutex::new(vec![signer.jwk()]),
+            key_requests: AtomicUsize::new(0),
+            is_down: AtomicBool::new(false),
+            rewrite: Mutex::new(None),
+        });
         let router = router.unwrap().layer(middleware::from_fn_with_state(front.clone(), stand_before));
         let server = tokio::spawn(accept::serve(listener, router.clone(), std::future::pending()));
         Self { issuer, signer, front, router, server }
@@ -81,6 +92,11 @@ impl OidcProvider {
         *self.front.keys.lock().unwrap() = keys.to_vec();
     }
 
+    /// Gives ID tokens with other claims from now on, which its other key signs.
+    pub fn rewrite_id_tokens(&self, rewrite: impl Fn(&mut Value) + Send + Sync + 'static) {
+        *self.front.rewrite.lock().unwrap() = Some(Box::new(rewrite));
+    }
+
     /// How often its keys were asked for.
     pub fn key_requests(&self) -> usize {
         self.front.key_requests.load(Ordering::SeqCst)
@@ -98,14 +114,34 @@ async fn stand_before(State(front): State<Arc<Front>>, request: Request, next: N
     if front.is_down.load(Ordering::SeqCst) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
+    let path = request.uri().path().to_owned();
     let response = next.run(request).await;
-    if !wants_keys {
-        return response;
+    match path.as_str() {
+        "/jwks" => changed(response, |jwks| front.add_keys(jwks)).await,
+        "/token" if response.status() == StatusCode::OK => changed(response, |answer| front.rewrite(answer)).await,
+        _ => response,
     }
+}
+
+/// The same answer with another body.
+async fn changed(response: Response, change: impl FnOnce(&mut Value)) -> Response {
     let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    let mut jwks: Value = serde_json::from_slice(&body).unwrap();
-    jwks["keys"].as_array_mut().unwrap().extend(front.keys.lock().unwrap().iter().cloned());
-    axum::Json(jwks).into_response()
+    let mut body = serde_json::from_slice(&body).unwrap();
+    change(&mut body);
+    axum::Json(body).into_response()
+}
+
+impl Front {
+    fn add_keys(&self, jwks: &mut Value) {
+        jwks["keys"].as_array_mut().unwrap().extend(self.keys.lock().unwrap().iter().cloned());
+    }
+
+    fn rewrite(&self, answer: &mut Value) {
+        let Some(rewrite) = &*self.rewrite.lock().unwrap() else { return };
+        let mut claims = claims_of(answer["id_token"].as_str().unwrap());
+        rewrite(&mut claims);
+        answer["id_token"] = self.signer.sign_with(&self.signer.header_of("JWT"), &claims).into();
+    }
 }
 
 /// Presses a user's button on the page at `authorize_url` and gives the address that the browser is sent back to.

@@ -31,6 +31,7 @@ const FRESH_FOR: Duration = Duration::from_secs(1);
 pub struct Signer(Arc<Inner>);
 
 /// What a signer is made of.
+#[derive(Clone)]
 pub struct SignerParts {
     /// Our name in every JWT (`iss`).
     pub issuer: String,

@@ -107,8 +107,9 @@ fn details(event: &EventView, reader: Reader) -> Vec<String> {
         let words = Reason::parse(reason).ok().flatten().map(|reason| reason.words());
         lines.push(format!("Reason: {}", words.unwrap_or_else(|| reason.replace('_', " "))));
     }
-    let changes: Vec<_> =
-        event.changes.iter().map(|(field, (from, to))| change(field, from.as_deref(), to.as_deref())).collect();
+    // An id says nothing to people; whoever asks what a session did reads it in a file.
+    let told = event.changes.iter().filter(|(field, _)| *field != "session");
+    let changes: Vec<_> = told.map(|(field, (from, to))| change(field, from.as_deref(), to.as_deref())).collect();
     if !changes.is_empty() {
         lines.push(changes.join(" · "));
     }

@@ -29,7 +29,7 @@ pub fn choice(name: &'static str, label: &'static str, options: &[(&str, &str)],
         <label class="sr-only" for=name>
             {label}
         </label>
-        <select id=name name=name class="select flex-1 sm:w-auto! sm:flex-none">
+        <select id=name name=name class="select grow basis-40 sm:w-auto! sm:flex-none">
             {options}
         </select>
     }
