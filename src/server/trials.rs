@@ -1,8 +1,8 @@
 //! What trials of the replicas change in a program: mistakes, and clocks that run at another rate. Only in one that was
 //! built for them; in every other, nothing here does anything.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::lease::{Flaw, Moment, SteadyClock, Terms};
@@ -13,14 +13,21 @@ const FLAW: &str = "HALLPASS_FLAW";
 const CLOCK_RATE: &str = "HALLPASS_CLOCK_RATE";
 /// Between two moments that a timer notes. It counts them: a process that was stopped does not know for how long.
 const NOTED_EVERY: Duration = Duration::from_millis(100);
+/// A process that was not seen to do anything for so long was stopped.
+const ASLEEP: Duration = Duration::from_millis(500);
 
 /// With the mistake that is to be made.
 pub(super) fn terms(terms: Terms) -> Terms {
-    setting(FLAW).as_deref().and_then(Flaw::named).map_or(terms, |flaw| terms.flawed(flaw))
+    flaw().map_or(terms, |flaw| terms.flawed(flaw))
+}
+
+fn flaw() -> Option<Flaw> {
+    setting(FLAW).as_deref().and_then(Flaw::named)
 }
 
 /// At the rate at which it is to run.
 pub(super) fn steady(clock: Arc<dyn SteadyClock>) -> Arc<dyn SteadyClock> {
+    let clock = if flaw() == Some(Flaw::StandsStillInSleep) { Drowsy::wake(clock) } else { clock };
     match setting(CLOCK_RATE).and_then(|rate| rate.parse().ok()) {
         Some(percent) => Arc::new(Rated { clock, percent }),
         None => clock,
@@ -69,5 +76,48 @@ impl Noted {
 impl SteadyClock for Noted {
     fn moment(&self) -> Moment {
         Moment::from_micros(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// Stands still while the process is stopped.
+#[derive(Debug)]
+struct Drowsy {
+    clock: Arc<dyn SteadyClock>,
+    seen: Mutex<Seen>,
+}
+
+/// The last moment that was seen, and how long was slept up to then.
+#[derive(Debug)]
+struct Seen {
+    last: Moment,
+    slept: Duration,
+}
+
+impl Drowsy {
+    fn wake(clock: Arc<dyn SteadyClock>) -> Arc<dyn SteadyClock> {
+        let seen = Seen { last: clock.moment(), slept: Duration::ZERO };
+        let drowsy = Arc::new(Self { clock, seen: Mutex::new(seen) });
+        let kept = Arc::clone(&drowsy);
+        // Whoever has nothing to do is not asleep.
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(NOTED_EVERY);
+                kept.moment();
+            }
+        });
+        drowsy
+    }
+}
+
+impl SteadyClock for Drowsy {
+    fn moment(&self) -> Moment {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.moment();
+        let unseen = now.since(seen.last);
+        if unseen > ASLEEP {
+            seen.slept += unseen;
+        }
+        seen.last = now;
+        Moment::from_micros(now.since(Moment::default().after(seen.slept)).as_micros().try_into().unwrap_or_default())
     }
 }

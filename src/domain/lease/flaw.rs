@@ -24,14 +24,23 @@ pub enum Flaw {
     CountsFromTheBeginning,
     /// When it revokes, it waits no longer than a lease is on its own clock.
     IgnoresDrift,
+    /// Its clock stands still while it is stopped.
+    StandsStillInSleep,
+    /// Its renewals wait for no standby, so a primary whose place another has taken renews them as well.
+    RenewsWithoutAStandby,
+    /// Changes take their numbers without waiting for their turn.
+    NumbersOutOfTurn,
+    /// It keeps rows before it has a lease, when nobody waits for it. The only one that does no harm: whoever is renewed
+    /// has applied everything, and so has forgotten what was changed meanwhile.
+    KeepsWithoutALease,
 }
 
 impl Flaw {
     /// Whether this program was built to make some.
     pub const CAN_BE_MADE: bool = cfg!(any(test, feature = "flaws"));
 
-    /// Each, with its name.
-    pub const ALL: [(&str, Self); 8] = [
+    /// Each that does harm, with its name.
+    pub const HARMFUL: [(&str, Self); 11] = [
         ("acknowledges-early", Self::AcknowledgesEarly),
         ("keeps-what-it-read", Self::KeepsWhatItRead),
         ("never-ends", Self::NeverEnds),
@@ -40,12 +49,15 @@ impl Flaw {
         ("believes-a-timer", Self::BelievesATimer),
         ("counts-from-the-beginning", Self::CountsFromTheBeginning),
         ("ignores-drift", Self::IgnoresDrift),
+        ("stands-still-in-sleep", Self::StandsStillInSleep),
+        ("renews-without-a-standby", Self::RenewsWithoutAStandby),
+        ("numbers-out-of-turn", Self::NumbersOutOfTurn),
     ];
 
     /// By its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find_map(|(its, flaw)| (its == name).then_some(flaw))
+        Self::HARMFUL.into_iter().find_map(|(its, flaw)| (its == name).then_some(flaw))
     }
 }
 

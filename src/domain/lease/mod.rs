@@ -259,7 +259,7 @@ impl Holder {
         if self.terms.has(Flaw::KeepsWhatItRead) {
             return true;
         }
-        ticket.0 == self.generation && self.deadline.covers(now)
+        ticket.0 == self.generation && (self.deadline.covers(now) || self.terms.has(Flaw::KeepsWithoutALease))
     }
 }
 

@@ -30,6 +30,12 @@ enum Wrong {
     LosesCommits,
 }
 
+impl Wrong {
+    fn is(self, flaw: Flaw) -> bool {
+        self == Self::Program(flaw)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Replica {
     holder: Holder,
@@ -43,6 +49,8 @@ struct Replica {
     is_late: bool,
     /// The moment that its timer noted last, where one is believed.
     noted: Moment,
+    /// For how many moments its clock stood still, where it does.
+    slept: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +63,8 @@ enum Sent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Revoker {
     Idle,
+    /// The change has its number, and is not committed.
+    Numbered,
     /// The change is committed; the moment is from before that.
     Committed(Moment),
     Waiting(Settlement<usize>),
@@ -65,6 +75,10 @@ enum Revoker {
 struct World {
     time: u64,
     head: Head,
+    /// Whether the token is revoked.
+    is_revoked: bool,
+    /// The last change of a primary whose place another has taken, and that has not noticed. Replicas are left with it.
+    zombie: Option<Head>,
     /// What the database knows of each replica: how far it is.
     leases: [Option<Seq>; REPLICAS],
     replicas: [Replica; REPLICAS],
@@ -78,12 +92,16 @@ enum Step {
     TimePasses,
     /// A standby takes over. What was not written yet is lost.
     FailOver,
+    /// A change gets its number before it can be committed, and another one overtakes it.
+    TakeNumber,
+    Overtake,
     Commit,
     ReadLeases,
     HearReplicas,
     Answer,
     AskToRenew(usize),
     DatabaseRenews(usize),
+    ZombieRenews(usize),
     HearOfRenewal(usize),
     LoseRenewal(usize),
     Apply(usize),
@@ -91,6 +109,7 @@ enum Step {
     KeepRow(usize),
     ForgetLate(usize),
     RunTimer(usize),
+    Sleep(usize),
     BeginCheck(usize),
     DecideCheck(usize),
 }
@@ -98,16 +117,12 @@ enum Step {
 struct Cluster(Wrong);
 
 impl Cluster {
-    fn holders_clock(world: &World) -> Moment {
-        Moment::from_micros(world.time * SLOW)
+    fn holders_clock(world: &World, id: usize) -> Moment {
+        Moment::from_micros((world.time - world.replicas[id].slept) * SLOW)
     }
 
     fn revokers_clock(world: &World) -> Moment {
         Moment::from_micros(world.time * FAST)
-    }
-
-    fn is_good(world: &World) -> bool {
-        world.head.point.seq == Seq::default()
     }
 
     fn terms(&self) -> Terms {
@@ -118,12 +133,12 @@ impl Cluster {
     }
 
     fn has_a_timer(&self) -> bool {
-        self.0 == Wrong::Program(Flaw::BelievesATimer)
+        self.0.is(Flaw::BelievesATimer)
     }
 
     /// The moment that a replica compares with the end of its lease.
     fn believed_clock(&self, world: &World, id: usize) -> Moment {
-        if self.has_a_timer() { world.replicas[id].noted } else { Self::holders_clock(world) }
+        if self.has_a_timer() { world.replicas[id].noted } else { Self::holders_clock(world, id) }
     }
 
     fn standings(world: &World) -> BTreeMap<usize, Standing> {
@@ -136,15 +151,21 @@ impl Cluster {
         if self.has_a_timer() {
             steps.push(Step::RunTimer(id));
         }
+        if self.0.is(Flaw::StandsStillInSleep) && world.time < END {
+            steps.push(Step::Sleep(id));
+        }
         if replica.is_late {
             steps.push(Step::ForgetLate(id));
         }
         match replica.renewing {
             None => steps.push(Step::AskToRenew(id)),
-            Some(Sent::Asked(_)) => steps.extend([Step::DatabaseRenews(id), Step::LoseRenewal(id)]),
+            Some(Sent::Asked(_)) => {
+                let renews = if world.zombie.is_some() { Step::ZombieRenews(id) } else { Step::DatabaseRenews(id) };
+                steps.extend([renews, Step::LoseRenewal(id)]);
+            }
             Some(Sent::Written(..)) => steps.extend([Step::HearOfRenewal(id), Step::LoseRenewal(id)]),
         }
-        if replica.holder.applied().seq < world.head.point.seq {
+        if replica.holder.applied().seq < world.head.point.seq && world.zombie.is_none() {
             steps.push(Step::Apply(id));
         }
         steps.push(if replica.reading.is_none() { Step::ReadRow(id) } else { Step::KeepRow(id) });
@@ -152,10 +173,10 @@ impl Cluster {
     }
 
     fn step_of_replica(&self, world: &mut World, step: Step) -> Option<()> {
-        let now = Self::holders_clock(world);
         let answered = world.revoker == Revoker::Answered;
         match step {
             Step::AskToRenew(id) => {
+                let now = Self::holders_clock(world, id);
                 let replica = &mut world.replicas[id];
                 replica.renewing = Some(Sent::Asked(replica.holder.ask(now)));
             }
@@ -164,7 +185,12 @@ impl Cluster {
                 world.replicas[id].renewing = Some(Sent::Written(renewal, world.head));
                 world.leases[id] = world.leases[id].max(Some(renewal.applied.seq));
             }
+            Step::ZombieRenews(id) => {
+                let Some(Sent::Asked(renewal)) = world.replicas[id].renewing.clone() else { return None };
+                world.replicas[id].renewing = Some(Sent::Written(renewal, world.zombie?));
+            }
             Step::HearOfRenewal(id) => {
+                let now = Self::holders_clock(world, id);
                 let replica = &mut world.replicas[id];
                 let Some(Sent::Written(renewal, head)) = replica.renewing.take() else { return None };
                 if replica.holder.written(renewal, head, now) == Written::Elsewhere {
@@ -180,7 +206,9 @@ impl Cluster {
                 } else {
                     replica.memory = None;
                 }
-                replica.holder.apply(head).ok()?;
+                if replica.holder.apply(head).is_err() {
+                    replica.holder.forgot_all(head);
+                }
             }
             Step::ForgetLate(id) => {
                 let replica = &mut world.replicas[id];
@@ -188,18 +216,23 @@ impl Cluster {
                 replica.holder.forgot();
             }
             Step::ReadRow(id) => {
-                let row = Self::is_good(world);
+                let row = !world.is_revoked;
                 let replica = &mut world.replicas[id];
                 replica.reading = Some((replica.holder.ticket(), row));
             }
             Step::KeepRow(id) => {
+                let now = Self::holders_clock(world, id);
                 let replica = &mut world.replicas[id];
                 let (ticket, row) = replica.reading.take()?;
                 if replica.holder.may_keep(ticket, now) {
                     replica.memory = Some(row);
                 }
             }
-            Step::RunTimer(id) => world.replicas[id].noted = now,
+            Step::RunTimer(id) => world.replicas[id].noted = Self::holders_clock(world, id),
+            Step::Sleep(id) => {
+                world.time += 1;
+                world.replicas[id].slept += 1;
+            }
             Step::BeginCheck(id) => world.replicas[id].check = Some((self.believed_clock(world, id), answered)),
             Step::DecideCheck(id) => {
                 let replica = &mut world.replicas[id];
@@ -214,9 +247,14 @@ impl Cluster {
     }
 
     fn fail_over(&self, world: &mut World) {
+        let before = world.head;
         world.head.history.timeline += 1;
+        if self.0.is(Flaw::RenewsWithoutAStandby) {
+            world.zombie = Some(before);
+            return;
+        }
         if self.0 == Wrong::LosesCommits {
-            world.head.point = Point::default();
+            (world.head.point, world.is_revoked) = (Point::default(), false);
         }
         for replica in &mut world.replicas {
             replica.renewing = replica.renewing.take().filter(|sent| matches!(sent, Sent::Written(..)));
@@ -226,8 +264,17 @@ impl Cluster {
     fn step_of_revoker(&self, world: &mut World, step: Step) -> Option<()> {
         let now = Self::revokers_clock(world);
         world.revoker = match (step, world.revoker.clone()) {
-            (Step::Commit, Revoker::Idle) => {
-                world.head.point = Point { seq: world.head.point.seq.next(), mark: Mark::new(1) };
+            (Step::TakeNumber, Revoker::Idle) => Revoker::Numbered,
+            (Step::Overtake, Revoker::Numbered) => {
+                world.head.point = Point { seq: Seq::default().next().next(), mark: Mark::new(2) };
+                Revoker::Numbered
+            }
+            (Step::Commit, Revoker::Idle | Revoker::Numbered) => {
+                let own = Point { seq: Seq::default().next(), mark: Mark::new(1) };
+                if world.head.point.seq < own.seq {
+                    world.head.point = own;
+                }
+                world.is_revoked = true;
                 // The commit took a moment of the revoker's time, or none.
                 Revoker::Committed(Moment::from_micros(now.0.saturating_sub(FAST)))
             }
@@ -252,11 +299,21 @@ impl Model for Cluster {
     fn init_states(&self) -> Vec<World> {
         let holder = Holder::new(self.terms());
         let noted = Moment::default();
-        let replica =
-            Replica { holder, memory: None, reading: None, renewing: None, check: None, is_late: false, noted };
+        let replica = Replica {
+            holder,
+            memory: None,
+            reading: None,
+            renewing: None,
+            check: None,
+            is_late: false,
+            noted,
+            slept: 0,
+        };
         vec![World {
             time: 0,
             head: Head { point: Point::default(), history: History::default() },
+            is_revoked: false,
+            zombie: None,
             leases: [None; REPLICAS],
             replicas: std::array::from_fn(|_| replica.clone()),
             revoker: Revoker::Idle,
@@ -269,11 +326,15 @@ impl Model for Cluster {
             steps.push(Step::TimePasses);
         }
         // The other mistakes are found without it, and sooner.
-        if world.head.history.timeline == 0 && matches!(self.0, Wrong::Nothing | Wrong::LosesCommits) {
+        let is_needed =
+            matches!(self.0, Wrong::Nothing | Wrong::LosesCommits | Wrong::Program(Flaw::RenewsWithoutAStandby));
+        if world.head.history.timeline == 0 && is_needed {
             steps.push(Step::FailOver);
         }
         match &world.revoker {
+            Revoker::Idle if self.0.is(Flaw::NumbersOutOfTurn) => steps.push(Step::TakeNumber),
             Revoker::Idle => steps.push(Step::Commit),
+            Revoker::Numbered => steps.extend([Step::Overtake, Step::Commit]),
             Revoker::Committed(_) => steps.push(Step::ReadLeases),
             Revoker::Waiting(_) => steps.extend([Step::HearReplicas, Step::Answer]),
             Revoker::Answered => {}
@@ -286,7 +347,7 @@ impl Model for Cluster {
         match step {
             Step::TimePasses => next.time += 1,
             Step::FailOver => self.fail_over(&mut next),
-            Step::Commit | Step::ReadLeases | Step::HearReplicas | Step::Answer => {
+            Step::TakeNumber | Step::Overtake | Step::Commit | Step::ReadLeases | Step::HearReplicas | Step::Answer => {
                 self.step_of_revoker(&mut next, step)?;
             }
             _ => self.step_of_replica(&mut next, step)?,
@@ -299,8 +360,10 @@ impl Model for Cluster {
             Property::always("no check that began after the answer passes", |_, world: &World| !world.betrayed),
             Property::sometimes("a revocation is answered", |_, world: &World| world.revoker == Revoker::Answered),
             Property::sometimes("a check is answered from memory", |_, world: &World| {
-                let now = Cluster::holders_clock(world);
-                world.replicas.iter().any(|each| each.memory == Some(true) && each.holder.deadline().covers(now))
+                world.replicas.iter().enumerate().any(|(id, each)| {
+                    let now = Cluster::holders_clock(world, id);
+                    each.memory == Some(true) && each.holder.deadline().covers(now)
+                })
             }),
         ]
     }
@@ -318,12 +381,15 @@ const BETRAYED: &str = "no check that began after the answer passes";
 
 #[test]
 fn no_order_of_events_lets_a_check_pass_that_began_after_the_answer() {
-    assert_eq!(discovered(Wrong::Nothing), ["a check is answered from memory", "a revocation is answered"]);
+    // What is kept before there is a lease is forgotten before there is one.
+    for wrong in [Wrong::Nothing, Wrong::Program(Flaw::KeepsWithoutALease)] {
+        assert_eq!(discovered(wrong), ["a check is answered from memory", "a revocation is answered"]);
+    }
 }
 
 #[test]
 fn every_mistake_is_found() {
-    for wrong in Flaw::ALL.into_iter().map(|(_, flaw)| Wrong::Program(flaw)).chain([Wrong::LosesCommits]) {
+    for wrong in Flaw::HARMFUL.into_iter().map(|(_, flaw)| Wrong::Program(flaw)).chain([Wrong::LosesCommits]) {
         assert!(discovered(wrong).contains(&BETRAYED), "{wrong:?} does no harm in the model");
     }
 }

@@ -30,7 +30,7 @@ use crate::domain::verdict::{Grant, Method};
 use crate::server::credential::oidc::People;
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
-use crate::server::store::{Changes, CheckRow, Db, Doubt, Noted, StoreError, Touched, Watcher as _};
+use crate::server::store::{Changes, CheckRow, Db, Doubt, Noted, StoreError, Touched, Warrant, Watcher as _};
 
 use super::memory::Memory;
 use super::readings::Readings;
@@ -308,10 +308,15 @@ impl Live {
 impl People for Live {
     async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
         self.require_truth()?;
-        let seen = self.0.memory.applied();
-        let user = self.0.db.find_user(identity).await?;
+        let Parts { memory, db, .. } = &*self.0;
+        let (seen, warrant) = (memory.applied(), memory.warrant());
+        let user = db.find_user(identity).await?;
         // Asked after that: what was read is from the same database or from one that came before it.
-        if self.0.db.is_sound(seen).await? { Ok(user) } else { Err(StoreError::interrupted()) }
+        let mut is_sound = db.is_sound(seen, warrant).await?;
+        if !memory.speaks_for(warrant) {
+            is_sound = db.is_sound(seen, Warrant::Commit).await?;
+        }
+        if is_sound { Ok(user) } else { Err(StoreError::interrupted()) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::user::Profile;
 use crate::server::credential::pat::{KnownToken, Recalled};
-use crate::server::store::{Changes, Touched, Watcher};
+use crate::server::store::{Changes, Touched, Warrant, Watcher};
 
 use super::pool::Pool;
 
@@ -88,6 +88,16 @@ impl Memory {
     pub fn is_believed(&self) -> bool {
         let deadline = Deadline::at(Moment::from_micros(self.deadline.load(Ordering::Acquire)));
         deadline.covers(self.clock.moment())
+    }
+
+    /// What can speak for an answer of the database to a question that is asked now.
+    pub(super) fn warrant(&self) -> Warrant {
+        if self.is_believed() { Warrant::Lease } else { Warrant::Commit }
+    }
+
+    /// Whether that speaks for the answer, now that it is there: a lease has to run to the end.
+    pub(super) fn speaks_for(&self, warrant: Warrant) -> bool {
+        warrant == Warrant::Commit || self.is_believed()
     }
 
     /// Up to where changes were applied.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::domain::secret::SecretId;
-use crate::server::store::{CheckRow, Db, StoreError};
+use crate::server::store::{CheckRow, Db, StoreError, Warrant};
 use crate::server::telemetry::Lines;
 
 use super::memory::Memory;
@@ -101,7 +101,7 @@ impl Service {
 
     async fn serve(&self, waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>) {
         let ids: Vec<_> = waiting.keys().copied().collect();
-        let rows = self.0.db.lookup_checks(&ids, self.0.memory.applied()).await;
+        let rows = self.ask(&ids).await;
         if let Err(error) = &rows {
             self.0.complain(error);
         }
@@ -112,6 +112,13 @@ impl Service {
                 let _ = sender.send(row.clone().map_err(|_| StoreError::interrupted()));
             }
         }
+    }
+
+    async fn ask(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
+        let Readings { db, memory, .. } = &self.0;
+        let warrant = memory.warrant();
+        let rows = db.lookup_checks(ids, memory.applied(), warrant).await;
+        if memory.speaks_for(warrant) { rows } else { db.lookup_checks(ids, memory.applied(), Warrant::Commit).await }
     }
 
     /// Whether nobody came meanwhile.

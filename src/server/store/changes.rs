@@ -3,10 +3,11 @@
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
+use super::postgres::Postgres;
 use super::query::query;
 use super::{Db, Engine, StoreError, Touched, postgres};
 use crate::domain::id::ReplicaId;
-use crate::domain::lease::{Head, History, Mark, Point, Seq};
+use crate::domain::lease::{Flaw, Head, History, Mark, Point, Seq};
 
 /// Whether the database knows a change that was seen, or it is older than those that it remembers.
 macro_rules! is_known {
@@ -70,6 +71,16 @@ pub(super) const RENEW: &str = concat!(
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline
     FROM head"
 );
+/// What speaks for an answer of the database: that it is not one whose place another has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warrant {
+    /// A lease that runs from before the question to after the answer: whoever takes the place of the database confirms no
+    /// change before it is over.
+    Lease,
+    /// Where commits wait for a standby, one that was begun with the question.
+    Commit,
+}
+
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
 pub(super) const DELETE_OLD_MARKS: &str = "DELETE FROM change_marks WHERE seq < (SELECT seq FROM change_head) - $1";
@@ -194,15 +205,38 @@ impl Db {
     pub async fn renew(&self, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
         match &self.engine {
             Engine::Sqlite(engine) => Ok(Head { point: engine.head().await?, history: History::default() }),
-            Engine::Postgres(engine) => engine.renew(|| self.ask_to_renew(replica, applied)).await,
+            Engine::Postgres(engine) => engine.behind_a_standby(|| self.ask_to_renew(engine, replica, applied)).await,
         }
     }
 
-    async fn ask_to_renew(&self, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
+    async fn ask_to_renew(&self, engine: &Postgres, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
         let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica);
         let asked = asked.bind(number(applied.seq)).bind(uuid(applied.mark));
-        let (seq, mark, system, timeline): (i64, Uuid, i64, i64) = asked.fetch_one(self.writer()).await?;
+        let (seq, mark, system, timeline): (i64, Uuid, i64, i64) = if engine.has(Flaw::RenewsWithoutAStandby) {
+            let mut alone = engine.begin_notes().await?;
+            let row = asked.fetch_one(&mut alone).await?;
+            alone.commit().await?;
+            row
+        } else {
+            asked.fetch_one(self.writer()).await?
+        };
         Ok(Head { point: point(seq, mark)?, history: History { system, timeline } })
+    }
+
+    /// Asks with one of two statements: as it is, or with a write that a standby has to have before there is an answer.
+    pub(super) async fn warranted<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        warrant: Warrant,
+        statements: (&'static str, &'static str),
+        ask: impl FnOnce(&'static str) -> F,
+    ) -> Result<T, StoreError> {
+        let (plain, with_write) = statements;
+        match &self.engine {
+            Engine::Postgres(engine) if engine.require_sync && warrant == Warrant::Commit => {
+                engine.behind_a_standby(|| ask(with_write)).await
+            }
+            _ => ask(plain).await,
+        }
     }
 
     /// Takes a replica that has given up its lease from the list: nobody waits for it any more.

@@ -46,7 +46,7 @@ pub use audit::read::{LogFilter, LogRow};
 pub use audit::upkeep::CheckpointRow;
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
-pub use changes::{Announcements, Changes, Doubt, Noted};
+pub use changes::{Announcements, Changes, Doubt, Noted, Warrant};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, StateRules, Walked};

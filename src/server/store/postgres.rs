@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::commit::{Change, Numbered};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, schema};
-use crate::domain::lease::{Head, Moment, Seq, Settlement, Standing, SteadyClock, Terms};
+use crate::domain::lease::{Flaw, Moment, Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
@@ -37,6 +37,13 @@ const BEGIN_NOTES: &str = "
     SET LOCAL lock_timeout = '800ms';
     SET LOCAL idle_in_transaction_session_timeout = '500ms'";
 
+/// A write that changes nothing, as a condition that always holds.
+macro_rules! written {
+    () => {
+        "(SELECT pg_logical_emit_message(TRUE, 'hallpass', '')) IS NOT NULL"
+    };
+}
+pub(super) use written;
 pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
 pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq FROM change_head";
 /// With whether commits wait for a standby.
@@ -51,19 +58,28 @@ macro_rules! with_sync {
     };
 }
 pub(super) const NUMBER_CHANGE: &str = with_sync!("(SELECT seq FROM change_head)");
-pub(super) const EXAMINE: &str = with_sync!("(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT");
+macro_rules! examine {
+    () => {
+        with_sync!("(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT")
+    };
+}
+pub(super) const EXAMINE: &str = examine!();
+pub(super) const EXAMINE_WITH_WRITE: &str = concat!(examine!(), " WHERE ", written!());
 pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
 
-/// Renewals that nobody waits for any more; behind a pooler, where one cannot be told from others, all that is written by
-/// one statement. To end the wait for a standby is to commit without it, so this is for no change that anybody is told of.
-pub(super) const END_OLD_RENEWALS: &str = "
-    SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+/// What waits for a standby and is waited for by nobody any more: renewals, and what vouches for a reading; behind a pooler,
+/// where one cannot be told from others, all that is written by one statement. To end the wait for a standby is to commit
+/// without it, so this is for no change that anybody is told of; and the whole session ends, or it would answer as if the
+/// standby had it.
+pub(super) const END_OLD_WAITS: &str = "
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND wait_event = 'SyncRep'
-        AND (query LIKE '%INSERT INTO replicas%' OR application_name = 'hallpass, one statement')
+        AND (query LIKE '%INSERT INTO replicas%' OR query LIKE '%SELECT pg_logical_emit_message%'
+            OR application_name = 'hallpass, one statement')
         AND query_start < clock_timestamp() - INTERVAL '2 s'";
-/// A write that changes nothing: when it is committed, so is everything before it, on the standby, too.
-pub(super) const CONFIRM: &str = "SELECT pg_logical_emit_message(TRUE, 'hallpass', '')::TEXT";
+/// When it is committed, so is everything before it, on the standby, too.
+pub(super) const CONFIRM: &str = concat!("SELECT ", written!());
 /// Nobody waits for an answer any more when so much time is over, so the server must not, either. Compiling a statement takes
 /// longer than any of ours.
 const SESSION: &str = "SET lock_timeout = '800ms'; SET jit = off";
@@ -91,7 +107,7 @@ pub(super) struct Postgres {
     pub pool: PgPool,
     pub route: Route,
     direct: PgConnectOptions,
-    renewal_failed: AtomicBool,
+    keeps_waiting: AtomicBool,
     pub require_sync: bool,
     terms: Terms,
     pub clock: Arc<dyn SteadyClock>,
@@ -123,7 +139,7 @@ impl Postgres {
             pool: pool.connect_lazy_with(options),
             route,
             direct,
-            renewal_failed: AtomicBool::new(false),
+            keeps_waiting: AtomicBool::new(false),
             require_sync: place.require_sync,
             terms: place.terms,
             clock: place.clock.clone(),
@@ -138,7 +154,8 @@ impl Postgres {
     /// Begins a change, after all those that others have begun.
     pub async fn begin(&self) -> Result<Change, StoreError> {
         let begun = self.clock.moment();
-        let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_CHANGE))).await?;
+        let turn = if self.has(Flaw::NumbersOutOfTurn) { "BEGIN" } else { BEGIN_CHANGE };
+        let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(turn))).await?;
         Ok(self.change(transaction, begun, ANSWER_TIMEOUT))
     }
 
@@ -172,23 +189,33 @@ impl Postgres {
         Ok(())
     }
 
-    /// Renews a lease. One that was not answered may wait in the server for a standby that is gone, for ever, and keep a
-    /// connection; so it is ended before the next one is sent.
-    pub async fn renew<F: Future<Output = Result<Head, StoreError>>>(
+    /// Asks something that is answered when a standby has it. If that is gone, the database waits for ever and keeps a
+    /// connection; so what waits already is ended before anything more is sent.
+    pub async fn behind_a_standby<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         ask: impl FnOnce() -> F,
-    ) -> Result<Head, StoreError> {
-        if self.renewal_failed.load(Ordering::Relaxed) {
-            query(END_OLD_RENEWALS).execute(self.target()).await?;
+    ) -> Result<T, StoreError> {
+        if self.keeps_waiting.load(Ordering::Relaxed) {
+            query(END_OLD_WAITS).execute(self.target()).await?;
         }
-        let renewed = ask().await;
-        self.renewal_failed.store(renewed.is_err(), Ordering::Relaxed);
-        renewed
+        let answer = ask().await;
+        self.keeps_waiting.store(answer.is_err(), Ordering::Relaxed);
+        answer
+    }
+
+    /// Whether a mistake is to be made.
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.terms.has(flaw)
     }
 
     /// What readiness depends on.
     pub async fn examine(&self) -> Result<Timestamp, StoreError> {
-        let (micros, is_sync): (i64, bool) = query(EXAMINE).fetch_one(self.target()).await?;
+        let ask = |statement| query(statement).fetch_one(self.target());
+        let (micros, is_sync): (i64, bool) = if self.require_sync {
+            self.behind_a_standby(|| ask(EXAMINE_WITH_WRITE)).await?
+        } else {
+            ask(EXAMINE).await?
+        };
         self.admit(is_sync)?;
         Ok(Timestamp::from_micros(micros))
     }

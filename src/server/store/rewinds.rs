@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::changes::{is_sound, number, uuid};
+use super::changes::{Warrant, is_sound, number, uuid};
+use super::postgres::written;
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
@@ -41,18 +42,20 @@ pub(super) const LIST_KNOWN: &str = "
 
 /// Only PostgreSQL needs this.
 pub(super) const IS_SOUND: &str = is_sound!("$1", "$2");
+/// The same, with a write that a standby has to have.
+pub(super) const IS_SOUND_WITH_WRITE: &str = concat!(is_sound!("$1", "$2"), " WHERE ", written!());
 
 impl Db {
     /// Whether this is the database in which a change was seen, and nobody doubts it.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn is_sound(&self, seen: Point) -> Result<bool, StoreError> {
+    pub async fn is_sound(&self, seen: Point, warrant: Warrant) -> Result<bool, StoreError> {
         if !self.is_shared() {
             return Ok(true);
         }
-        let asked = query(IS_SOUND).bind(number(seen.seq)).bind(uuid(seen.mark));
-        let (is_sound,): (bool,) = asked.fetch_one(self.reader()).await?;
+        let ask = |statement| query(statement).bind(number(seen.seq)).bind(uuid(seen.mark)).fetch_one(self.reader());
+        let (is_sound,): (bool,) = self.warranted(warrant, (IS_SOUND, IS_SOUND_WITH_WRITE), ask).await?;
         Ok(is_sound)
     }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use sqlx::PgConnection;
+
 use super::around::Pooler;
 use super::stage::{ROUNDS, Stage};
 use super::trial::{is_confirmed, revoke, revoke_once};
 use crate::support::cluster::Pair;
-use crate::support::replicas::Replicas;
+use crate::support::replicas::{Flaw, Replicas};
+use crate::support::tokens::Token;
 use crate::support::wire::{Mode, Wire, target};
 
 /// Until a revocation is answered: the standby takes over, and another one is put behind it.
@@ -46,6 +49,60 @@ async fn a_standby_that_takes_over_knows_of_every_revocation_that_was_answered()
         stage.recover().await;
     }
     stage.verdict.insist("a standby takes over", ROUNDS, PATIENCE);
+}
+
+/// A primary that has not noticed that a standby has taken its place. Two replicas reach the new one; two, of which the
+/// last is strict, are left with the old one.
+pub struct Schism {
+    pub stage: Stage,
+    old: String,
+    _pair: Pair,
+    _ways: [Wire; 2],
+}
+
+pub async fn schism(flaw: Option<Flaw>) -> Schism {
+    let mut pair = Pair::new().await;
+    let [way, left] = [Wire::to(target(&pair.url)).await, Wire::to(target(&pair.url)).await];
+    let (sync, strict) = (("HALLPASS_DATABASE__REQUIRE_SYNC", "true"), ("HALLPASS_CHECK__MODE", "strict"));
+    let mut replicas = Replicas::start_with(flaw, way.lead(&pair.url), &[]);
+    for (wire, env) in [(&way, &[sync][..]), (&way, &[sync]), (&left, &[sync]), (&left, &[sync, strict])] {
+        replicas.add_with(&wire.lead(&pair.url), env);
+    }
+    let stage = Stage::with(replicas).await;
+    let old = tokio::task::block_in_place(|| pair.take_over());
+    way.turn(target(&pair.url));
+    way.set(Mode::Reset);
+    // Until then commits of the new primary wait.
+    tokio::task::block_in_place(|| pair.follow());
+    way.set(Mode::Whole);
+    Schism { stage, old, _pair: pair, _ways: [way, left] }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_has_not_noticed_that_its_place_is_taken_vouches_for_nothing() {
+    let Schism { mut stage, old, _pair, _ways } = schism(None).await;
+    for round in 0..ROUNDS {
+        stage.lone_round(round).await;
+    }
+    stage.verdict.insist("a primary does not know that it is none any more", ROUNDS, PATIENCE);
+    for index in [2, 3] {
+        for token in [&stage.good, &stage.tokens[0], &Token::new()] {
+            assert_eq!(stage.replicas.check(index, token).await, 503, "it cannot know");
+        }
+        assert_eq!(stage.replicas.servers[index].get("/readyz").await.status(), 503);
+    }
+    let answered = "SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL";
+    let mut old = connect(&old).await;
+    let known: i64 = sqlx::query_scalar(answered).fetch_one(&mut old).await.unwrap();
+    assert_eq!(known, 0, "it knows better, so nothing is tried");
+    assert!(stuck(&mut old).await.is_empty(), "they are ended");
+}
+
+/// Processes of the database that wait for a standby although nobody waits for them.
+async fn stuck(connection: &mut PgConnection) -> Vec<i32> {
+    let stuck = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+        AND query_start < clock_timestamp() - INTERVAL '5 s'";
+    sqlx::query_scalar(stuck).fetch_all(connection).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,9 +206,7 @@ async fn nor_do_they_behind_a_pooler() {
         replicas.add_with(&way, &env);
     }
     does_not_pile_up(&pair, &replicas).await;
-    let stuck = "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'SyncRep'
-        AND query_start < clock_timestamp() - INTERVAL '5 s'";
-    assert_eq!(replicas.column(stuck).await, [""; 0], "they are ended");
+    assert!(stuck(&mut replicas.connection().await).await.is_empty(), "they are ended");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,6 +233,6 @@ async fn a_replica_that_is_led_to_a_standby_answers_nothing() {
     }
 }
 
-async fn connect(url: &str) -> sqlx::PgConnection {
-    <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap()
+async fn connect(url: &str) -> PgConnection {
+    <PgConnection as sqlx::Connection>::connect(url).await.unwrap()
 }

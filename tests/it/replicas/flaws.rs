@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::failover::schism;
 use super::stage::{ROUNDS, Stage};
 use super::trial::revoke;
 use crate::support::cluster;
@@ -19,6 +20,33 @@ const SLOW: &str = "92";
 
 /// What stands in a question for changes alone: how many at most, in the form of the wire.
 const QUESTION_FOR_CHANGES: Bytes = [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x03, 0xe9];
+
+/// What changes of tokens go by when they do not take turns: numbers of a sequence, and a head that only grows.
+const OUT_OF_TURN: &str = "
+    CREATE SEQUENCE numbers;
+    SELECT setval('numbers', greatest(seq, 1), seq > 0) FROM change_head;
+    CREATE OR REPLACE FUNCTION lock_change_head() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+    BEGIN
+        RETURN NULL;
+    END $$;
+    CREATE OR REPLACE FUNCTION note_change(kind TEXT, id UUID) RETURNS VOID LANGUAGE plpgsql AS $$
+    DECLARE
+        number BIGINT := nullif(current_setting('hallpass.change', TRUE), '');
+    BEGIN
+        IF number IS NULL THEN
+            number := nextval('numbers');
+            PERFORM set_config('hallpass.change', number::TEXT, TRUE);
+            PERFORM pg_notify('hallpass_changes', '');
+        END IF;
+        INSERT INTO changes VALUES (number, kind, id) ON CONFLICT DO NOTHING;
+    END $$;
+    CREATE FUNCTION move_head() RETURNS TRIGGER LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE change_head SET seq = NEW.seq WHERE seq < NEW.seq;
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER the_head_moves AFTER INSERT ON changes DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION move_head()";
 
 /// What is done to the last replica while a token is revoked at the first.
 #[derive(Clone, Copy)]
@@ -37,6 +65,14 @@ enum Trouble {
     FreshRenewal,
     /// It is stopped, and goes on later.
     Stopped,
+    /// Nothing; but another change comes while the revocation waits to be written down.
+    Overtaken,
+}
+
+/// A mistake, and a program that can make it.
+fn made(flaw: &'static str) -> Flaw {
+    let program = std::env::var("HALLPASS_FLAWED_BIN").expect("the path of a program that was built with flaws");
+    Flaw { name: flaw, program: program.leak() }
 }
 
 /// Replicas of which the last can be troubled.
@@ -49,8 +85,7 @@ struct Theatre {
 
 impl Theatre {
     async fn with(flaw: &'static str) -> Self {
-        let program = std::env::var("HALLPASS_FLAWED_BIN").expect("the path of a program that was built with flaws");
-        let flaw = Flaw { name: flaw, program: program.leak() };
+        let flaw = made(flaw);
         let database = cluster::new_database().await;
         let wire = Wire::to(target(&database)).await;
         let ways = [database.clone(), database.clone()];
@@ -59,7 +94,11 @@ impl Theatre {
         replicas.add_with(&wire.lead(&database), &[("HALLPASS_CLOCK_RATE", SLOW)]);
         let mut all = replicas.ids().await;
         all.retain(|id| !others.contains(id));
-        Self { stage: Stage::with(replicas).await, wire, last: all.pop().unwrap() }
+        let stage = Stage::with(replicas).await;
+        if flaw.name == "numbers-out-of-turn" {
+            stage.replicas.execute(OUT_OF_TURN).await;
+        }
+        Self { stage, wire, last: all.pop().unwrap() }
     }
 
     async fn round(&mut self, round: usize, trouble: Trouble) {
@@ -101,6 +140,7 @@ impl Act<'_> {
             }
             Trouble::LateNews(delay) => self.wire.catch(QUESTION_FOR_CHANGES, delay).await,
             Trouble::Stopped => self.signal("STOP"),
+            Trouble::Overtaken => return self.call_overtaken().await,
             Trouble::LateTurn => return self.call_in_turn(pause(600)).await,
             Trouble::FreshRenewal => {
                 let renewed = async {
@@ -148,6 +188,24 @@ impl Act<'_> {
             sqlx::raw_sql("COMMIT").execute(&mut turns).await.unwrap();
         };
         tokio::join!(self.call(), let_go);
+    }
+}
+
+impl Act<'_> {
+    /// Revokes, and lets another change begin when that one has its number and still has to write what it did.
+    async fn call_overtaken(&self) {
+        let mut shell = self.replicas.connection().await;
+        sqlx::raw_sql("BEGIN; LOCK TABLE audit_events IN SHARE MODE").execute(&mut shell).await.unwrap();
+        let overtake = async {
+            pause(150).await;
+            let other = self.replicas.execute("UPDATE users SET email = gen_random_uuid()::TEXT");
+            let let_go = async {
+                pause(250).await;
+                sqlx::raw_sql("COMMIT").execute(&mut shell).await.unwrap();
+            };
+            tokio::join!(other, let_go);
+        };
+        tokio::join!(self.call(), overtake);
     }
 }
 
@@ -234,6 +292,23 @@ trials! {
         "counts-from-the-beginning", Trouble::LateTurn;
     a_wait_that_takes_all_clocks_for_equally_fast_is_noticed:
         "ignores-drift", Trouble::FreshRenewal;
+    a_clock_that_stands_still_while_the_machine_sleeps_is_noticed:
+        "stands-still-in-sleep", Trouble::Stopped;
+    changes_that_take_their_numbers_out_of_turn_are_noticed:
+        "numbers-out-of-turn", Trouble::Overtaken;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
+async fn renewals_that_wait_for_no_standby_are_noticed() {
+    let mut schism = schism(Some(made("renews-without-a-standby"))).await;
+    for round in 0..ROUNDS {
+        schism.stage.lone_round(round).await;
+        if schism.stage.verdict.is_betrayed() {
+            return;
+        }
+    }
+    panic!("nothing was noticed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -246,6 +321,7 @@ async fn the_same_program_without_a_mistake_keeps_the_promise() {
         Trouble::LateNews(Duration::from_millis(750)),
         Trouble::LateTurn,
         Trouble::Stopped,
+        Trouble::Overtaken,
     ];
     let mut theatre = Theatre::with("none").await;
     for round in 0..ROUNDS {

@@ -72,6 +72,8 @@ pub fn crash(name: &str) {
 pub struct Pair {
     run: String,
     generation: usize,
+    /// A primary whose place was taken, and that lives on.
+    zombie: Option<usize>,
     /// An empty database on the primary.
     pub url: String,
 }
@@ -81,7 +83,7 @@ impl Pair {
     pub async fn new() -> Self {
         let run = new_name();
         let url = new_database_of(&format!("{run}-0")).await;
-        let pair = Self { run, generation: 0, url };
+        let pair = Self { run, generation: 0, zombie: None, url };
         pair.follow();
         pair
     }
@@ -98,6 +100,18 @@ impl Pair {
     /// The primary is lost, and the standby takes its place. Nobody stands behind that one yet.
     pub fn fail_over(&mut self) {
         run(&["--of", &self.name(self.generation), "--kill"]);
+        self.promote();
+    }
+
+    /// The standby takes the place of the primary, which does not notice and goes on. Its URL.
+    pub fn take_over(&mut self) -> String {
+        self.zombie = Some(self.generation);
+        let before = self.url.clone();
+        self.promote();
+        before
+    }
+
+    fn promote(&mut self) {
         self.generation += 1;
         let server = run(&["--of", &self.name(self.generation), "--promote"]);
         self.url = format!("{server}/{}", name_of(&self.url));
@@ -135,7 +149,7 @@ impl Pair {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        for generation in [self.generation, self.generation + 1] {
+        for generation in self.zombie.into_iter().chain([self.generation, self.generation + 1]) {
             run(&["--of", &self.name(generation), "--kill"]);
         }
     }

@@ -66,12 +66,14 @@ const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
 
 const OF_POSTGRES: &[&str] = &[
     sql::LOOKUP_CHECKS,
+    sql::LOOKUP_CHECKS_WITH_WRITE,
     usage::MARK_TOKENS_USED,
     usage::MARK_SECRETS_USED,
     postgres::IS_WRITABLE,
     postgres::FIND_CHANGE_HEAD,
     postgres::NUMBER_CHANGE,
     postgres::EXAMINE,
+    postgres::EXAMINE_WITH_WRITE,
     postgres::LIST_STANDINGS,
     postgres::FORGET_REPLICA,
     changes::LIST_CHANGES,
@@ -84,9 +86,10 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::DELETE_REWINDS,
     rewinds::LIST_KNOWN,
     rewinds::IS_SOUND,
+    rewinds::IS_SOUND_WITH_WRITE,
     changes::DELETE_OLD_MARKS,
     postgres::CONFIRM,
-    postgres::END_OLD_RENEWALS,
+    postgres::END_OLD_WAITS,
     usage::DATABASE_TIME,
 ];
 

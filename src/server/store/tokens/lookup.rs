@@ -10,7 +10,7 @@ use crate::domain::lease::Point;
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
-use crate::server::store::changes::{number, uuid};
+use crate::server::store::changes::{Warrant, number, uuid};
 use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, row};
 
@@ -60,10 +60,15 @@ impl Db {
         &self,
         ids: &[SecretId],
         seen: Point,
+        warrant: Warrant,
     ) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
         let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        let asked = query(sql::LOOKUP_CHECKS).bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
-        let found: Vec<CheckColumns> = asked.fetch_all(self.reader()).await?;
+        let ask = |statement| {
+            let asked = query(statement).bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
+            asked.fetch_all(self.reader())
+        };
+        let statements = (sql::LOOKUP_CHECKS, sql::LOOKUP_CHECKS_WITH_WRITE);
+        let found: Vec<CheckColumns> = self.warranted(warrant, statements, ask).await?;
         let mut rows = HashMap::with_capacity(found.len());
         for columns in found {
             rows.insert(row::parse(&columns.id)?, check_row(columns)?);

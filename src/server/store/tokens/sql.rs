@@ -1,10 +1,11 @@
 //! The statements on tokens and secrets.
 
 use crate::server::store::changes::is_sound;
+use crate::server::store::postgres::written;
 
 /// One row per check: secret, token and owner.
 macro_rules! lookup_check {
-    ($is_sound:expr, $which:literal) => {
+    ($is_sound:expr, $which:expr) => {
         concat!(
             "
     SELECT ",
@@ -25,6 +26,9 @@ pub const LOOKUP_CHECK: &str = lookup_check!("TRUE", "= $1");
 /// Several at once, and whether the database is the one in which a change was seen (`$2` with the mark `$3`); only
 /// PostgreSQL needs this.
 pub const LOOKUP_CHECKS: &str = lookup_check!(concat!("(", is_sound!("$2", "$3"), ")"), "= ANY ($1)");
+/// The same, with a write that a standby has to have.
+pub const LOOKUP_CHECKS_WITH_WRITE: &str =
+    lookup_check!(concat!("(", is_sound!("$2", "$3"), ")"), concat!("= ANY ($1) AND ", written!()));
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "
