@@ -30,16 +30,27 @@ pub(super) const TOGETHER: Terms = Terms::new(Duration::from_secs(1), 10);
 
 /// How long a server that starts puts up with a database that is slow. Servers often start when it has most to do.
 const START_PATIENCE: Duration = Duration::from_secs(30);
+/// The same for a command: somebody is waiting.
+pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Takes a step of the start, and takes it again as long as the database is only too slow for it.
+/// Takes a step of the start of a server, and takes it again as long as the database is only too slow for it.
 pub(super) async fn patiently<T>(
+    ambient: &Ambient,
+    step: impl AsyncFn() -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    patiently_for(START_PATIENCE, ambient, step).await
+}
+
+/// The same with another patience.
+pub(super) async fn patiently_for<T>(
+    patience: Duration,
     ambient: &Ambient,
     step: impl AsyncFn() -> Result<T, StartError>,
 ) -> Result<T, StartError> {
     let begun = ambient.steady.moment();
     loop {
         match step().await {
-            Err(error) if error.is_late() && ambient.steady.moment().since(begun) < START_PATIENCE => {
+            Err(error) if error.is_late() && ambient.steady.moment().since(begun) < patience => {
                 tracing::warn!(%error, "the database is slow, and is asked again");
             }
             done => return done,

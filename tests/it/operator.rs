@@ -109,6 +109,10 @@ async fn the_log_is_exported_as_lines_and_as_a_table() {
 async fn whatever_is_done_to_the_log_in_the_database_is_found() {
     for (deed, seq, fault) in [
         ("UPDATE audit_events SET reason = 'nothing' WHERE seq = 2", 2, "was changed"),
+        // They read as the same nothing.
+        ("UPDATE audit_events SET changes = '[]' WHERE seq = 2", 2, "was changed"),
+        ("UPDATE audit_events SET changes = 'null' WHERE seq = 4", 4, "was changed"),
+        ("UPDATE audit_events SET personal = personal || ' ' WHERE seq = 2", 2, "was changed"),
         ("UPDATE audit_personal SET value = 'somebody' WHERE seq = 3", 3, "has a personal value that was changed"),
         ("DELETE FROM audit_personal WHERE seq = 2", 2, "has lost a personal value that nobody erased"),
         ("DELETE FROM audit_events WHERE seq = 3", 3, "is missing"),

@@ -12,7 +12,7 @@ use super::{USAGE, complain};
 use crate::server::config::{Config, DatabasePlace};
 use crate::server::credential::argon::Hasher;
 use crate::server::keys::Keys;
-use crate::server::open::{Opening, patiently};
+use crate::server::open::{COMMAND_PATIENCE, Opening, patiently_for};
 use crate::server::service::admin::Admin;
 use crate::server::service::checkpoints::{CheckpointError, Checkpoints};
 use crate::server::service::log::Log;
@@ -113,7 +113,7 @@ impl<'c> Existing<'c> {
         }
         let opening = Opening::beside(config, ambient);
         let open = async || opening.open(Meters::none(), Arc::new(NoWatcher)).await;
-        let (db, keys) = patiently(ambient, open).await?;
+        let (db, keys) = patiently_for(COMMAND_PATIENCE, ambient, open).await?;
         Ok(Self { config, db, keys: Arc::new(keys) })
     }
 

@@ -113,7 +113,8 @@ fn not_before(claims: &VerifiedClaims, now: Timestamp) -> Result<(), LoginError>
 /// Whether the login is as fresh as was asked for: then the provider must say when it was.
 pub(super) fn is_fresh(claims: &VerifiedClaims, max_age: Option<u64>, now: Timestamp) -> bool {
     let Some(max_age) = max_age else { return true };
-    auth_time(claims).is_some_and(|at| now.since(at) <= Duration::from_secs(max_age) + LEEWAY)
+    // One that is still to come, such as milliseconds that were taken for seconds, would be fresh for ever.
+    auth_time(claims).is_some_and(|at| at <= now.plus(LEEWAY) && now.since(at) <= Duration::from_secs(max_age) + LEEWAY)
 }
 
 /// When the person proved who they are.

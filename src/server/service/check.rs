@@ -12,7 +12,7 @@ use crate::server::credential::pat::{KnownToken, ProvenToken};
 use crate::server::credential::{Chain, Place, Presented, Proven};
 
 use super::bearer::BearerRules;
-use super::ended::{EndedUse, TOLD_EVERY};
+use super::ended::{EndedUse, NOTED_EVERY};
 use super::usage::{Footprint, Usage};
 
 /// Decides about credentials.
@@ -181,7 +181,7 @@ impl Validator {
     /// Whoever still uses a token that is over may be somebody who found it.
     fn note_ended(&self, known: &KnownToken, reason: Invalid, at: Timestamp, from: Sender<'_>) {
         let Some(token) = known.grant.token.filter(|_| reason != Invalid::Suspended) else { return };
-        if known.note_end(at, TOLD_EVERY) {
+        if known.note_end(at, NOTED_EVERY) {
             let origin = Origin { ip: from.ip, ..(from.origin)() };
             let used = EndedUse { token, owner: known.grant.user, secret: known.secret, reason, at, origin };
             self.usage.leave(Footprint::Ended(Box::new(used)));

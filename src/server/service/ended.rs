@@ -11,7 +11,9 @@ use crate::domain::verdict::Invalid;
 use crate::server::store::{Db, LogFilter, StoreError, TokenKey};
 
 /// Once in so much time.
-pub const TOLD_EVERY: Duration = Duration::from_hours(1);
+const TOLD_EVERY: Duration = Duration::from_hours(1);
+/// A check says so more often, because it does not know what was written: by others, or before a restart.
+pub const NOTED_EVERY: Duration = Duration::from_mins(1);
 /// Tokens that wait or are remembered at most.
 const TOKENS_MAX: usize = 10_000;
 
@@ -51,28 +53,29 @@ impl EndedUses {
     /// Writes down what waits. What cannot be written stays.
     pub async fn write(&mut self, db: &Db) -> Result<(), StoreError> {
         while let Some(used) = self.pending.values().next().cloned() {
-            tell(db, &used).await?;
+            let told = tell(db, &used).await?;
             self.pending.remove(&used.token);
             if self.told.len() >= TOKENS_MAX {
                 self.told.retain(|_, told| used.at.since(*told) < TOLD_EVERY);
             }
-            self.told.insert(used.token, used.at);
+            self.told.insert(used.token, told);
         }
         Ok(())
     }
 }
 
-async fn tell(db: &Db, used: &EndedUse) -> Result<(), StoreError> {
-    let Some(row) = db.lookup_token(TokenKey { id: used.token, owner: used.owner }).await? else { return Ok(()) };
+/// Writes it down, unless another replica has done so, or we before a restart. When it was.
+async fn tell(db: &Db, used: &EndedUse) -> Result<Timestamp, StoreError> {
+    let key = TokenKey { id: used.token, owner: used.owner };
+    let Some(row) = db.lookup_token(key).await? else { return Ok(used.at) };
     let recently = LogFilter {
         object: used.token.to_string(),
         action: Action::TokenUsedAfterEnd.as_str().to_owned(),
         since: Some(used.at.minus(TOLD_EVERY)),
         ..LogFilter::default()
     };
-    // By another replica, or before a restart.
-    if !db.list_log(&recently, None, 1).await?.is_empty() {
-        return Ok(());
+    if let Some(known) = db.list_log(&recently, None, 1).await?.first() {
+        return Ok(known.placed.event.time);
     }
     let reason = match used.reason {
         Invalid::Revoked => "revoked",
@@ -83,5 +86,6 @@ async fn tell(db: &Db, used: &EndedUse) -> Result<(), StoreError> {
     let holder = Party { name: None, ..token.clone() };
     let draft = Draft::new(Action::TokenUsedAfterEnd, holder, token, &used.origin);
     let draft = draft.refused(reason).on_behalf_of(used.owner).about(used.owner);
-    db.record(&draft.changed("secret", None, Some(used.secret.to_string())), used.at).await
+    db.record(&draft.changed("secret", None, Some(used.secret.to_string())), used.at).await?;
+    Ok(used.at)
 }

@@ -211,15 +211,15 @@ impl Live {
     async fn stop(&self, seen: &mut Seen, head: Seq, applied: Point) -> LookError {
         self.answer_nothing();
         if !seen.is_rewind_noted {
-            match self.note_rewind(seen, applied.seq).await {
-                Ok(()) => seen.is_rewind_noted = true,
+            match self.note_rewind(seen, applied).await {
+                Ok(is_gone) => seen.is_rewind_noted = is_gone,
                 Err(error) => tracing::error!(%error, "that could not be written down for `hallpass restore-ack`"),
             }
         }
         LookError::Rewound { head, applied: applied.seq }
     }
 
-    async fn note_rewind(&self, seen: &Seen, applied: Seq) -> Result<(), StoreError> {
+    async fn note_rewind(&self, seen: &Seen, applied: Point) -> Result<bool, StoreError> {
         let Parts { replica, db, .. } = &*self.0;
         let points: Vec<_> = seen.recent.iter().map(|noted| noted.point).collect();
         let lost = seen.touched_but(&db.known_changes(&points).await?);
@@ -261,6 +261,12 @@ impl Live {
         let _seen = self.0.seen.lock().await;
         self.0.memory.give_up();
         self.0.db.leave(self.0.replica).await
+    }
+
+    /// What can speak for an answer of the database to a question that is asked now.
+    #[must_use]
+    pub fn warrant(&self) -> Warrant {
+        self.0.memory.warrant()
     }
 
     /// Whether checks are answered from memory at present.
@@ -310,13 +316,8 @@ impl People for Live {
         self.require_truth()?;
         let Parts { memory, db, .. } = &*self.0;
         let (seen, warrant) = (memory.applied(), memory.warrant());
-        let user = db.find_user(identity).await?;
-        // Asked after that: what was read is from the same database or from one that came before it.
-        let mut is_sound = db.is_sound(seen, warrant).await?;
-        if !memory.speaks_for(warrant) {
-            is_sound = db.is_sound(seen, Warrant::Commit).await?;
-        }
-        if is_sound { Ok(user) } else { Err(StoreError::interrupted()) }
+        let user = db.find_user_soundly(identity, seen, warrant).await?;
+        if memory.speaks_for(warrant) { Ok(user) } else { db.find_user_soundly(identity, seen, Warrant::Commit).await }
     }
 }
 
@@ -330,10 +331,6 @@ impl Rows for Live {
         self.require_truth()?;
         let ticket = self.0.memory.ticket();
         let row = self.0.readings.read(id).await?;
-        if row.as_ref().is_some_and(|row| !row.is_sound) {
-            // The database has gone back, and the next look will say so.
-            return Err(StoreError::interrupted());
-        }
         let token = row.map(|row| Arc::new(self.known(id, row)));
         self.0.memory.keep(ticket, id, token.as_ref());
         Ok(token)

@@ -164,12 +164,17 @@ impl Log {
 }
 
 impl EventView {
-    /// What tells of somebody else who acted is theirs: their name, address, program and session.
+    /// What tells of somebody else who acted is theirs: their name, address, program and session. Whoever finds a token and
+    /// reports it must not fear its owner.
     fn hide_from(&mut self, reader: UserId) {
-        let is_theirs = self.actor.kind == "user" && self.actor.id.as_deref() != Some(&reader.to_string());
-        if is_theirs {
+        let is_others = self.actor.kind == "user" && self.actor.id.as_deref() != Some(&reader.to_string());
+        if is_others {
             self.actor = PartyView { kind: "administrator".to_owned(), id: None, name: None };
-            (self.ip, self.user_agent) = (None, None);
+        }
+        let is_finders =
+            self.actor.kind == "token" && self.reason.as_deref().is_some_and(|why| why.starts_with("leaked"));
+        if is_others || is_finders {
+            (self.request_id, self.ip, self.user_agent) = (None, None, None);
             self.changes.retain(|field, _| !MEANS.contains(&field.as_str()));
         }
     }

@@ -58,7 +58,7 @@ impl Readiness {
     /// # Errors
     /// With the reason why not.
     pub async fn examine(&self) -> Result<(), NotReady> {
-        let asked = tokio::time::timeout(PATIENCE, self.db.examine()).await;
+        let asked = tokio::time::timeout(PATIENCE, self.db.examine(self.live.warrant())).await;
         let theirs = asked.map_err(|_| NotReady::Silent)?.inspect_err(|error| {
             tracing::warn!(%error, "this server is not ready");
         })?;

@@ -117,8 +117,12 @@ impl Service {
     async fn ask(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
         let Readings { db, memory, .. } = &self.0;
         let warrant = memory.warrant();
-        let rows = db.lookup_checks(ids, memory.applied(), warrant).await;
-        if memory.speaks_for(warrant) { rows } else { db.lookup_checks(ids, memory.applied(), Warrant::Commit).await }
+        let rows = db.lookup_checks(ids, memory.applied(), warrant).await?;
+        if memory.speaks_for(warrant) {
+            Ok(rows)
+        } else {
+            db.lookup_checks(ids, memory.applied(), Warrant::Commit).await
+        }
     }
 
     /// Whether nobody came meanwhile.

@@ -12,6 +12,9 @@ use crate::server::credential::pat::{KnownToken, PatValidator};
 
 use super::tokens::{By, TokenError, Tokens};
 
+/// Most tokens in one report: anybody may send one, and each may cost a look into the database.
+pub const REPORTED_MAX: usize = 50;
+
 /// What holders of tokens can do.
 #[derive(Clone)]
 pub struct Revocation {
@@ -64,12 +67,18 @@ impl Revocation {
         }
     }
 
-    /// The same for every token in a text, which somebody found where it should not be.
+    /// How many tokens there are in a text, good or not.
+    #[must_use]
+    pub fn count(&self, text: &str) -> usize {
+        self.pat.tokens_in(text).len()
+    }
+
+    /// The same for every token in a text, which somebody found where it should not be; at most [`REPORTED_MAX`] of them.
     ///
     /// # Errors
     /// As [`Revocation::revoke`].
     pub async fn report(&self, text: &str, origin: &Origin) -> Result<(), TokenError> {
-        for token in self.pat.tokens_in(text) {
+        for token in self.pat.tokens_in(text).into_iter().take(REPORTED_MAX) {
             self.end(token.reveal(), &By::Finder, origin).await?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
-use super::postgres::Postgres;
+use super::postgres::{Postgres, is_sync};
 use super::query::query;
 use super::{Db, Engine, StoreError, Touched, postgres};
 use crate::domain::id::ReplicaId;
@@ -26,20 +26,6 @@ macro_rules! is_known {
     };
 }
 pub(super) use is_known;
-
-/// Whether the database is the one in which a change was seen, and nobody doubts it: as a statement.
-macro_rules! is_sound {
-    ($seq:literal, $mark:literal) => {
-        concat!(
-            "SELECT (",
-            $crate::server::store::changes::is_known!($seq, $mark),
-            " OR ",
-            $seq,
-            " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head"
-        )
-    };
-}
-pub(super) use is_sound;
 
 /// Changes with their numbers after one that was seen (`$1` with the mark `$2`), and the last one as of the same moment.
 /// Whether the database knows the one that was seen; whether somebody has acknowledged that it need not; whether any
@@ -68,19 +54,10 @@ pub(super) const RENEW: &str = concat!(
         SET applied = greatest(replicas.applied, excluded.applied), heard = excluded.heard
     )
     SELECT seq, mark, (SELECT system_identifier FROM pg_control_system()) AS system,
-        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline
-    FROM head"
+        ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline, ",
+    is_sync!(),
+    " AS is_sync FROM head"
 );
-/// What speaks for an answer of the database: that it is not one whose place another has taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warrant {
-    /// A lease that runs from before the question to after the answer: whoever takes the place of the database confirms no
-    /// change before it is over.
-    Lease,
-    /// Where commits wait for a standby, one that was begun with the question.
-    Commit,
-}
-
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
 pub(super) const DELETE_OLD_MARKS: &str = "DELETE FROM change_marks WHERE seq < (SELECT seq FROM change_head) - $1";
@@ -166,6 +143,15 @@ struct ChangeColumns {
     id: Option<Uuid>,
 }
 
+#[derive(sqlx::FromRow)]
+struct RenewalColumns {
+    seq: i64,
+    mark: Uuid,
+    system: i64,
+    timeline: i64,
+    is_sync: bool,
+}
+
 impl ChangeColumns {
     fn doubt(&self) -> Option<Doubt> {
         match self {
@@ -212,31 +198,18 @@ impl Db {
     async fn ask_to_renew(&self, engine: &Postgres, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
         let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica);
         let asked = asked.bind(number(applied.seq)).bind(uuid(applied.mark));
-        let (seq, mark, system, timeline): (i64, Uuid, i64, i64) = if engine.has(Flaw::RenewsWithoutAStandby) {
+        let row: RenewalColumns = if engine.has(Flaw::RenewsWithoutAStandby) {
             let mut alone = engine.begin_notes().await?;
             let row = asked.fetch_one(&mut alone).await?;
             alone.commit().await?;
             row
         } else {
-            asked.fetch_one(self.writer()).await?
+            let row: RenewalColumns = asked.fetch_one(self.writer()).await?;
+            engine.admit(row.is_sync)?;
+            row
         };
-        Ok(Head { point: point(seq, mark)?, history: History { system, timeline } })
-    }
-
-    /// Asks with one of two statements: as it is, or with a write that a standby has to have before there is an answer.
-    pub(super) async fn warranted<T, F: Future<Output = Result<T, StoreError>>>(
-        &self,
-        warrant: Warrant,
-        statements: (&'static str, &'static str),
-        ask: impl FnOnce(&'static str) -> F,
-    ) -> Result<T, StoreError> {
-        let (plain, with_write) = statements;
-        match &self.engine {
-            Engine::Postgres(engine) if engine.require_sync && warrant == Warrant::Commit => {
-                engine.behind_a_standby(|| ask(with_write)).await
-            }
-            _ => ask(plain).await,
-        }
+        let history = History { system: row.system, timeline: row.timeline };
+        Ok(Head { point: point(row.seq, row.mark)?, history })
     }
 
     /// Takes a replica that has given up its lease from the list: nobody waits for it any more.
@@ -282,7 +255,7 @@ pub(super) const fn uuid(mark: Mark) -> Uuid {
     Uuid::from_u128(mark.number())
 }
 
-fn point(seq: i64, mark: Uuid) -> Result<Point, StoreError> {
+pub(super) fn point(seq: i64, mark: Uuid) -> Result<Point, StoreError> {
     Ok(Point { seq: postgres::seq(seq)?, mark: Mark::new(mark.as_u128()) })
 }
 

@@ -9,7 +9,7 @@ use super::postgres::{CONFIRM, Postgres};
 use super::query::{Route, Target, query, within};
 use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::lease::{Moment, Seq};
+use crate::domain::lease::{Moment, Point};
 
 /// Whose standing a change may have altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Watcher for NoWatcher {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Numbered {
     /// Its place in the order.
-    pub seq: Seq,
+    pub point: Point,
     /// When it was begun, on our own clock.
     pub begun: Moment,
 }

@@ -20,6 +20,7 @@ mod sessions;
 mod settings;
 mod signing_keys;
 mod sole;
+mod sound;
 mod sqlite;
 mod tokens;
 mod transfer;
@@ -46,7 +47,7 @@ pub use audit::read::{LogFilter, LogRow};
 pub use audit::upkeep::CheckpointRow;
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
-pub use changes::{Announcements, Changes, Doubt, Noted, Warrant};
+pub use changes::{Announcements, Changes, Doubt, Noted};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
 pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, StateRules, Walked};
@@ -57,6 +58,7 @@ pub use rewinds::Rewind;
 pub use sessions::{NewSession, SessionRow};
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use sole::SoleServer;
+pub use sound::Warrant;
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };
@@ -163,12 +165,12 @@ impl Db {
     ///
     /// # Errors
     /// When it does not answer, or must not be used for changes.
-    pub async fn examine(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn examine(&self, warrant: Warrant) -> Result<Option<Timestamp>, StoreError> {
         match &self.engine {
             Engine::Sqlite(_) => self.ping().await.map(|()| None),
             Engine::Postgres(engine) => {
                 self.meters.queries.increment(1);
-                engine.examine().await.map(Some)
+                engine.examine(warrant).await.map(Some)
             }
         }
     }

@@ -10,10 +10,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolO
 use sqlx::{ConnectOptions as _, Connection as _, Row as _, Transaction};
 use uuid::Uuid;
 
+use super::changes::{is_known, number, point, uuid};
 use super::commit::{Change, Numbered};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
-use super::{ACQUIRE_TIMEOUT, StoreError, schema};
-use crate::domain::lease::{Flaw, Moment, Seq, Settlement, Standing, SteadyClock, Terms};
+use super::{ACQUIRE_TIMEOUT, StoreError, Warrant, schema};
+use crate::domain::lease::{Flaw, Moment, Point, Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
@@ -45,27 +46,30 @@ macro_rules! written {
 }
 pub(super) use written;
 pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
-pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq FROM change_head";
-/// With whether commits wait for a standby.
-macro_rules! with_sync {
-    ($what:literal) => {
-        concat!(
-            "SELECT ",
-            $what,
-            ", current_setting('synchronous_commit') NOT IN ('off', 'local')
-                AND current_setting('synchronous_standby_names') <> ''"
-        )
+pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq, mark FROM change_head";
+/// Whether commits wait for a standby.
+macro_rules! is_sync {
+    () => {
+        "(current_setting('synchronous_commit') NOT IN ('off', 'local')
+            AND current_setting('synchronous_standby_names') <> '')"
     };
 }
-pub(super) const NUMBER_CHANGE: &str = with_sync!("(SELECT seq FROM change_head)");
+pub(super) use is_sync;
+pub(super) const NUMBER_CHANGE: &str = concat!("SELECT seq, mark, ", is_sync!(), " FROM change_head");
 macro_rules! examine {
     () => {
-        with_sync!("(extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT")
+        concat!("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT, ", is_sync!())
     };
 }
 pub(super) const EXAMINE: &str = examine!();
 pub(super) const EXAMINE_WITH_WRITE: &str = concat!(examine!(), " WHERE ", written!());
-pub(super) const LIST_STANDINGS: &str = "SELECT id, applied, heard FROM replicas";
+/// How far replicas are, and whether this is the database that has the change (`$1` with the mark `$2`): another one may not
+/// know of all replicas. There is a row even where there are none.
+pub(super) const LIST_STANDINGS: &str = concat!(
+    "SELECT ",
+    is_known!("$1", "$2"),
+    " AS is_known, r.id, r.applied, r.heard FROM (SELECT 1) one LEFT JOIN replicas r ON TRUE"
+);
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
 
 /// What waits for a standby and is waited for by nobody any more: renewals, and what vouches for a reading; behind a pooler,
@@ -102,6 +106,14 @@ pub struct PostgresPlace {
     pub clock: Arc<dyn SteadyClock>,
 }
 
+#[derive(sqlx::FromRow)]
+struct StandingColumns {
+    is_known: bool,
+    id: Option<Uuid>,
+    applied: Option<i64>,
+    heard: Option<i64>,
+}
+
 /// Connections to the primary.
 pub(super) struct Postgres {
     pub pool: PgPool,
@@ -119,7 +131,7 @@ impl Postgres {
     pub async fn open(place: &PostgresPlace, connections: u32) -> Result<Self, StoreError> {
         let options = connect_options(&place.url)?;
         let direct = place.direct_url.as_ref().map_or_else(|| Ok(options.clone()), connect_options)?;
-        let mut connection = direct.connect().await?;
+        let mut connection = within(ACQUIRE_TIMEOUT, direct.connect()).await?;
         // That everything is there already is no news.
         sqlx::query("SET client_min_messages = warning").execute(&mut connection).await?;
         let migrator = schema::of_postgres().await?;
@@ -175,13 +187,13 @@ impl Postgres {
     /// Numbers a change, within its transaction when all is written.
     pub async fn number(&self, change: &mut Change) -> Result<Numbered, StoreError> {
         let begun = change.begun();
-        let (number, is_sync): (i64, bool) = query(NUMBER_CHANGE).fetch_one(change).await?;
+        let (number, mark, is_sync): (i64, Uuid, bool) = query(NUMBER_CHANGE).fetch_one(change).await?;
         self.admit(is_sync)?;
-        Ok(Numbered { seq: seq(number)?, begun })
+        Ok(Numbered { point: point(number, mark)?, begun })
     }
 
     /// Whether changes may be made here.
-    fn admit(&self, is_sync: bool) -> Result<(), StoreError> {
+    pub fn admit(&self, is_sync: bool) -> Result<(), StoreError> {
         if self.require_sync && !is_sync {
             let reason = "commits do not wait for a standby, which database.require_sync demands";
             return Err(StoreError::corrupt(reason));
@@ -209,9 +221,9 @@ impl Postgres {
     }
 
     /// What readiness depends on.
-    pub async fn examine(&self) -> Result<Timestamp, StoreError> {
+    pub async fn examine(&self, warrant: Warrant) -> Result<Timestamp, StoreError> {
         let ask = |statement| query(statement).fetch_one(self.target());
-        let (micros, is_sync): (i64, bool) = if self.require_sync {
+        let (micros, is_sync): (i64, bool) = if self.require_sync && warrant == Warrant::Commit {
             self.behind_a_standby(|| ask(EXAMINE_WITH_WRITE)).await?
         } else {
             ask(EXAMINE).await?
@@ -222,17 +234,17 @@ impl Postgres {
 
     /// The last change that is committed.
     pub async fn last(&self) -> Result<Numbered, StoreError> {
-        let (number,): (i64,) = query(FIND_CHANGE_HEAD).fetch_one(self.target()).await?;
-        Ok(Numbered { seq: seq(number)?, begun: self.clock.moment() })
+        let (number, mark): (i64, Uuid) = query(FIND_CHANGE_HEAD).fetch_one(self.target()).await?;
+        Ok(Numbered { point: point(number, mark)?, begun: self.clock.moment() })
     }
 
     /// Waits until a change that was committed holds on every replica. Needs no luck: if the database cannot say how far
     /// they are, it takes as long as a lease may still run. How long it took.
     pub async fn settle(&self, change: Numbered) -> Duration {
         let committed = self.clock.moment();
-        let mut settlement = Settlement::begin(self.terms, change.seq, change.begun, committed);
+        let mut settlement = Settlement::begin(self.terms, change.point.seq, change.begun, committed);
         loop {
-            let heard = tokio::time::timeout(self.terms.length(), self.standings()).await;
+            let heard = tokio::time::timeout(self.terms.length(), self.standings(change.point)).await;
             let now = self.clock.moment();
             match heard {
                 Ok(Ok(standings)) => settlement.hear(&standings, now),
@@ -251,11 +263,16 @@ impl Postgres {
         took
     }
 
-    async fn standings(&self) -> Result<BTreeMap<Uuid, Standing>, StoreError> {
-        let rows: Vec<(Uuid, i64, i64)> = query(LIST_STANDINGS).fetch_all(self.target()).await?;
+    async fn standings(&self, change: Point) -> Result<BTreeMap<Uuid, Standing>, StoreError> {
+        let asked = query(LIST_STANDINGS).bind(number(change.seq)).bind(uuid(change.mark));
+        let rows: Vec<StandingColumns> = asked.fetch_all(self.target()).await?;
+        if !rows.iter().all(|row| row.is_known) {
+            return Err(StoreError::corrupt("it does not have the change that was committed"));
+        }
+        let replicas = rows.into_iter().filter_map(|row| Some((row.id?, row.applied?, row.heard?)));
         let standing =
             |(id, applied, heard)| Ok((id, Standing { applied: seq(applied)?, heard: seq(heard)?.number() }));
-        rows.into_iter().map(standing).collect()
+        replicas.map(standing).collect()
     }
 
     /// Listens for announcements of changes, on a connection of its own.

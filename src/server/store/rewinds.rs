@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::changes::{Warrant, is_sound, number, uuid};
-use super::postgres::written;
+use super::changes::{is_known, number, uuid};
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
@@ -13,9 +12,12 @@ use crate::domain::id::{ReplicaId, TokenId};
 use crate::domain::lease::{Point, Seq};
 use crate::domain::time::Timestamp;
 
-pub(super) const NOTE_REWIND: &str = "
-    INSERT INTO rewinds (replica, name, applied, lost) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (replica) DO UPDATE SET applied = excluded.applied, lost = excluded.lost";
+/// Only in a database that does not know the change (`$3` with the mark `$5`): another one may answer by now.
+pub(super) const NOTE_REWIND: &str = concat!(
+    "INSERT INTO rewinds (replica, name, applied, lost) SELECT $1, $2, $3::BIGINT, $4 WHERE NOT ",
+    is_known!("$3", "$5"),
+    " ON CONFLICT (replica) DO UPDATE SET applied = excluded.applied, lost = excluded.lost"
+);
 pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds ORDER BY applied DESC, name";
 /// Past everything that anybody has seen.
 pub(super) const PASS_REWINDS: &str = "
@@ -40,25 +42,7 @@ pub(super) const LIST_KNOWN: &str = "
     SELECT k.seq FROM change_marks k JOIN unnest($1::BIGINT[], $2::UUID[]) AS seen (seq, mark)
     ON k.seq = seen.seq AND k.mark = seen.mark";
 
-/// Only PostgreSQL needs this.
-pub(super) const IS_SOUND: &str = is_sound!("$1", "$2");
-/// The same, with a write that a standby has to have.
-pub(super) const IS_SOUND_WITH_WRITE: &str = concat!(is_sound!("$1", "$2"), " WHERE ", written!());
-
 impl Db {
-    /// Whether this is the database in which a change was seen, and nobody doubts it.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn is_sound(&self, seen: Point, warrant: Warrant) -> Result<bool, StoreError> {
-        if !self.is_shared() {
-            return Ok(true);
-        }
-        let ask = |statement| query(statement).bind(number(seen.seq)).bind(uuid(seen.mark)).fetch_one(self.reader());
-        let (is_sound,): (bool,) = self.warranted(warrant, (IS_SOUND, IS_SOUND_WITH_WRITE), ask).await?;
-        Ok(is_sound)
-    }
-
     /// Those of some changes that the database knows.
     ///
     /// # Errors
@@ -73,15 +57,14 @@ impl Db {
         rows.into_iter().map(|(seq,)| postgres::seq(seq)).collect()
     }
 
-    /// Writes down what a replica knows of changes that are gone.
+    /// Writes down what a replica knows of changes that are gone. Whether they are gone.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn note_rewind(&self, replica: ReplicaId, applied: Seq, lost: &[TokenId]) -> Result<(), StoreError> {
-        let applied = i64::try_from(applied.number()).unwrap_or(i64::MAX);
-        let asked = query(NOTE_REWIND).bind(replica.as_uuid()).bind(&*self.replica).bind(applied);
-        asked.bind(serde_json::to_string(lost)?).execute(self.writer()).await?;
-        Ok(())
+    pub async fn note_rewind(&self, replica: ReplicaId, applied: Point, lost: &[TokenId]) -> Result<bool, StoreError> {
+        let asked = query(NOTE_REWIND).bind(replica.as_uuid()).bind(&*self.replica).bind(number(applied.seq));
+        let asked = asked.bind(serde_json::to_string(lost)?).bind(uuid(applied.mark));
+        Ok(asked.execute(self.writer()).await? > 0)
     }
 
     /// What replicas know of changes that are gone.

@@ -2,11 +2,14 @@
 
 use uuid::Uuid;
 
+use super::changes::{number, uuid};
 use super::commit::Change;
-use super::query::query;
-use super::{Db, NewSession, StoreError, Touched, row};
+use super::query::{Query, query};
+use super::sound::{Statements, is_sound, is_sound_with_write};
+use super::{Db, NewSession, StoreError, Touched, Warrant, row};
 use crate::domain::audit::Draft;
 use crate::domain::id::{TokenId, UserId};
+use crate::domain::lease::Point;
 use crate::domain::time::Timestamp;
 use crate::domain::user::{ExternalIdentity, Profile, User};
 
@@ -15,6 +18,22 @@ pub(super) const LOOKUP_USER: &str =
 pub(super) const FIND_USER_BY_IDENTITY: &str = "
     SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
     FROM users WHERE issuer = $1 AND subject = $2";
+
+/// The same, with whether the database is the one in which a change was seen (`$3` with the mark `$4`); only PostgreSQL
+/// needs this.
+macro_rules! find_user_soundly {
+    ($is_sound:expr) => {
+        concat!(
+            "SELECT ",
+            $is_sound,
+            " AS is_sound, u.id IS NOT NULL AS is_found,
+        u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
+    FROM (SELECT 1) one LEFT JOIN users u ON u.issuer = $1 AND u.subject = $2"
+        )
+    };
+}
+pub(super) const FIND_USER_SOUNDLY: &str = find_user_soundly!(is_sound!("$3", "$4"));
+pub(super) const FIND_USER_SOUNDLY_WITH_WRITE: &str = find_user_soundly!(is_sound_with_write!("$3", "$4"));
 pub(super) const FIND_OWNER: &str = "
     SELECT u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
     FROM users u JOIN tokens t ON t.owner_id = u.id WHERE t.id = $1";
@@ -96,6 +115,28 @@ impl Db {
         let asked = query(FIND_USER_BY_IDENTITY);
         let asked = asked.bind(identity.issuer.clone()).bind(identity.subject.clone());
         asked.fetch_optional(self.reader()).await?.map(user).transpose()
+    }
+
+    /// The same for a verdict, by somebody who has seen a change.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or must not be believed.
+    pub async fn find_user_soundly(
+        &self,
+        identity: &ExternalIdentity,
+        seen: Point,
+        warrant: Warrant,
+    ) -> Result<Option<User>, StoreError> {
+        if !self.is_shared() {
+            return self.find_user(identity).await;
+        }
+        let statements = Statements { plain: FIND_USER_SOUNDLY, with_write: FIND_USER_SOUNDLY_WITH_WRITE };
+        let bind = |asked: Query| {
+            let asked = asked.bind(identity.issuer.clone()).bind(identity.subject.clone());
+            asked.bind(number(seen.seq)).bind(uuid(seen.mark))
+        };
+        let mut found: Vec<UserColumns> = self.ask_soundly(statements, warrant, bind).await?;
+        found.pop().map(user).transpose()
     }
 
     /// Makes or refreshes the user, opens the session and writes the event that `draft` makes, all or nothing. A disabled

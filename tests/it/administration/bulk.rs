@@ -40,6 +40,35 @@ async fn a_dry_run_counts_what_the_real_one_ends() {
 }
 
 #[tokio::test]
+async fn only_as_many_end_as_were_confirmed() {
+    let app = TestApp::new().await;
+    let bob = app.browser_of("bob").await;
+    bob.create_token("t0", &["read:users"]).await;
+    let admin = administrator(&app).await;
+    let id =
+        admin.get("/api/v1/admin/tokens?user=bob").await.json()["items"][0]["owner"]["id"].as_str().unwrap().to_owned();
+    let form = |confirm| [("user", id.as_str()), ("reason", "policy"), ("confirm", confirm)];
+    // Another one was made since the page was shown.
+    bob.create_token("t1", &["read:users"]).await;
+    let ended = "SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL";
+    for wrong in ["1", "", "two", "3", "-2"] {
+        let page = admin.post_form("/admin/tokens/revoke", &form(wrong)).await.expect(422);
+        assert!(page.body.contains("the number of tokens that would end now: 2"), "{wrong}: {page}");
+        assert_eq!(app.value(ended).await, "0");
+    }
+    admin.post_form("/admin/tokens/revoke", &form("2")).await.expect(303);
+    assert_eq!(app.value(ended).await, "2");
+    app.clock.advance(minutes(16));
+    let stale = [
+        admin.get(&format!("/admin/tokens/revoke?user={id}")).await,
+        admin.post_form("/admin/tokens/revoke", &form("0")).await,
+    ];
+    for page in stale {
+        assert!(page.status == 403 && page.body.contains("needs a recent one"), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn every_key_of_a_filter_narrows_it() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

@@ -4,9 +4,10 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Answer, Call, TestApp, unknown_token, with_wrong_secret};
+use super::{administrator, items};
+use crate::support::{Answer, Call, TestApp, token_of, unknown_token, with_wrong_secret};
 
 /// Somebody who searches public places.
 struct Scanner {
@@ -177,6 +178,44 @@ async fn whoever_finds_a_token_ends_it_and_learns_nothing_about_others() {
     app.check("", &good.secret).await.expect(401);
     let seen = alice.get(&format!("/api/v1/tokens/{}", good.id)).await.json();
     assert_eq!(seen["revoked_reason"], "leaked: reported by somebody who found it");
+}
+
+#[tokio::test]
+async fn nobody_has_a_thousand_tokens_looked_up_by_one_report() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let guesses: Vec<_> = (0..50).map(|index| token_of("hpat", &format!("{index:016}"), &"a".repeat(43))).collect();
+    let text = format!("{} {}", token.secret, guesses.join(" "));
+    let refused = app.send(Call::new("POST", "/report").form(&[("text", &text)])).await.expect(422);
+    assert!(refused.body.contains("send it in parts"), "{refused}");
+    app.check("", &token.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn each_token_of_a_report_counts() {
+    let app = TestApp::with(&[("check.failure_limit", "5/m")]).await;
+    let guesses: Vec<_> = (0..5).map(|index| token_of("hpat", &format!("{index:016}"), &"a".repeat(43))).collect();
+    let send = async |text: &str| app.send(Call::new("POST", "/report").form(&[("text", text)])).await.status;
+    assert_eq!([send(&guesses.join(" ")).await, send(&guesses[0]).await], [200, 429]);
+}
+
+#[tokio::test]
+async fn whoever_reports_a_token_is_not_shown_to_its_owner() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    let finder = Call::new("POST", "/report").form(&[("text", &token.secret)]).header("user-agent", "finder/1");
+    app.send(finder).await.expect(200);
+    let told = &items(&alice.get("/api/v1/audit").await)[0];
+    assert_eq!(
+        (&told["action"], &told["reason"]),
+        (&"token.revoked".into(), &"leaked: reported by somebody who found it".into())
+    );
+    assert_eq!((&told["ip"], &told["user_agent"], &told["request_id"]), (&Value::Null, &Value::Null, &Value::Null));
+    let page = alice.get(&format!("/tokens/{}", token.id)).await.body;
+    assert_eq!(page.matches("192.0.2.10").count(), 1, "only her own: {page}");
+    let admin = administrator(&app).await;
+    assert_eq!(items(&admin.get("/api/v1/admin/audit?action=token.revoked").await)[0]["user_agent"], "finder/1");
 }
 
 #[tokio::test]

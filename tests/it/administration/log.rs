@@ -117,6 +117,17 @@ async fn the_use_of_a_token_that_is_over_is_written_down_once_an_hour() {
     assert_eq!(used(2).await, 1);
     app.clock.advance(minutes(2));
     assert_eq!(used(2).await, 2);
+    // Also where the first one was told before a restart.
+    app.clock.advance(minutes(59));
+    let app = app.restart().await;
+    let used = async || {
+        app.check("", &token.secret).await.expect(401);
+        app.app.usage.flush().await;
+        app.actions().await.iter().filter(|action| *action == "token.used_after_end").count()
+    };
+    assert_eq!(used().await, 2);
+    app.clock.advance(minutes(2));
+    assert_eq!(used().await, 3);
     let told = Call::get("/check").bearer(&token.secret).header("x-request-id", "of-the-proxy");
     app.clock.advance(minutes(61));
     app.send(told.header("user-agent", "thief/1")).await.expect(401);
@@ -127,8 +138,8 @@ async fn the_use_of_a_token_that_is_over_is_written_down_once_an_hour() {
     let agent = format!("SELECT value FROM audit_personal WHERE seq = {} AND field = 'user_agent'", event.seq);
     assert_eq!(app.value(&agent).await, "thief/1");
     assert_eq!(event.object.1, Some(token.id));
-    let mine = alice.log_in("alice").await.get("/api/v1/audit?action=token.used_after_end").await;
-    assert_eq!((items(&mine).len(), &items(&mine)[0]["ip"]), (3, &json!("192.0.2.10")), "the owner is told from where");
+    let mine = app.browser_of("alice").await.get("/api/v1/audit?action=token.used_after_end").await;
+    assert_eq!((items(&mine).len(), &items(&mine)[0]["ip"]), (4, &json!("192.0.2.10")), "the owner is told from where");
 }
 
 #[tokio::test]

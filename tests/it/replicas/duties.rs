@@ -253,6 +253,24 @@ async fn tls_is_verified_where_the_url_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_has_to_show_a_certificate_shows_that_of_the_url() {
+    let secure = cluster::new_database_with_tls().await;
+    let replicas = Replicas::start_through(secure.url.clone(), &[]);
+    let list_keys = |shown: &str| {
+        let tls = format!("sslmode=verify-full&sslrootcert={}", secure.certificate);
+        replicas.run_on(&format!("{}?{tls}{shown}", secure.certified), &["keys", "list"])
+    };
+    let shows = |name: &str| format!("&sslcert={0}/{name}.crt&sslkey={0}/{name}.key", secure.folder);
+    let (code, _, complaint) = list_keys(&shows("client"));
+    assert_eq!(code, 0, "{complaint}");
+    // The same name, by somebody else.
+    for shown in [String::new(), shows("impostor")] {
+        let (code, _, complaint) = list_keys(&shown);
+        assert_eq!(code, 2, "{complaint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checks_that_come_together_share_a_question() {
     let mut replicas = Replicas::start(0).await;
     let listen = free_address();

@@ -60,7 +60,8 @@ pub struct Schism {
     _ways: [Wire; 2],
 }
 
-pub async fn schism(flaw: Option<Flaw>) -> Schism {
+/// With connections that were cut, or that lead on to the old one until they are found to be of no use.
+pub async fn schism(flaw: Option<Flaw>, are_cut: bool) -> Schism {
     let mut pair = Pair::new().await;
     let [way, left] = [Wire::to(target(&pair.url)).await, Wire::to(target(&pair.url)).await];
     let (sync, strict) = (("HALLPASS_DATABASE__REQUIRE_SYNC", "true"), ("HALLPASS_CHECK__MODE", "strict"));
@@ -71,7 +72,9 @@ pub async fn schism(flaw: Option<Flaw>) -> Schism {
     let stage = Stage::with(replicas).await;
     let old = tokio::task::block_in_place(|| pair.take_over());
     way.turn(target(&pair.url));
-    way.set(Mode::Reset);
+    if are_cut {
+        way.set(Mode::Reset);
+    }
     // Until then commits of the new primary wait.
     tokio::task::block_in_place(|| pair.follow());
     way.set(Mode::Whole);
@@ -80,7 +83,7 @@ pub async fn schism(flaw: Option<Flaw>) -> Schism {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_has_not_noticed_that_its_place_is_taken_vouches_for_nothing() {
-    let Schism { mut stage, old, _pair, _ways } = schism(None).await;
+    let Schism { mut stage, old, _pair, _ways } = schism(None, true).await;
     for round in 0..ROUNDS {
         stage.lone_round(round).await;
     }
@@ -96,6 +99,27 @@ async fn a_primary_that_has_not_noticed_that_its_place_is_taken_vouches_for_noth
     let known: i64 = sqlx::query_scalar(answered).fetch_one(&mut old).await.unwrap();
     assert_eq!(known, 0, "it knows better, so nothing is tried");
     assert!(stuck(&mut old).await.is_empty(), "they are ended");
+    // Whoever stops waiting for a standby vouches for nothing, either.
+    for sql in ["ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()"] {
+        sqlx::Executor::execute(&mut old, sql).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for _ in 0..5 {
+        for index in [2, 3] {
+            assert_eq!(stage.replicas.check(index, &stage.good).await, 503, "commits wait for nobody");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_still_lead_there_do_no_harm() {
+    let mut schism = schism(None, false).await;
+    for round in 0..ROUNDS {
+        schism.stage.lone_round(round).await;
+    }
+    schism.stage.verdict.insist("some connections lead to an old primary", ROUNDS, PATIENCE);
+    let doubts = schism.stage.replicas.column("SELECT name FROM rewinds").await;
+    assert!(doubts.is_empty(), "what the old one says is no reason to doubt the new one");
 }
 
 /// Processes of the database that wait for a standby although nobody waits for them.

@@ -301,7 +301,7 @@ trials! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a program that was built with flaws: scripts/test makes one"]
 async fn renewals_that_wait_for_no_standby_are_noticed() {
-    let mut schism = schism(Some(made("renews-without-a-standby"))).await;
+    let mut schism = schism(Some(made("renews-without-a-standby")), true).await;
     for round in 0..ROUNDS {
         schism.stage.lone_round(round).await;
         if schism.stage.verdict.is_betrayed() {

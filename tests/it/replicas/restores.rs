@@ -1,5 +1,8 @@
 //! Databases that went back to an earlier state, and what replicas still know of the later one.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::duties::readiness;
@@ -48,6 +51,43 @@ async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
     assert_eq!(actions, ["restore.acknowledged"]);
     assert_eq!(replicas.run(&["token", "revoke", &lost]).0, 0);
     assert_eq!(replicas.check(1, &tokens[0]).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_a_restore_has_lost_is_not_called_bad() {
+    let mut replicas = Replicas::start(2).await;
+    let way = replicas.database.clone();
+    replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict")]);
+    replicas.tokens(1).await;
+    for index in 0..3 {
+        readiness(&replicas, index, 200).await;
+    }
+    let backup = cluster::copy_of(&replicas.database).await;
+    let replicas = Arc::new(replicas);
+    let lost = Arc::new(replicas.tokens(1).await.pop().unwrap());
+    for index in 0..3 {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &lost).await, 200);
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let checks: Vec<_> = (0..3)
+        .map(|index| {
+            let (replicas, is_over, lost) = (Arc::clone(&replicas), Arc::clone(&is_over), Arc::clone(&lost));
+            tokio::spawn(async move {
+                let mut answers = BTreeSet::new();
+                while !is_over.load(Ordering::SeqCst) {
+                    answers.insert(replicas.check(index, &lost).await);
+                }
+                answers
+            })
+        })
+        .collect();
+    cluster::put_back(&replicas.database, &backup).await;
+    tokio::time::sleep(A_WHILE).await;
+    is_over.store(true, Ordering::SeqCst);
+    for answers in checks {
+        assert_eq!(answers.await.unwrap(), BTreeSet::from([200, 503]), "it was good when it was seen last");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

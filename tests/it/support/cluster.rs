@@ -24,6 +24,10 @@ pub struct Secure {
     pub certificate: String,
     /// Somebody else's.
     pub stranger: String,
+    /// A way in for a role that has to show a certificate, and nothing else.
+    pub certified: String,
+    /// Where certificates and their keys are.
+    pub folder: String,
 }
 
 #[allow(dead_code, reason = "not every test needs it")]
@@ -31,7 +35,16 @@ pub async fn new_database_with_tls() -> Secure {
     // The certificate names the host.
     let url = new_database_of("tls").await.replace("127.0.0.1", "localhost");
     let folder = run(&["--of", "tls", "--folder"]);
-    Secure { url, certificate: format!("{folder}/tls.crt"), stranger: format!("{folder}/stranger.crt") }
+    let role = "DO $$ BEGIN CREATE ROLE certified LOGIN; EXCEPTION WHEN duplicate_object THEN END $$";
+    execute(&url, role).await;
+    execute(&url, &format!("ALTER DATABASE {} OWNER TO certified", name_of(&url))).await;
+    Secure {
+        certificate: format!("{folder}/tls.crt"),
+        stranger: format!("{folder}/stranger.crt"),
+        certified: url.replace("hallpass@", "certified@"),
+        url,
+        folder,
+    }
 }
 
 /// Gives a database to a new role that has no other rights, and names it.

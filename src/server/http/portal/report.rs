@@ -11,6 +11,7 @@ use super::super::session::{MaybeVisitor, Visitor};
 use super::super::{Web, page};
 use crate::domain::audit::Origin;
 use crate::server::service::failures::Excess;
+use crate::server::service::revocation::REPORTED_MAX;
 use crate::server::ui::pages::FormProblem;
 use crate::server::ui::pages::ReportPage;
 
@@ -18,6 +19,7 @@ use crate::server::ui::pages::ReportPage;
 enum Outcome {
     Asked,
     Taken,
+    TooLong,
     TooMany(Excess),
     Failed,
 }
@@ -34,9 +36,14 @@ pub(in crate::server::http) async fn take(
     visitor: MaybeVisitor,
     fields: Fields,
 ) -> Response {
-    let done = web.revocation.report(&fields.get("text"), &origin).await;
-    // Counted whatever it was: else the answer would tell. What was good is revoked all the same.
-    let counted = origin.ip.map_or(Ok(()), |ip| web.failures.count(ip));
+    let text = fields.get("text");
+    let tokens = web.revocation.count(&text);
+    if tokens > REPORTED_MAX {
+        return render(&web, visitor, Outcome::TooLong).await;
+    }
+    let done = web.revocation.report(&text, &origin).await;
+    // Counted whatever they were: else the answer would tell. What was good is revoked all the same.
+    let counted = origin.ip.map_or(Ok(()), |ip| (0..tokens.max(1)).try_for_each(|_| web.failures.count(ip)));
     let outcome = match (done, counted) {
         (Err(_), _) => Outcome::Failed,
         (Ok(()), Err(excess)) => Outcome::TooMany(excess),
@@ -53,6 +60,10 @@ async fn render(web: &Web, MaybeVisitor(visitor): MaybeVisitor, outcome: Outcome
             let message = "Too many reports came from your address. Please wait a moment and send it again.";
             (StatusCode::TOO_MANY_REQUESTS, problem(message))
         }
+        Outcome::TooLong => {
+            let message = "There are more than 50 tokens in this text, and none was ended. Please send it in parts.";
+            (StatusCode::UNPROCESSABLE_ENTITY, problem(message))
+        }
         Outcome::Failed => {
             let message = "This cannot be done right now. The token may still work; please send it again in a moment.";
             (StatusCode::SERVICE_UNAVAILABLE, problem(message))
@@ -64,7 +75,7 @@ async fn render(web: &Web, MaybeVisitor(visitor): MaybeVisitor, outcome: Outcome
     let wait = match outcome {
         Outcome::TooMany(excess) => Some(excess.wait),
         Outcome::Failed => Some(5),
-        Outcome::Asked | Outcome::Taken => None,
+        Outcome::Asked | Outcome::Taken | Outcome::TooLong => None,
     };
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait.into());

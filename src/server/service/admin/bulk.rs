@@ -2,6 +2,7 @@
 
 use super::{Admin, OwnedView};
 use crate::domain::audit::Draft;
+use crate::domain::error::FieldErrors;
 use crate::domain::id::TokenId;
 use crate::domain::reason::Reason;
 use crate::server::service::authority::Administrator;
@@ -22,6 +23,8 @@ pub struct Bulk {
     pub filter: InventoryFilter,
     /// Why.
     pub reason: Reason,
+    /// How many somebody has confirmed, where they had to.
+    pub confirmed: Option<usize>,
 }
 
 /// What became of it.
@@ -53,11 +56,15 @@ impl Admin {
     /// Revokes all tokens that fit, for ever; at most [`BULK_MAX`] of them.
     ///
     /// # Errors
-    /// When the login is not fresh, or the store cannot be asked. [`TokenError::Partly`] where it stopped in the middle.
+    /// When the login is not fresh, or the store cannot be asked. [`TokenError::Invalid`] where another number of them was
+    /// confirmed. [`TokenError::Partly`] where it stopped in the middle.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
         let matched = self.matching(&bulk.filter, BULK_MAX).await?;
         let (all, mut done) = (matched.count, 0);
+        if bulk.confirmed.is_some_and(|confirmed| confirmed != matched.first.len()) {
+            return Err(TokenError::Invalid(not_as_many(matched.first.len())));
+        }
         for batch in matched.first.chunks(BATCH) {
             match self.revoke_batch(administrator, bulk, batch).await {
                 Ok(revoked) => done += revoked,
@@ -137,6 +144,12 @@ impl Admin {
         tokens.retain(|(token, _)| token.revoked_at.is_none());
         Ok(tokens)
     }
+}
+
+/// What is wrong with a number that was confirmed.
+#[must_use]
+pub fn not_as_many(would_end: usize) -> FieldErrors {
+    FieldErrors::one("confirm", format!("This is not the number of tokens that would end now: {would_end}."))
 }
 
 /// Tokens that fit: there may be millions, so only the ids of those that are needed are held.

@@ -2,6 +2,7 @@
 
 use crate::domain::audit::Action;
 use crate::domain::id::TokenId;
+use crate::domain::reason::Code;
 use crate::domain::scope::ScopeEntry;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
@@ -110,10 +111,11 @@ fn history_entry(row: HistoryRow, owner: &User) -> HistoryEntry {
     let known = WORDS.iter().find(|(action, _)| action.as_str() == row.action);
     let what = known.map_or(row.action.as_str(), |(_, word)| word);
     let by_owner = row.actor.1.as_deref() == Some(owner.id.to_string().as_str());
-    // Who administrates is nobody else's business, and so is from where.
+    // Who administrates is nobody else's business, and so is from where; and whoever has found a token has to fear nobody.
     let (who, origin) = match row.actor.0.as_str() {
         "user" if by_owner => ("by you", row.ip),
         "user" => ("by an administrator", None),
+        "token" if row.reason.as_deref() == Some(Code::Leaked.as_str()) => ("by somebody who found it", None),
         "token" => ("with the token itself", row.ip),
         _ => ("", row.ip),
     };

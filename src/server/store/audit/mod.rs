@@ -6,6 +6,8 @@ pub(super) mod upkeep;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::commit::Change;
@@ -26,7 +28,7 @@ pub(super) const ADD_PERSONAL: &str =
     "INSERT INTO audit_personal (seq, field, user_id, salt, value) VALUES ($1, $2, $3, $4, $5)";
 pub(super) const ADD_OF_USER: &str = "INSERT INTO audit_of_users (user_id, seq) VALUES ($1, $2)";
 pub(super) const LIST_HISTORY: &str = "
-    SELECT e.time, e.action, e.actor_type, e.actor_id, e.changes,
+    SELECT e.time, e.action, e.actor_type, e.actor_id, e.reason, e.changes,
         (SELECT p.value FROM audit_personal p WHERE p.seq = e.seq AND p.field = 'ip') AS ip
     FROM audit_events e
     WHERE e.object_type = 'token' AND e.object_id = $1
@@ -50,6 +52,8 @@ pub struct HistoryRow {
     pub action: String,
     /// Kind and id of who did it.
     pub actor: (String, Option<String>),
+    /// Why, as a code.
+    pub reason: Option<String>,
     /// Public attributes before and after.
     pub changes: BTreeMap<String, (Option<String>, Option<String>)>,
     /// From where.
@@ -71,6 +75,7 @@ struct HistoryColumns {
     action: String,
     actor_type: String,
     actor_id: Option<String>,
+    reason: Option<String>,
     changes: String,
     ip: Option<String>,
 }
@@ -230,15 +235,16 @@ fn history_row(columns: HistoryColumns) -> HistoryRow {
         time: row::time(columns.time),
         action: columns.action,
         actor: (columns.actor_type, columns.actor_id),
+        reason: columns.reason,
         changes: row::json(&columns.changes).unwrap_or_default(),
         ip: columns.ip,
     }
 }
 
-/// What cannot be read was not written by us. It is left out, so that the event is not the one that its hash is of; then
-/// whoever verifies the log names it, and whoever reads the log sees the others.
+/// What we would not have written so was not written by us. Something else stands in its place, so that the event is not
+/// the one that its hash is of; then whoever verifies the log names it, and whoever reads the log sees the others.
 pub(super) fn placed_event(columns: EventColumns) -> PlacedEvent {
-    let personal: BTreeMap<String, String> = row::json(&columns.personal).unwrap_or_default();
+    let personal: BTreeMap<String, String> = as_written(&columns.personal);
     let personal =
         personal.into_iter().map(|(field, text)| (field, unhex(&text).as_deref().map_or(UNREADABLE, legible)));
     let event = Event {
@@ -254,11 +260,18 @@ pub(super) fn placed_event(columns: EventColumns) -> PlacedEvent {
         request_id: columns.request_id,
         replica: columns.replica,
         version: columns.version,
-        changes: row::json(&columns.changes).unwrap_or_default(),
+        changes: as_written(&columns.changes),
         personal: personal.collect(),
         prev_hash: legible(&columns.prev_hash),
     };
     PlacedEvent { event, hash: legible(&columns.hash) }
+}
+
+/// Values by their fields, if the text is the one that we write for them: another text may read as the same values.
+fn as_written<T: Serialize + DeserializeOwned + Default>(text: &str) -> BTreeMap<String, T> {
+    let values: Option<BTreeMap<String, T>> = row::json(text).ok();
+    let is_ours = |values: &BTreeMap<String, T>| serde_json::to_string(values).is_ok_and(|ours| ours == text);
+    values.filter(is_ours).unwrap_or_else(|| BTreeMap::from([("unreadable".to_owned(), T::default())]))
 }
 
 fn legible(bytes: &[u8]) -> Digest {

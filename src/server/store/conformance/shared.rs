@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::domain::lease::{Mark, Point, Seq};
-use crate::server::store::Doubt;
 use crate::server::store::query::query;
+use crate::server::store::{Doubt, Warrant};
 
 #[tokio::test]
 async fn changes_that_no_replica_asks_for_any_more_are_deleted() {
@@ -29,7 +29,7 @@ async fn whoever_owns_the_database_needs_no_other_rights() {
     store.db.revoke_token(key, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     let replica = crate::domain::id::ReplicaId::from_random([7; 16]);
     store.db.renew(replica, Point::default()).await.unwrap();
-    store.db.examine().await.unwrap();
+    store.db.examine(Warrant::Commit).await.unwrap();
 }
 
 #[tokio::test]

@@ -67,6 +67,8 @@ const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
 const OF_POSTGRES: &[&str] = &[
     sql::LOOKUP_CHECKS,
     sql::LOOKUP_CHECKS_WITH_WRITE,
+    users::FIND_USER_SOUNDLY,
+    users::FIND_USER_SOUNDLY_WITH_WRITE,
     usage::MARK_TOKENS_USED,
     usage::MARK_SECRETS_USED,
     postgres::IS_WRITABLE,
@@ -85,8 +87,6 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::PASS_REWINDS,
     rewinds::DELETE_REWINDS,
     rewinds::LIST_KNOWN,
-    rewinds::IS_SOUND,
-    rewinds::IS_SOUND_WITH_WRITE,
     changes::DELETE_OLD_MARKS,
     postgres::CONFIRM,
     postgres::END_OLD_WAITS,

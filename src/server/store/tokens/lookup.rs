@@ -10,13 +10,13 @@ use crate::domain::lease::Point;
 use crate::domain::secret::SecretId;
 use crate::domain::token::{SecretFacts, TokenFacts};
 use crate::domain::user::User;
-use crate::server::store::changes::{Warrant, number, uuid};
-use crate::server::store::query::query;
-use crate::server::store::{Db, StoreError, row};
+use crate::server::store::changes::{number, uuid};
+use crate::server::store::query::{Query, query};
+use crate::server::store::sound::Statements;
+use crate::server::store::{Db, StoreError, Warrant, row};
 
 #[derive(sqlx::FromRow)]
 struct CheckColumns {
-    is_sound: bool,
     id: String,
     token_id: Uuid,
     state: String,
@@ -55,7 +55,7 @@ impl Db {
     /// file is near enough to be asked for each.
     ///
     /// # Errors
-    /// When the database cannot be asked.
+    /// When the database cannot be asked, or must not be believed.
     pub async fn lookup_checks(
         &self,
         ids: &[SecretId],
@@ -63,12 +63,9 @@ impl Db {
         warrant: Warrant,
     ) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
         let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
-        let ask = |statement| {
-            let asked = query(statement).bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
-            asked.fetch_all(self.reader())
-        };
-        let statements = (sql::LOOKUP_CHECKS, sql::LOOKUP_CHECKS_WITH_WRITE);
-        let found: Vec<CheckColumns> = self.warranted(warrant, statements, ask).await?;
+        let statements = Statements { plain: sql::LOOKUP_CHECKS, with_write: sql::LOOKUP_CHECKS_WITH_WRITE };
+        let bind = |asked: Query| asked.bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
+        let found: Vec<CheckColumns> = self.ask_soundly(statements, warrant, bind).await?;
         let mut rows = HashMap::with_capacity(found.len());
         for columns in found {
             rows.insert(row::parse(&columns.id)?, check_row(columns)?);
@@ -79,7 +76,6 @@ impl Db {
 
 fn check_row(columns: CheckColumns) -> Result<CheckRow, StoreError> {
     Ok(CheckRow {
-        is_sound: columns.is_sound,
         token_id: columns.token_id.into(),
         token: TokenFacts {
             revoked_at: row::time_or_none(columns.revoked_at),

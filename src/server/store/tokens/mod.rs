@@ -46,8 +46,6 @@ pub struct CheckRow {
     pub allowed_ips: Vec<IpNet>,
     /// Its owner.
     pub owner: User,
-    /// Whether this was read in the history that the reader has seen before, and nobody doubts that one.
-    pub is_sound: bool,
 }
 
 /// A token with its secrets, newest first.

@@ -1,34 +1,42 @@
 //! The statements on tokens and secrets.
 
-use crate::server::store::changes::is_sound;
-use crate::server::store::postgres::written;
+use crate::server::store::sound::{is_sound, is_sound_with_write};
 
 /// One row per check: secret, token and owner.
-macro_rules! lookup_check {
-    ($is_sound:expr, $which:expr) => {
-        concat!(
-            "
-    SELECT ",
-            $is_sound,
-            " AS is_sound, s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
+macro_rules! columns_of_a_check {
+    () => {
+        "
+        s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
         t.scopes, t.allowed_ips, t.revoked_at, t.last_used_at,
-        u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at
-    FROM secrets s
-    JOIN tokens t ON t.id = s.token_id
-    JOIN users u ON u.id = t.owner_id
-    WHERE s.id ",
-            $which
+        u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at"
+    };
+}
+
+/// The same for several at once, with whether the database is the one in which a change was seen (`$2` with the mark `$3`);
+/// only PostgreSQL needs this.
+macro_rules! lookup_checks {
+    ($is_sound:expr) => {
+        concat!(
+            "SELECT ",
+            $is_sound,
+            " AS is_sound, s.id IS NOT NULL AS is_found,",
+            columns_of_a_check!(),
+            "
+    FROM (SELECT 1) one
+    LEFT JOIN (secrets s JOIN tokens t ON t.id = s.token_id JOIN users u ON u.id = t.owner_id) ON s.id = ANY ($1)"
         )
     };
 }
 
-pub const LOOKUP_CHECK: &str = lookup_check!("TRUE", "= $1");
-/// Several at once, and whether the database is the one in which a change was seen (`$2` with the mark `$3`); only
-/// PostgreSQL needs this.
-pub const LOOKUP_CHECKS: &str = lookup_check!(concat!("(", is_sound!("$2", "$3"), ")"), "= ANY ($1)");
-/// The same, with a write that a standby has to have.
-pub const LOOKUP_CHECKS_WITH_WRITE: &str =
-    lookup_check!(concat!("(", is_sound!("$2", "$3"), ")"), concat!("= ANY ($1) AND ", written!()));
+pub const LOOKUP_CHECK: &str = concat!(
+    "SELECT",
+    columns_of_a_check!(),
+    "
+    FROM secrets s JOIN tokens t ON t.id = s.token_id JOIN users u ON u.id = t.owner_id
+    WHERE s.id = $1"
+);
+pub const LOOKUP_CHECKS: &str = lookup_checks!(is_sound!("$2", "$3"));
+pub const LOOKUP_CHECKS_WITH_WRITE: &str = lookup_checks!(is_sound_with_write!("$2", "$3"));
 
 /// A page of somebody's tokens, newest first, each row once per secret.
 pub const LIST_TOKENS: &str = "

@@ -126,6 +126,7 @@ pub(in super::super) async fn revoke_all(
         let bulk = Bulk {
             filter: required_filter(&body.filter, &web, &administrator).await?,
             reason: required_reason(body.reason.as_deref())?,
+            confirmed: None,
         };
         let outcome = if body.dry_run {
             let preview = web.admin.preview(&administrator, &bulk.filter, 0).await;

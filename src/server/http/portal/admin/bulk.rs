@@ -13,7 +13,7 @@ use super::super::new_token::log_in_again;
 use super::token::chosen;
 use super::{failed, owner_name, problem_of, tokens};
 use crate::domain::error::FieldErrors;
-use crate::server::service::admin::{BULK_MAX, Bulk, InventoryFilter};
+use crate::server::service::admin::{Bulk, InventoryFilter};
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
 use crate::server::ui::pages::{FormProblem, ReasonForm, address};
@@ -53,19 +53,17 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: Admin
         Ok(filter) => filter,
         Err(page) => return page,
     };
-    let matched = match web.admin.preview(&admin.administrator, &filter, 0).await {
-        Ok((matched, _)) => matched,
-        Err(error) => return refused(&web, &admin, &fields, typed, error).await,
+    let reason = match chosen(&typed.reason) {
+        Ok(reason) => reason,
+        Err(errors) => {
+            typed.errors = errors;
+            return ask(&web, &admin, &fields, typed).await;
+        }
     };
-    let reason = chosen(&typed.reason).map_err(|errors| typed.errors = errors).ok();
-    let ending = matched.min(BULK_MAX);
-    if typed.count.replace(',', "") != ending.to_string() {
-        typed.errors.push("confirm", format!("This is not the number of tokens that would end now: {ending}."));
-    }
-    let Some(reason) = reason.filter(|_| typed.errors.is_empty()) else {
-        return ask(&web, &admin, &fields, typed).await;
-    };
-    match web.admin.revoke_all(&admin.administrator, &Bulk { filter, reason }).await {
+    // What is no number is none of tokens.
+    let confirmed = typed.count.replace(',', "").parse().unwrap_or(usize::MAX);
+    let bulk = Bulk { filter, reason, confirmed: Some(confirmed) };
+    match web.admin.revoke_all(&admin.administrator, &bulk).await {
         Ok(outcome) => page::see_other(&format!("/admin/tokens?notice=revoked-{}", outcome.revoked)),
         Err(error) => refused(&web, &admin, &fields, typed, error).await,
     }
@@ -76,6 +74,10 @@ async fn refused(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Ty
     typed.problem = Some(match error {
         error @ TokenError::Partly { .. } => FormProblem { message: error.to_string(), link: None },
         TokenError::StaleLogin => return stale(web, admin, fields).await,
+        TokenError::Invalid(errors) => {
+            typed.errors = errors;
+            return ask(web, admin, fields, typed).await;
+        }
         error => return failed(web, admin, &error).await,
     });
     ask(web, admin, fields, typed).await
