@@ -256,11 +256,15 @@ impl App {
     }
 }
 
-/// Learns what others have changed, so that memory may be believed. With a database that has gone back it starts, too, and answers 503 until
-/// somebody has looked at it.
+/// Learns what others have changed, so that memory may be believed. With a database that has gone back, or that no
+/// standby follows, it starts, too, and answers 503 until somebody has looked at it.
 async fn bring_up_to_date(live: &Live, ambient: &Ambient) -> Result<(), StartError> {
     match patiently(ambient, async || Ok(live.look().await?)).await {
         Err(StartError::Look(error @ (LookError::Rewound { .. } | LookError::Unacknowledged))) => {
+            tracing::error!(%error);
+            Ok(())
+        }
+        Err(StartError::Look(LookError::Store(error))) if error.lacks_standby() => {
             tracing::error!(%error);
             Ok(())
         }

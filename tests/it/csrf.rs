@@ -160,6 +160,31 @@ async fn a_change_from_our_own_pages_is_made() {
 }
 
 #[tokio::test]
+async fn a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
+    let app = TestApp::new().await;
+    let (browser, subject) = administrator_with_token(&app).await;
+    // These are refused to a browser, or change nothing.
+    let none = ["DELETE /api/v1/self", "POST /oauth/introspect", "POST /oauth/token", "POST /leaks"];
+    for (route, change) in changes(&subject) {
+        if none.contains(&route) || route.ends_with("identify") {
+            continue;
+        }
+        let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
+        app.execute(&format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'")).await;
+        app.break_audit().await;
+        let before = app.dump().await;
+        let answer = browser.send(change.header("sec-fetch-site", "same-origin")).await;
+        // That one goes back to the page of the token, which says so.
+        let is_told = route == "POST /ui/revoke_token" && answer.location().ends_with("notice=not-revoked");
+        assert!(answer.status == 503 || is_told, "{route}: {answer}");
+        assert_eq!(app.dump().await, before, "{route}");
+        app.mend_audit().await;
+    }
+    browser.get("/tokens").await.expect(200);
+    app.check("", &subject.secret).await.expect(200);
+}
+
+#[tokio::test]
 async fn looking_never_changes_anything() {
     let app = TestApp::new().await;
     let (browser, subject) = administrator_with_token(&app).await;

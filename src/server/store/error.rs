@@ -20,6 +20,11 @@ pub struct StoreError {
 #[error("no answer within {} ms", .0.as_millis())]
 pub(super) struct Late(pub Duration);
 
+/// It would be unsafe to go on.
+#[derive(Debug, Error)]
+#[error("commits do not wait for a standby, which database.require_sync demands")]
+pub(super) struct NoStandby;
+
 impl StoreError {
     /// An answer that somebody else was waiting for, too, and that did not come.
     #[must_use]
@@ -44,6 +49,12 @@ impl StoreError {
                 code.is_some_and(|code| code == LOCK_NOT_AVAILABLE)
             }
         }
+    }
+
+    /// Whether it is refused because commits wait for no standby.
+    #[must_use]
+    pub fn lacks_standby(&self) -> bool {
+        self.source.is::<NoStandby>()
     }
 
     /// The same of a commit that was sent.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::changes::{is_known, number, point, uuid};
 use super::commit::{Change, Numbered};
+use super::error::NoStandby;
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, Warrant, schema};
 use crate::domain::lease::{Flaw, Moment, Point, Seq, Settlement, Standing, SteadyClock, Terms};
@@ -195,8 +196,7 @@ impl Postgres {
     /// Whether changes may be made here.
     pub fn admit(&self, is_sync: bool) -> Result<(), StoreError> {
         if self.require_sync && !is_sync {
-            let reason = "commits do not wait for a standby, which database.require_sync demands";
-            return Err(StoreError::corrupt(reason));
+            return Err(StoreError::corrupt(NoStandby));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod cluster;
 mod rules;
 mod shared;
 mod statements;
+mod tampering;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -219,4 +220,6 @@ on_both_engines! {
     the_log_is_read_from_every_side
     a_checkpoint_is_made_once_for_a_state_and_known_again
     who_is_erased_leaves_nothing_behind_and_the_log_whole;
+    tampering:
+    whatever_is_done_to_the_log_is_found;
 }

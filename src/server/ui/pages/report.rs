@@ -29,7 +29,7 @@ pub fn ReportPage(
                 <p>
                     "Tokens of this installation begin with " <span class="prose-code">{format!("{prefix}_")}</span>
                     ". One that stands where others can read it should stop working. Paste it here and it is revoked, for "
-                    "ever. You need no account; the log keeps your address and the name of your browser."
+                    "ever. You need no account; the log keeps your address and the name of your browser, for administrators alone."
                 </p>
                 <p class="text-muted">
                     "We answer the same whether or not it was a good token, so that nobody can use this page to try some out."
