@@ -1,6 +1,7 @@
 //! An operator's tools without a browser: finding tokens, locking people out, and looking after the audit log.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -189,6 +190,12 @@ async fn an_older_copy_of_the_database_is_noticed_by_what_stands_outside_of_it()
     assert_eq!(checkpoints.lines().count(), 2, "{checkpoints}");
     let (code, said, _) = run(&folder, &["audit", "verify"]);
     assert_eq!((code, said.trim()), (0, "The audit log is whole: 2 events, 2 checkpoints."));
+    let named = folder.path().join("named");
+    let with = |file: &Path| run(&folder, &["audit", "verify", "--checkpoints", file.to_str().unwrap()]);
+    let (code, _, complaint) = with(&named);
+    assert!(code == 2 && complaint.contains("named"), "{complaint}");
+    std::fs::write(&named, &checkpoints).unwrap();
+    assert_eq!(with(&named).0, 0);
 
     std::fs::write(&data, copy).unwrap();
     let complaint = refused(folder.path(), &["serve"], &[]);

@@ -239,6 +239,33 @@ async fn events_name_the_session_in_which_somebody_acted() {
 }
 
 #[tokio::test]
+async fn an_export_holds_everything_that_the_filter_leaves_however_much() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    for number in 0..1_201 {
+        let action = if number % 3 == 0 { Action::KeyRotated } else { Action::TokenExpired };
+        let draft = Draft::new(action, Party::SYSTEM, Party::SYSTEM, &Origin::default());
+        app.app.db.record(&draft, app.clock.now()).await.unwrap();
+    }
+    let export = async |fields: &[(&str, &str)]| admin.post_form("/admin/audit/export", fields).await.expect(200).body;
+    let lines = export(&[("format", "jsonl"), ("until", "1h")]).await;
+    assert_eq!(lines, "", "nothing is so old");
+    let lines = export(&[("format", "jsonl")]).await;
+    let seqs: Vec<i64> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].as_i64().unwrap())
+        .collect();
+    // All of them, and before them the login and the two exports.
+    assert_eq!(seqs, (1..=1_204).rev().collect::<Vec<_>>());
+    let table = export(&[("format", "csv"), ("action", "key.rotated")]).await;
+    assert_eq!(table.lines().count(), 1 + 401, "with a line of names");
+    assert!(table.lines().skip(1).all(|line| line.contains(",key.rotated,")), "{table}");
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!(event.action, "audit.exported");
+    assert!(event.changes["part"].1.as_deref().unwrap().contains("key.rotated"), "{event:?}");
+}
+
+#[tokio::test]
 async fn a_text_with_a_nul_is_no_question() {
     let app = TestApp::new().await;
     let admin = administrator(&app).await;

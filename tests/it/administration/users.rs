@@ -66,6 +66,33 @@ async fn a_disabled_user_is_out_from_the_answer_on_until_they_are_let_in_again()
 }
 
 #[tokio::test]
+async fn an_administrator_ends_one_session_or_all_and_their_owner_is_told() {
+    let app = TestApp::new().await;
+    let [first, second] = [app.browser_of("alice").await, app.browser_of("alice").await];
+    let login = items(&second.get("/api/v1/audit?action=user.logged_in").await)[0]["object"]["id"].clone();
+    let id = id_of(&first).await;
+    let admin = administrator(&app).await;
+    let path = format!("/admin/users/{id}/sessions");
+    admin.post_form(&path, &[("session", login.as_str().unwrap())]).await.expect(303);
+    first.get("/api/v1/me").await.expect(200);
+    second.get("/api/v1/me").await.problem(401);
+    admin.post_form(&path, &[]).await.expect(303);
+    first.get("/api/v1/me").await.problem(401);
+    admin.get("/api/v1/me").await.expect(200);
+    let event = app.verified_events().await.pop().unwrap();
+    assert_eq!((event.action.as_str(), event.on_behalf_of), ("session.ended", Some(id.clone())));
+    assert_eq!(event.actor.1, Some(id_of(&admin).await));
+
+    let verb = |verb: &str| format!("/api/v1/admin/users/{id}/{verb}");
+    admin.api_json("POST", &verb("disable"), &json!({"reason": "policy: on leave"})).await.expect(204);
+    admin.api("POST", &verb("enable")).await.expect(204);
+    let page = app.browser_of("alice").await.get("/activity").await.body;
+    for words in ["Session ended", "User disabled", "User enabled", "An administrator", "on leave"] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn administrators_cannot_lock_everybody_out() {
     let app = TestApp::new().await;
     let admin = administrator(&app).await;

@@ -106,6 +106,20 @@ async fn a_revocation_at_the_command_line_holds_on_every_replica_when_the_comman
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_is_disabled_at_the_command_line_is_out_on_every_replica_when_the_command_is_over() {
+    let replicas = Replicas::start(2).await;
+    let token = replicas.tokens(1).await.pop().unwrap();
+    let user = replicas.column("SELECT id::TEXT FROM users").await.pop().unwrap();
+    for (verb, status) in [("disable", 401), ("enable", 200)] {
+        let (code, _, complaints) = replicas.run(&["user", verb, &user]);
+        assert_eq!(code, 0, "{complaints}");
+        for index in [0, 1] {
+            assert_eq!(replicas.check(index, &token).await, status, "after {verb}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_does_not_start_without_its_key_and_names_no_password() {
     let replicas = Replicas::start(0).await;
     let database = replicas.database.replace("hallpass@", "hallpass:s3cret@").replace("127.0.0.1", "localhost");

@@ -1,6 +1,7 @@
 //! The program itself, as an operator runs it.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Seek as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -77,9 +78,24 @@ pub fn folder_with(config: &str) -> TempDir {
     folder
 }
 
-/// An address that nobody listens on.
+/// Ports that the system gives to nobody by itself.
+const PORTS: std::ops::Range<u16> = 10_000..20_000;
+
+/// An address that nobody listens on. It is not given again for a while: tests run beside each other, and a port that was
+/// let go of may be the next that the system gives to somebody.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    let path = std::env::temp_dir().join("hallpass-test-port");
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+    file.lock().unwrap();
+    let mut last = String::new();
+    file.read_to_string(&mut last).unwrap();
+    let last = last.trim().parse().ok().filter(|port| PORTS.contains(port)).unwrap_or(PORTS.start);
+    let mut next = (last + 1..PORTS.end).chain(PORTS);
+    let port = next.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    file.set_len(0).unwrap();
+    file.rewind().unwrap();
+    write!(file, "{port}").unwrap();
+    format!("127.0.0.1:{port}")
 }
 
 /// A running server.

@@ -6,6 +6,24 @@ use crate::server::store::query::query;
 use crate::server::store::{Doubt, Warrant};
 
 #[tokio::test]
+async fn nothing_that_is_final_can_be_truncated() {
+    let store = Store::on_postgres().await;
+    store.token().await;
+    let statements = [
+        "TRUNCATE tokens CASCADE",
+        "TRUNCATE secrets",
+        "TRUNCATE users CASCADE",
+        "TRUNCATE audit_events CASCADE",
+        "TRUNCATE signing_keys CASCADE",
+        "TRUNCATE change_head",
+    ];
+    for statement in statements {
+        let refused = query(statement).execute(store.db.writer()).await.unwrap_err().to_string();
+        assert!(refused.contains("never"), "{statement}: {refused}");
+    }
+}
+
+#[tokio::test]
 async fn changes_that_no_replica_asks_for_any_more_are_deleted() {
     let store = Store::on_postgres().await;
     let (first, _) = store.token().await;
