@@ -215,6 +215,11 @@ impl Postgres {
         answer
     }
 
+    /// Whether an answer needs a commit for which a standby was waited for.
+    pub fn needs_a_standby(&self, warrant: Warrant) -> bool {
+        self.require_sync && warrant == Warrant::Commit
+    }
+
     /// Whether a mistake is to be made.
     pub fn has(&self, flaw: Flaw) -> bool {
         self.terms.has(flaw)
@@ -223,7 +228,7 @@ impl Postgres {
     /// What readiness depends on.
     pub async fn examine(&self, warrant: Warrant) -> Result<Timestamp, StoreError> {
         let ask = |statement| query(statement).fetch_one(self.target());
-        let (micros, is_sync): (i64, bool) = if self.require_sync && warrant == Warrant::Commit {
+        let (micros, is_sync): (i64, bool) = if self.needs_a_standby(warrant) {
             self.behind_a_standby(|| ask(EXAMINE_WITH_WRITE)).await?
         } else {
             ask(EXAMINE).await?

@@ -80,7 +80,7 @@ impl Db {
         bind: impl FnOnce(Query) -> Query,
     ) -> Result<Vec<T>, StoreError> {
         let told: Vec<Told<T>> = match &self.engine {
-            Engine::Postgres(engine) if engine.require_sync && warrant == Warrant::Commit => {
+            Engine::Postgres(engine) if engine.needs_a_standby(warrant) => {
                 let asked = bind(query(statements.with_write));
                 engine.behind_a_standby(|| asked.fetch_all(self.reader())).await?
             }
