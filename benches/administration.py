@@ -1,12 +1,15 @@
 """The panel of administrators among a million tokens and ten million events: each page as its visitor waits for it."""
 
+import json
 import os
 import pathlib
 import shutil
 import sqlite3
 import statistics
+import subprocess
 import time
 import urllib.parse
+import urllib.request
 
 import load
 import servers
@@ -19,6 +22,9 @@ ASKED = 100
 # Milliseconds at the server.
 PAGE = 100
 SEARCH = 50
+# Events that were written by the server itself, and seconds in which all of them are verified.
+CHAINED = 100_000
+VERIFIED = 5
 
 TOKENS_SQL = """
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tokens})
@@ -72,13 +78,19 @@ PAGES = {
     "tokens, expired": "/admin/tokens?state=expired",
     "tokens, a rare scope": "/admin/tokens?scope=admin:all",
     "tokens of one user": "/admin/tokens?user=person-7",
+    "tokens, the second page": "/admin/tokens?cursor={cursor}",
+    "what a bulk revocation would end": "/admin/tokens/revoke?q=nightly&state=active",
+    "a token": "/admin/tokens/{token}",
     "users": "/admin/users",
+    "a user": "/admin/users/{user}",
     "audit log": "/admin/audit",
     "audit log, an action": "/admin/audit?action=token.revoked",
     "audit log, refused": "/admin/audit?result=refused",
     "audit log, an object": "/admin/audit?object=token-4711",
     "audit log, an actor": "/admin/audit?actor=person-42",
     "audit log, a day": "/admin/audit?since={day}&until={day}",
+    "audit log, far back": "/admin/audit?before=1000000",
+    "audit log, an action that is never refused": "/admin/audit?action=user.logged_in&result=refused",
 }
 SEARCHES = {
     "a word that many have": "nightly",
@@ -98,16 +110,86 @@ def administration(bench):
     shutil.rmtree(folder)
 
 
+def audit(bench):
+    """A long log of events that were really written: tokens that an administrator revokes, each with all that is noted
+    of it. One command looks at them."""
+    folder = bench.folder / "audit"
+    shutil.copytree(bench.database, folder)
+    tokens.insert_strangers(folder, CHAINED - len(bench.good))
+    started = time.monotonic()
+    print(f"\nrevoking {CHAINED:,} tokens …", end="", flush=True)
+    with bench.hallpass(folder) as server:
+        opener = servers.log_in(server, "admin")
+        while revoke_some(opener, server):
+            print(f" {time.monotonic() - started:.0f} s", end="", flush=True)
+    verify(bench, folder)
+    shutil.rmtree(folder)
+
+
+def revoke_some(opener, server):
+    """As many as one step takes. How many there were."""
+    body = json.dumps({"filter": {"state": "active"}, "reason": "policy: measured", "dry_run": False}).encode()
+    headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
+    url = f"http://localhost:{server.port}/api/v1/admin/tokens/revoke"
+    with opener.open(urllib.request.Request(url, body, headers)) as answer:
+        return json.load(answer)["revoked"]
+
+
+def verify(bench, folder):
+    """As an operator would, which takes an installation that is no demo."""
+    database = folder / tokens.DATABASE
+    connection = sqlite3.connect(database, isolation_level=None)
+    connection.execute("UPDATE settings SET value = 'false' WHERE name = 'demo'")
+    events = connection.execute("SELECT count(*) FROM audit_events").fetchone()[0]
+    connection.close()
+    (folder / "hallpass.toml").write_text(f"""
+        public_url = "http://localhost:3000"
+        secret_key_file = "{tokens.SECRET_KEY}"
+        database.url = "sqlite://{tokens.DATABASE}"
+        [[oidc]]
+        name = "main"
+        issuer = "https://id.example.org"
+        client_id = "bench"
+        [[scopes]]
+        name = "read:users"
+    """)
+    times = []
+    for _ in range(bench.rounds):
+        started = time.monotonic()
+        said = subprocess.run([bench.program, "audit", "verify"], cwd=folder, capture_output=True, text=True)
+        times.append(time.monotonic() - started)
+        if said.returncode != 0 or f"{events} events" not in said.stdout:
+            raise RuntimeError(f"the log does not hold: {said.stdout}{said.stderr}")
+    took = statistics.median(times)
+    print(f"\naudit verify: {events:,} events in {took:.2f} s, {events / took:,.0f} a second", flush=True)
+    # There are some more events than that.
+    bench.report.at_most(f"audit verify, {CHAINED:,} events: s", took * CHAINED / events, VERIFIED)
+
+
 def panel(bench, server, where):
     """Every page, and searches."""
     opener = servers.log_in(server, "admin")
     until_counted(server)
-    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 5 * 86_400))
+    places = found(opener, server)
     for title, path in PAGES.items():
-        report(bench, opener, server, f"{where}, {title}", path.format(day=day), PAGE)
+        report(bench, opener, server, f"{where}, {title}", path.format(**places), PAGE)
     for title, text in SEARCHES.items():
         path = "/api/v1/admin/tokens?q=" + urllib.parse.quote(text)
         report(bench, opener, server, f"{where}, search for {title}", path, SEARCH)
+
+
+def found(opener, server):
+    """A day, and somebody and something in the middle."""
+    def ask(path):
+        with opener.open(f"http://localhost:{server.port}/api/v1/admin{path}") as answer:
+            return json.load(answer)
+
+    return {
+        "day": time.strftime("%Y-%m-%d", time.gmtime(time.time() - 5 * 86_400)),
+        "cursor": urllib.parse.quote(ask("/tokens")["next_cursor"]),
+        "token": ask("/tokens?q=backup-654320")["items"][0]["id"],
+        "user": ask("/users?q=person-500")["items"][0]["id"],
+    }
 
 
 def fill(folder):

@@ -206,4 +206,4 @@ def report_memory(report, title, resident, before):
 
 
 ALL = {"hot": hot, "million": million, "cold": cold, "junk": junk, "memory": memory, "replicas": replicas.replicas,
-       "administration": administration.administration}
+       "administration": administration.administration, "audit": administration.audit}

@@ -9,16 +9,17 @@ import { createServer } from 'node:http';
 import { Provider } from 'oidc-provider';
 
 /**
- * @typedef {{ groups: string[], email?: string, department?: string }} Person
+ * `provedAgo` is how many seconds ago somebody showed who they are, for a login that the provider takes over from before.
+ * @typedef {{ groups: string[], email?: string, department?: string, provedAgo?: number }} Person
  * @typedef {{ issuer: string, clientId: string, clientSecret: string, people: Map<string, Person>, stop(): Promise<void> }} RunningProvider
  */
 
 /**
- * Starts a provider on a free port of 127.0.0.1.
- * @param {{ redirectUri: string, postLogoutRedirectUri: string }} client
+ * Starts a provider on a free port of 127.0.0.1. Unless `saysWhen`, it says when somebody logged in only if it is asked.
+ * @param {{ redirectUri: string, postLogoutRedirectUri: string, saysWhen?: boolean }} client
  * @returns {Promise<RunningProvider>}
  */
-export async function startProvider({ redirectUri, postLogoutRedirectUri }) {
+export async function startProvider({ redirectUri, postLogoutRedirectUri, saysWhen = false }) {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -30,12 +31,12 @@ export async function startProvider({ redirectUri, postLogoutRedirectUri }) {
   const clientSecret = randomBytes(32).toString('hex');
   /** @type {Map<string, Person>} */
   const people = new Map();
-  const client = { clientId, clientSecret, redirectUri, postLogoutRedirectUri };
+  const client = { clientId, clientSecret, redirectUri, postLogoutRedirectUri, saysWhen };
   const provider = new Provider(issuer, configuration(client, people));
   const protocol = provider.callback();
 
   server.on('request', (request, response) => {
-    const page = request.url?.startsWith('/interaction/') ? login(provider, request, response) : protocol(request, response);
+    const page = request.url?.startsWith('/interaction/') ? login(provider, people, request, response) : protocol(request, response);
     Promise.resolve(page).catch((error) => {
       response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error));
     });
@@ -50,7 +51,7 @@ export async function startProvider({ redirectUri, postLogoutRedirectUri }) {
 }
 
 /**
- * @param {{ clientId: string, clientSecret: string, redirectUri: string, postLogoutRedirectUri: string }} client
+ * @param {{ clientId: string, clientSecret: string, redirectUri: string, postLogoutRedirectUri: string, saysWhen: boolean }} client
  * @param {Map<string, Person>} people
  * @returns {import('oidc-provider').Configuration}
  */
@@ -68,6 +69,7 @@ function configuration(client, people) {
         post_logout_redirect_uris: [client.postLogoutRedirectUri],
         grant_types: ['authorization_code'],
         response_types: ['code'],
+        require_auth_time: client.saysWhen,
       },
     ],
     pkce: { required: () => true },
@@ -126,10 +128,11 @@ function claims(name, person) {
 /**
  * `GET` shows the form, `POST` believes it.
  * @param {Provider} provider
+ * @param {Map<string, Person>} people
  * @param {import('node:http').IncomingMessage} request
  * @param {import('node:http').ServerResponse} response
  */
-async function login(provider, request, response) {
+async function login(provider, people, request, response) {
   if (request.method !== 'POST') {
     const form = '<form method="post"><label>Name <input name="login" autofocus></label><button>Log in</button></form>';
     response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page('Who are you?', form));
@@ -138,7 +141,8 @@ async function login(provider, request, response) {
   let body = '';
   for await (const chunk of request) body += chunk;
   const accountId = new URLSearchParams(body).get('login') ?? '';
-  await provider.interactionFinished(request, response, { login: { accountId } });
+  const ts = Math.floor(Date.now() / 1000) - (people.get(accountId)?.provedAgo ?? 0);
+  await provider.interactionFinished(request, response, { login: { accountId, ts } });
 }
 
 /**

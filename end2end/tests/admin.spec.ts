@@ -1,18 +1,9 @@
 import { readFile } from 'node:fs/promises';
 
 import { sideways } from '../support/pages.ts';
-import { chooseDemoUser, expect, forgetSession, logIn, type Page, test } from '../support/test.ts';
+import { giveReason, goTo, openUser } from '../support/panel.ts';
+import { chooseDemoUser, expect, forgetSession, logIn, logInByHand, test } from '../support/test.ts';
 import { check, createQuietly, identify, revokeQuietly, submitUnchecked, TOKEN_PAGE, unique } from '../support/tokens.ts';
-
-/** Goes to a place of the panel. */
-async function goTo(page: Page, place: string): Promise<void> {
-  await page.getByRole('navigation', { name: 'Administration' }).getByRole('link', { name: place, exact: true }).click();
-}
-
-async function giveReason(page: Page, code: string, words: string): Promise<void> {
-  await page.getByRole('group', { name: 'Why?' }).getByRole('radio', { name: code }).check();
-  await page.getByLabel('In your words, if you like').fill(words);
-}
 
 test("an administrator finds somebody's token and revokes it, and its owner is told why", async ({ page, pageOf, request }) => {
   const alice = await pageOf('alice');
@@ -93,6 +84,63 @@ test('a text that names no token is said to name none', async ({ page }) => {
   await expect(page.getByRole('link', { name: 'Revoke …' })).toHaveCount(0);
 });
 
+test('a pasted line says of each token in it what has become of it', async ({ page, pageOf, request }) => {
+  const alice = await pageOf('alice');
+  const good = await createQuietly(alice, { name: unique('still-good') });
+  const ended = await createQuietly(alice, { name: unique('long-over') });
+  await revokeQuietly(alice, ended);
+  expect((await check(request, good.secret)).status()).toBe(200);
+
+  await logIn(page, 'admin');
+  const found = (name: string) =>
+    page.getByRole('status').locator('section').filter({ has: page.getByRole('heading', { name, exact: true }) });
+  // What a check leaves behind is written a moment after it.
+  await expect(async () => {
+    await identify(page, `10.2.0.7 - - "GET /a?key=${good.secret}" 200, then "GET /b?key=${ended.secret}" 401`);
+    await expect(found(good.name)).toContainText('from 127.0.0.1', { timeout: 100 });
+  }).toPass();
+  await expect(page.getByRole('status').getByRole('heading')).toHaveText([good.name, ended.name]);
+  await expect(found(good.name)).toContainText('Active');
+  await expect(found(good.name).getByRole('link', { name: 'Revoke …' })).toHaveCount(1);
+  await expect(found(ended.name)).toContainText('Revoked');
+  await expect(found(ended.name)).toContainText(/Last used\s*never/);
+  await expect(found(ended.name).getByRole('link', { name: 'Revoke …' })).toHaveCount(0);
+});
+
+test("the page of anybody's token says what happened to it, and when and from where it was used", async ({ page, pageOf, request }) => {
+  const alice = await pageOf('alice');
+  const { name, id, secret } = await createQuietly(alice, { name: unique('looked-at') });
+  await logIn(page, 'admin', `/admin/tokens/${id}`);
+  const fact = (term: string) => page.getByRole('term').filter({ hasText: term }).locator('xpath=following-sibling::dd');
+  await expect(fact('Last used')).toHaveText('never');
+  await expect(fact('Owner')).toContainText('alice');
+
+  expect((await check(request, secret)).status()).toBe(200);
+  await alice.goto(`/tokens/${id}/edit`);
+  await alice.getByLabel('Name', { exact: true }).fill(`${name}-again`);
+  await alice.getByRole('button', { name: 'Save changes' }).click();
+  await expect(alice.getByRole('status')).toContainText('Your changes are saved.');
+
+  // What a check leaves behind is written a moment after it.
+  await expect(async () => {
+    await page.reload();
+    await expect(fact('Last used')).toContainText('from 127.0.0.1', { timeout: 100 });
+  }).toPass();
+  const made = page.getByRole('main').getByRole('listitem').filter({ hasText: 'In use, made' });
+  await expect(made).toContainText(secret.split('_')[1]);
+  await expect(made).not.toContainText('never');
+  const history = page.getByRole('main').getByRole('listitem').filter({ hasText: name });
+  await expect(history).toContainText(['Token edited', 'Token created']);
+  await expect(history.first()).toContainText(`name: ${name} → ${name}-again`);
+  await expect(history.last()).toContainText('alice · 127.0.0.1');
+  expect(await page.content()).not.toContain(secret.split('_')[2]);
+
+  await page.getByRole('link', { name: 'All of it in the audit log' }).click();
+  await expect(page).toHaveURL(`/admin/audit?object=${id}`);
+  await expect(page.getByText(`Only what is done to ${id}.`)).toBeVisible();
+  await expect(page.getByRole('main').getByRole('listitem').filter({ hasText: name })).toHaveCount(2);
+});
+
 test('chosen tokens are revoked only after their number was typed', async ({ page, pageOf, request }) => {
   const alice = await pageOf('alice');
   const batch = unique('batch');
@@ -125,7 +173,7 @@ test('chosen tokens are revoked only after their number was typed', async ({ pag
 
   await count.fill('2');
   await page.getByRole('button', { name: 'Revoke 2 tokens' }).click();
-  await expect(page).toHaveURL('/admin/tokens?notice=revoked-2');
+  await expect(page).toHaveURL(`/admin/tokens?q=${batch}&notice=revoked-2`);
   await expect(page.getByRole('status')).toContainText('2 tokens are revoked.');
   for (const { secret } of [first, second]) expect((await check(request, secret)).status()).toBe(401);
   expect((await check(request, spared.secret)).status()).toBe(200);
@@ -163,6 +211,59 @@ test('somebody who is disabled is out until they are enabled again', async ({ pa
   await expect(page.getByRole('link', { name: 'Disable …' })).toBeVisible();
   await logIn(bob, 'bob');
   expect((await check(request, secret)).status()).toBe(200);
+});
+
+test("an administrator ends somebody's sessions, one or all, and that person has to log in again", async ({ page, pageOf, request }) => {
+  forgetSession('bob');
+  const first = await pageOf('bob', logInByHand);
+  const second = await pageOf('bob', logInByHand);
+  const { secret } = await createQuietly(first, { name: unique('kept-by-bob') });
+
+  await logIn(page, 'admin');
+  await openUser(page, 'bob');
+  // The latest login stands first.
+  const sessions = page.getByRole('listitem').filter({ hasText: 'Browser session' });
+  await sessions.first().getByRole('button', { name: /^End/ }).click();
+  await expect(page).toHaveURL(/\?notice=sessions-ended$/);
+  await expect(page.getByRole('status')).toContainText('Those browsers are logged out.');
+  await second.goto('/tokens');
+  await expect(second).toHaveURL(/\/login\?return_to=%2Ftokens$/);
+  await first.goto('/tokens');
+  await expect(first).toHaveURL('/tokens');
+
+  await page.getByRole('button', { name: 'End all sessions' }).click();
+  await expect(page.getByText('Not logged in anywhere.')).toBeVisible();
+  await expect(sessions).toHaveCount(0);
+  await first.goto('/tokens');
+  await expect(first).toHaveURL(/\/login/);
+  expect((await check(request, secret)).status()).toBe(200);
+
+  await page.getByRole('link', { name: 'All of it in the audit log' }).click();
+  await expect(page.getByText('Only what is about the user bob.')).toBeVisible();
+  await page.getByLabel('Action', { exact: true }).selectOption('Session ended');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await expect(page).toHaveURL(/[?&]user=[0-9a-f-]{36}/);
+  const ended = page.getByRole('main').getByRole('listitem').filter({ hasText: 'admin · 127.0.0.1' });
+  await expect(ended.nth(1)).toContainText('Session ended');
+
+  await logInByHand(second, 'bob', '/activity?action=session.ended');
+  await expect(second.getByRole('main').getByRole('listitem').filter({ hasText: 'Session ended' }).first()).toContainText('An administrator');
+});
+
+test('administrators cannot disable themselves, and are told why', async ({ page }) => {
+  await logIn(page, 'admin');
+  await openUser(page, 'admin');
+  await expect(page.getByText('This is you. Nobody can disable themselves.')).toBeVisible();
+  await expect(page.getByRole('link', { name: 'Disable …' })).toHaveCount(0);
+
+  // Whoever comes by the address all the same is told at once.
+  expect((await page.goto(`${page.url()}/disable`))?.status()).toBe(409);
+  await expect(page.getByRole('alert')).toContainText('You cannot disable yourself: nobody might be left to let you in again.');
+  await expect(page.getByRole('button', { name: 'Disable user' })).toHaveCount(0);
+  await page.getByRole('link', { name: 'Back to the user' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('admin');
+  await openUser(page, 'admin');
+  await expect(page.getByRole('definition').filter({ hasText: 'Enabled' })).toBeVisible();
 });
 
 test('the audit log can be narrowed to an action and taken away as a file', async ({ page, pageOf }) => {

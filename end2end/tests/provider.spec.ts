@@ -1,56 +1,7 @@
-import { type Hallpass, freeUrl, startAt } from '../support/hallpass.ts';
-import { startProvider } from '../support/provider.mjs';
-import { test as base, expect, type Page } from '../support/test.ts';
+import { expect, logInAs, test } from '../support/installation.ts';
 import { check, createQuietly } from '../support/tokens.ts';
 
-type Provider = Awaited<ReturnType<typeof startProvider>>;
-
-/** The same stories against an ordinary installation, whose people log in at a provider that is not ours. */
-const test = base.extend<object, { provider: Provider; installation: Hallpass; address: string }>({
-  address: [({}, use) => freeUrl().then(use), { scope: 'worker' }],
-
-  provider: [
-    async ({ address }, use) => {
-      const provider = await startProvider({
-        redirectUri: `${address}/auth/main/callback`,
-        postLogoutRedirectUri: `${address}/login`,
-      });
-      await use(provider);
-      await provider.stop();
-    },
-    { scope: 'worker' },
-  ],
-
-  installation: [
-    async ({ address, provider }, use) => {
-      const server = await startAt(address, {
-        HALLPASS_OIDC__0__NAME: 'main',
-        HALLPASS_OIDC__0__ISSUER: provider.issuer,
-        HALLPASS_OIDC__0__CLIENT_ID: provider.clientId,
-        HALLPASS_OIDC__0__CLIENT_SECRET: provider.clientSecret,
-        HALLPASS_OIDC__0__REQUIRED_ROLES: '["employee"]',
-        HALLPASS_SCOPES__0__NAME: 'read:users',
-        HALLPASS_SCOPES__0__DESCRIPTION: 'Read user profiles',
-        HALLPASS_SCOPES__1__NAME: 'read:reports',
-        HALLPASS_SCOPES__1__DESCRIPTION: 'Read reports',
-        HALLPASS_SCOPES__1__ROLES: '["reports"]',
-      });
-      await use(server);
-      await server.stop();
-    },
-    { scope: 'worker', timeout: 30_000 },
-  ],
-
-  baseURL: ({ installation }, use) => use(installation.url),
-});
-
-/** Types a name into the provider's form. */
-async function logInAs(page: Page, name: string): Promise<void> {
-  await page.goto('/login');
-  await page.getByRole('link', { name: /^Log in with/ }).click();
-  await page.getByLabel('Name').fill(name);
-  await page.getByRole('button', { name: 'Log in' }).click();
-}
+// The same stories against an ordinary installation, whose people log in at a provider that is not ours.
 
 test('a stranger\'s provider logs people in and out', async ({ page, provider }) => {
   provider.people.set('carol', { groups: ['employee'] });

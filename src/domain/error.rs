@@ -30,6 +30,11 @@ impl FieldErrors {
         self.0.push(FieldError { field, message: message.into() });
     }
 
+    /// Adds all that is wrong elsewhere.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Keeps the value of a field that was right; notes what was wrong otherwise.
     pub fn keep<T, E: ToString>(&mut self, field: &'static str, outcome: Result<T, E>) -> Option<T> {
         outcome.map_err(|error| self.push(field, error.to_string())).ok()

@@ -264,3 +264,36 @@ async fn a_configuration_that_gives_other_rights_is_told() {
     let app = app.restart().await;
     assert_eq!(app.actions().await.len(), 2, "it is told once");
 }
+
+#[tokio::test]
+async fn an_event_names_the_client_the_proxy_and_what_the_client_says_of_itself_as_far_as_it_goes() {
+    let trusting = TestApp::with(&[("trusted_proxies", "[\"192.0.2.0/24\"]")]).await;
+    for (app, client) in [(&trusting, "198.51.100.7"), (&TestApp::new().await, "192.0.2.10")] {
+        let alice = app.browser_of("alice").await;
+        for (agent, kept) in [
+            ("curl/8".to_owned(), "curl/8".to_owned()),
+            ("é".repeat(300), "é".repeat(256)),
+            (format!("{}🎒🎒", "x".repeat(255)), format!("{}🎒", "x".repeat(255))),
+            (format!("{}\u{202e}", "x".repeat(10)), format!("{}\u{fffd}", "x".repeat(10))),
+        ] {
+            let from_outside =
+                |call: Call| call.header("x-forwarded-for", "203.0.113.1, 198.51.100.7").header("user-agent", &agent);
+            let token = alice.create_token("t", &["read:users"]).await;
+            let revoke = Call::new("POST", &format!("/api/v1/tokens/{}/revoke", token.id));
+            alice.send(from_outside(revoke.header("sec-fetch-site", "same-origin"))).await.expect(204);
+            // That is told by the way that checks go.
+            app.send(from_outside(Call::get("/check").bearer(&token.secret))).await.expect(401);
+            app.app.usage.flush().await;
+            let events = app.verified_events().await;
+            let [.., revoked, used] = events.as_slice() else { unreachable!() };
+            assert_eq!((revoked.action.as_str(), used.action.as_str()), ("token.revoked", "token.used_after_end"));
+            for event in [revoked, used] {
+                let values = "SELECT value FROM audit_personal WHERE field IN ('ip', 'peer_ip', 'user_agent')";
+                let values = app.column(&format!("{values} AND seq = {} ORDER BY field", event.seq)).await;
+                assert_eq!(values, [client, "192.0.2.10", &kept], "{}", event.action);
+                let names: Vec<_> = event.personal.keys().collect();
+                assert!(names.ends_with(&[&"peer_ip".to_owned(), &"user_agent".to_owned()]), "{names:?}");
+            }
+        }
+    }
+}

@@ -28,13 +28,13 @@ use crate::support::{Answer, Call, HEADER, TestApp, unknown_token, with_wrong_ch
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A listener for gRPC on a port of its own.
-struct Listening {
+pub struct Listening {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
 }
 
-async fn listen(app: &TestApp) -> Listening {
+pub async fn listen(app: &TestApp) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -48,18 +48,18 @@ async fn listen(app: &TestApp) -> Listening {
 }
 
 impl Listening {
-    async fn channel(&self) -> Channel {
+    pub async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 
-    async fn envoy(&self) -> Envoy {
+    pub async fn envoy(&self) -> Envoy {
         Envoy(AuthorizationClient::new(self.channel().await))
     }
 }
 
 /// What asks.
 #[derive(Clone)]
-struct Envoy(AuthorizationClient<Channel>);
+pub struct Envoy(AuthorizationClient<Channel>);
 
 impl Envoy {
     async fn try_ask(&self, http: HttpRequest, extensions: &[(&str, &str)]) -> Result<CheckResponse, tonic::Status> {
@@ -88,7 +88,7 @@ impl Envoy {
         self.try_ask(HttpRequest { header_map, ..HttpRequest::default() }, &[]).await.unwrap()
     }
 
-    async fn status_of(&self, headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> u16 {
+    pub async fn status_of(&self, headers: &[(&str, &str)], extensions: &[(&str, &str)]) -> u16 {
         status(&self.ask(headers, extensions).await)
     }
 }

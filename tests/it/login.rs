@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hallpass::server::service::authority::Administrator;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -437,4 +438,36 @@ async fn somebody_stays_the_same_person_under_another_name() {
     let me = app.browser_of("alice").await.get("/api/v1/me").await.json();
     assert_eq!((&me["id"], &me["username"]), (&id, &"alice".into()));
     assert_eq!(app.value("SELECT count(*) FROM users").await, "1");
+}
+
+#[tokio::test]
+async fn a_stranger_who_is_refused_is_told_apart_from_others_of_the_same_name() {
+    let app = TestApp::with(&[("oidc.0.required_roles", r#"["boss", "hallpass-admin"]"#)]).await;
+    for user in ["alice", "bob"] {
+        app.provider.rewrite_id_tokens(|claims| claims["preferred_username"] = "ally".into());
+        assert_advice(&app.browser().log_in_through(LOGIN, user).await, 403);
+    }
+    // Alice is somebody by now.
+    app.provider.rewrite_id_tokens(|claims| claims["groups"] = serde_json::json!(["boss", "hallpass-admin"]));
+    let admin = app.browser_of("alice").await;
+    let seen = admin.get("/api/v1/admin/audit?action=user.login_refused").await.expect(200).json();
+    for (event, subject) in seen["items"].as_array().unwrap().iter().zip(["demo-bob", "demo-alice"]) {
+        assert_eq!(event["actor"], serde_json::json!({"type": "user", "id": null, "name": "ally"}));
+        assert_eq!((&event["object"]["type"], &event["object"]["id"]), (&"provider".into(), &"main".into()));
+        let changes = serde_json::json!({"issuer": [null, app.provider.issuer], "subject": [null, subject]});
+        assert_eq!(event["changes"], changes);
+    }
+    let page = admin.get("/admin/audit?action=user.login_refused").await.expect(200).body;
+    assert!(page.contains("demo-bob") && page.contains("demo-alice"), "{page}");
+    // Nothing of that is in what the chain holds, so it can be forgotten.
+    let held = app.column("SELECT changes || personal FROM audit_events").await.concat();
+    assert!(!held.contains("demo-bob") && !held.contains(&app.provider.issuer), "{held}");
+
+    let known = app.value("SELECT lower(hex(id)) FROM users").await;
+    let known = uuid::Uuid::parse_str(&known).unwrap().to_string().parse().unwrap();
+    app.app.web.admin.erase(&Administrator::operator(), known).await.unwrap();
+    let left = app.column("SELECT value FROM audit_personal WHERE field = 'changes.subject.to'").await;
+    assert_eq!(left, ["demo-bob"], "nobody is known by that");
+    let verified = app.app.db.verify_log([], |_| {}).await.unwrap().unwrap();
+    assert!(verified.erased >= 6, "{verified:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -143,21 +143,15 @@ async fn whatever_is_done_to_the_log_in_the_database_is_found() {
 async fn on_a_full_disk_nothing_is_changed_unrecorded_and_all_goes_on_when_there_is_room() {
     let installation = Installation::new();
     let [token] = installation.tokens().await;
-    let limit = |size: &str| {
-        let id = installation.server.child.id().to_string();
-        let status = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={size}:unlimited")]).status();
-        assert!(status.unwrap().success());
-    };
     let revoke = async || {
         let request = installation.server.client.delete(format!("{}/api/v1/self", installation.server.url));
         request.bearer_auth(token.secret.reveal()).send().await.unwrap().status().as_u16()
     };
     assert_eq!(installation.check(&token).await, 200);
-    // No file may grow by a byte.
-    limit("0");
+    installation.server.fill_disk(true);
     assert_eq!(revoke().await, 503);
     assert_eq!(installation.check(&token).await, 200, "it was not revoked");
-    limit("unlimited");
+    installation.server.fill_disk(false);
     assert_eq!(installation.column("SELECT count(*) FROM audit_events").await, ["0"]);
     assert_eq!(revoke().await, 204);
     assert_eq!(installation.check(&token).await, 401);

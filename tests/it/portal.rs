@@ -333,10 +333,68 @@ async fn every_page_of_a_token_needs_a_login_and_comes_back() {
         assert_eq!(nobody.get(&path).await.expect(303).location(), expected);
     }
     for path in ["/tokens/new", "/tokens/{id}/edit", "/tokens/{id}/regenerate", "/ui/revoke_token"] {
-        let answer = nobody.post_form(&path.replace("{id}", &token.id), &[("id", &token.id)]).await.expect(303);
-        assert_eq!(answer.location(), "/login?return_to=%2Ftokens");
+        nobody.post_form(&path.replace("{id}", &token.id), &[("id", &token.id)]).await.expect(303);
     }
     app.check("", &token.secret).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_form_that_is_posted_after_the_session_ended_is_said_to_be_lost_and_comes_back() {
+    let app = TestApp::new().await;
+    let id = app.token_of_alice(&["read:users"]).await.id;
+    let nobody = app.browser();
+    let user = "/admin/users/00000000-0000-4000-8000-000000000000";
+    for (posted, page) in [
+        (format!("/tokens/{id}/edit"), format!("/tokens/{id}/edit")),
+        (format!("/tokens/{id}/regenerate"), format!("/tokens/{id}/regenerate")),
+        ("/ui/revoke_token".to_owned(), "/tokens".to_owned()),
+        ("/activity/sessions".to_owned(), "/activity".to_owned()),
+        ("/admin/identify".to_owned(), "/admin/identify".to_owned()),
+        ("/admin/tokens/revoke".to_owned(), "/admin/tokens".to_owned()),
+        (format!("/admin/tokens/{id}/revoke"), format!("/admin/tokens/{id}/revoke")),
+        (format!("{user}/disable"), format!("{user}/disable")),
+        (format!("{user}/enable"), user.to_owned()),
+        (format!("{user}/sessions"), user.to_owned()),
+        ("/admin/audit/export".to_owned(), "/admin/audit".to_owned()),
+    ] {
+        let to = nobody.post_form(&posted, &[("reason", "typed")]).await.expect(303).location().to_owned();
+        assert_eq!(to, format!("/login?{}", form(&[("return_to", &page), ("ended", "1")])), "{posted}");
+    }
+    let page = nobody.get("/login?return_to=%2Ftokens&ended=1").await.expect(200);
+    assert!(page.words().contains("Your session had ended, so nothing was saved."), "{page}");
+    assert!(!nobody.get("/login?return_to=%2Ftokens").await.words().contains("nothing was saved"));
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_posted_after_the_session_ended_is_there_again_after_the_login() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let typed = new_token_form(&alice, &GOOD).await;
+    app.clock.advance(minutes(61));
+    let login = post(&alice, NEW, &typed).await.expect(303).location().to_owned();
+    let page = alice.get(&login).await.expect(200);
+    assert!(page.words().contains("nothing was saved"), "{page}");
+    let back = alice.log_in_through(&page.link("/auth/main/login"), "alice").await.expect(303).location().to_owned();
+    let again = alice.get(&back).await.expect(200);
+    assert!(again.field("name").contains("value=\"nightly\"") && again.words().contains("copies"), "{again}");
+    assert_eq!(checked_values(&again), ["read:users", "30"]);
+    assert_eq!(app.value("SELECT count(*) FROM tokens").await, "0");
+}
+
+#[tokio::test]
+async fn what_was_typed_is_promised_to_stay_only_where_something_was() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await;
+    let typed = new_token_form(&alice, &GOOD).await;
+    app.clock.advance(minutes(16));
+    let (before, promise) = ("Please log in again before you begin.", "what you typed will still be here");
+    for path in [NEW.to_owned(), format!("/tokens/{}/regenerate", token.id)] {
+        let asked = alice.get(&path).await.expect(200).words();
+        assert!(asked.contains(before) && !asked.contains(promise), "{asked}");
+        let refused = post(&alice, &path, &typed).await.expect(403).words();
+        assert!(refused.contains(promise) && !refused.contains(before), "{refused}");
+    }
 }
 
 #[tokio::test]
@@ -458,7 +516,8 @@ async fn regenerating_needs_a_recent_login_and_offers_one() {
         .expect(403);
     let link = format!("/auth/main/login{}", page.between("href=\"/auth/main/login", "\"").replace("&amp;", "&"));
     let back = alice.log_in_through(&link, "alice").await.expect(303);
-    assert_eq!(back.location(), path);
+    assert_eq!(back.location(), format!("{path}?lifetime=7"));
+    assert_eq!(checked_values(&alice.get(back.location()).await.expect(200)), ["7"]);
     app.check("", &token.secret).await.expect(200);
 }
 

@@ -1,38 +1,26 @@
 //! The secret is in the one answer that creates it and nowhere else: contract, section 3.
 
-use std::io::{Read as _, Write};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::OnceLock;
 
 use hallpass::server::http::accept;
+use serde_json::json;
 use tokio::net::TcpListener;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::oauth;
-use crate::support::{Browser, TOKEN_PAGES, TestApp, with_wrong_secret};
+use crate::support::{Answer, Browser, Call, Logs, Scanner, TOKEN_PAGES, TestApp, form, with_wrong_secret};
 
-/// A place for log lines.
-#[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Buffer {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Buffer {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
+/// Everything that is logged in this process, down to the last detail.
+fn logs() -> &'static Logs {
+    static LOGS: OnceLock<Logs> = OnceLock::new();
+    LOGS.get_or_init(|| {
+        let logs = Logs::default();
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
+        subscriber.with_writer(logs.clone()).init();
+        logs
+    })
 }
 
 /// The shapes in which a secret could have been kept.
@@ -70,11 +58,14 @@ async fn assert_absent_in_pages(secrets: &[String], browser: &Browser, id: &str)
 
 /// A check over a real connection, so that the logs of the HTTP library are among those searched.
 async fn check_over_the_network(app: &TestApp, secret: &str) -> String {
+    let head = format!("GET /check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\n");
+    over_the_network(app, format!("{head}Connection: close\r\n\r\n")).await
+}
+
+async fn over_the_network(app: &TestApp, request: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(accept::serve(listener, app.router(), std::future::pending()));
-    let request =
-        format!("GET /check HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n\r\n");
     let ask = move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
@@ -106,8 +97,7 @@ async fn use_oauth(app: &TestApp, secret: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_found_nowhere_after_the_answer_that_showed_it() {
-    let logs = Buffer::default();
-    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false).with_writer(logs.clone()).init();
+    logs();
     let app = oauth::app().await;
     let alice = app.browser_of("alice").await;
     let cookie = alice.cookie("hallpass").unwrap();
@@ -133,11 +123,96 @@ async fn a_secret_is_found_nowhere_after_the_answer_that_showed_it() {
     let app = app.restart().await;
     assert_absent_in_files(&secrets, &folder);
     drop(app);
-    let logs = logs.0.lock().unwrap().clone();
-    let text = String::from_utf8_lossy(&logs);
+    let text = logs().text();
     assert!(text.contains("a request was refused") && text.contains("TRACE"), "nothing was logged");
-    assert_absent(&secrets, "logs", &logs);
+    assert_absent(&secrets, "logs", text.as_bytes());
     assert!(!text.contains(&cookie), "the cookie is in the logs");
     assert!(!text.contains(&jwt), "a JWT is in the logs");
     assert!(!text.contains("s3cret"), "the secret of a client is in the logs");
+}
+
+/// What somebody wrote around a token that they paste.
+const NOTE: &str = "dear-diary-4711";
+
+/// Looks for tokens and note wherever an answer could lead or keep them: its status line, headers and body.
+#[track_caller]
+fn assert_silent(secrets: &[String], what: &str, answer: &Answer) {
+    let text = answer.to_string();
+    assert_absent(secrets, what, text.as_bytes());
+    assert!(!text.contains(NOTE), "{what}: {text}");
+}
+
+/// Everywhere that takes a text with tokens in it, and what it answers when all is well.
+fn places(text: &str) -> [(&'static str, Call, u16); 4] {
+    let own = |path: &str| Call::new("POST", path).header("sec-fetch-site", "same-origin");
+    [
+        ("report", own("/report").form(&[("text", text)]), 200),
+        ("identify page", own("/admin/identify").form(&[("text", text)]), 200),
+        ("identify", own("/api/v1/admin/identify").json(&json!({"token": text})), 200),
+        // Here it is a key that nothing knows, beside what is asked for.
+        ("identify with a mistake", own("/api/v1/admin/identify").json(&json!({"token": text, "note": text})), 422),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_somebody_pastes_is_found_nowhere_after_it_was_looked_at() {
+    logs();
+    let scanner = Scanner::new();
+    let app = scanner.app("revoke").await;
+    let (alice, admin) = (app.browser_of("alice").await, app.browser_of("admin").await);
+    let mut secrets = Vec::new();
+    for name in ["reported", "reported over the network", "scanned", "kept"] {
+        secrets.push(alice.create_token(name, &["read:users"]).await.secret);
+    }
+    let around = |secret: &str| format!("{NOTE} Authorization: Bearer {secret}; {NOTE}");
+    let kept = secrets[3].clone();
+
+    for text in [around(&secrets[0]), around(&with_wrong_secret(&kept)), around(&kept[..70]), NOTE.to_owned()] {
+        for (what, call, status) in places(&text) {
+            // Whoever is not asked is not told either.
+            assert_silent(&secrets, what, &alice.send(call.clone()).await);
+            assert_silent(&secrets, what, &admin.send(call).await.expect(status));
+        }
+    }
+    app.check("", &secrets[0]).await.expect(401);
+    let body = form(&[("text", &around(&secrets[1]))]);
+    let length = body.len();
+    let head = "POST /report HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    let answer = over_the_network(&app, format!("{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"));
+    let answer = answer.await;
+    assert!(answer.starts_with("HTTP/1.1 200") && !answer.contains(NOTE), "{answer}");
+    assert_absent(&secrets, "report over the network", answer.as_bytes());
+    let found = |token: &str| json!([{"token": token, "url": format!("https://ci/?t={token}"), "source": NOTE}]);
+    for (body, status) in [
+        (found(&secrets[2]).to_string(), 204),
+        (found(&around(&secrets[2])).to_string(), 204),
+        (around(&secrets[2]), 400),
+    ] {
+        assert_silent(&secrets, "leaks", &scanner.tell(&app, &body).await.expect(status));
+        assert_silent(&secrets, "leaks, unsigned", &app.send(Scanner::message("k1", "AAAA", &body)).await.expect(403));
+    }
+    // Nor where it cannot be done, or where somebody puts it into the address.
+    app.break_audit().await;
+    for (what, call, _) in places(&around(&kept)) {
+        assert_silent(&secrets, what, &admin.send(call).await);
+    }
+    app.mend_audit().await;
+    for path in ["/report", "/admin/identify", "/api/v1/admin/identify"] {
+        assert_silent(&secrets, path, &admin.get(&format!("{path}?{}", form(&[("text", &around(&kept))]))).await);
+    }
+    app.check("", &kept).await.expect(200);
+
+    app.app.usage.flush().await;
+    for page in ["/tokens", "/activity", "/admin", "/admin/audit", "/admin/tokens", "/api/v1/admin/audit"] {
+        assert_silent(&secrets, page, &admin.get(page).await.expect(200));
+        assert_silent(&secrets, page, &alice.get(page).await);
+    }
+    let dump = app.dump().await;
+    assert!(dump.contains("found at https://ci/?t=") && !dump.contains(NOTE), "{dump}");
+    assert!(assert_absent_in_files(&secrets, app.folder()) >= 3);
+    assert_absent(&secrets, "metrics", app.app.web.metrics.render().as_bytes());
+    let text = logs().text();
+    assert!(text.contains("a message about leaked tokens was not taken"), "nothing was logged");
+    assert_absent(&secrets, "logs", text.as_bytes());
+    assert!(!text.contains(NOTE), "the text is in the logs");
 }

@@ -13,6 +13,8 @@ use std::net::IpAddr;
 
 use super::id::{SessionId, TokenId, UserId};
 use super::reason::Reason;
+use super::text::sanitised;
+use super::user::ExternalIdentity;
 use super::verdict::Method;
 
 pub use chain::{Digest, Event, PersonalValue, Place, SALT_LEN};
@@ -21,6 +23,9 @@ pub use verify::{Broken, Fault, Verified, Verifier};
 
 /// Longest user agent that is kept, in characters.
 pub const USER_AGENT_MAX: usize = 256;
+
+/// Longest name that a provider has for somebody, in characters.
+const IDENTITY_MAX: usize = 512;
 
 /// The attribute of an erasure that says how many values it removed.
 const VALUES: &str = "values";
@@ -237,6 +242,12 @@ impl Outcome {
     }
 }
 
+/// Issuer and subject as events of strangers have them.
+#[must_use]
+pub fn identity_as_noted(identity: &ExternalIdentity) -> [String; 2] {
+    [&identity.issuer, &identity.subject].map(|text| sanitised(text, IDENTITY_MAX))
+}
+
 impl Draft {
     /// An event that was done.
     #[must_use]
@@ -327,6 +338,14 @@ impl Draft {
         self.with_change(field, from, to, true)
     }
 
+    /// Notes what a provider calls somebody who is not known here: personal values, by which an erasure finds the event
+    /// when they are known.
+    #[must_use]
+    pub fn of_stranger(self, identity: &ExternalIdentity) -> Self {
+        let [issuer, subject] = identity_as_noted(identity);
+        self.reworded("issuer", None, Some(issuer)).reworded("subject", None, Some(subject))
+    }
+
     fn with_change(mut self, field: &'static str, from: Option<String>, to: Option<String>, personal: bool) -> Self {
         if from != to {
             self.changes.push(Change { field, from, to, personal });
@@ -348,7 +367,7 @@ impl Draft {
         put("reason_text", self.reason_text.clone());
         put("ip", origin.ip.map(|ip| ip.to_string()));
         put("peer_ip", origin.peer_ip.map(|ip| ip.to_string()));
-        put("user_agent", origin.user_agent.as_deref().map(|text| super::text::sanitised(text, USER_AGENT_MAX)));
+        put("user_agent", origin.user_agent.as_deref().map(|text| sanitised(text, USER_AGENT_MAX)));
         for change in self.changes.iter().filter(|change| change.personal) {
             put(&format!("changes.{}.from", change.field), change.from.clone());
             put(&format!("changes.{}.to", change.field), change.to.clone());

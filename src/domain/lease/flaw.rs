@@ -30,6 +30,8 @@ pub enum Flaw {
     RenewsWithoutAStandby,
     /// Changes take their numbers without waiting for their turn.
     NumbersOutOfTurn,
+    /// A check takes the answer of a question that was asked before it came.
+    JoinsAQuestion,
     /// It keeps rows before it has a lease, when nobody waits for it. The only one that does no harm: whoever is renewed
     /// has applied everything, and so has forgotten what was changed meanwhile.
     KeepsWithoutALease,
@@ -40,7 +42,7 @@ impl Flaw {
     pub const CAN_BE_MADE: bool = cfg!(any(test, feature = "flaws"));
 
     /// Each that does harm, with its name.
-    pub const HARMFUL: [(&str, Self); 11] = [
+    pub const HARMFUL: [(&str, Self); 12] = [
         ("acknowledges-early", Self::AcknowledgesEarly),
         ("keeps-what-it-read", Self::KeepsWhatItRead),
         ("never-ends", Self::NeverEnds),
@@ -52,6 +54,7 @@ impl Flaw {
         ("stands-still-in-sleep", Self::StandsStillInSleep),
         ("renews-without-a-standby", Self::RenewsWithoutAStandby),
         ("numbers-out-of-turn", Self::NumbersOutOfTurn),
+        ("joins-a-question", Self::JoinsAQuestion),
     ];
 
     /// By its name.

@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use leptos::prelude::*;
 use serde::Deserialize;
 use tower_sessions::Session;
+use url::form_urlencoded::Serializer;
 
 use super::params::Params;
 use super::session::MaybeVisitor;
@@ -19,13 +20,13 @@ use crate::server::config::PublicUrl;
 use crate::server::identity::{CallbackParams, LoginError, PendingLogin, Provider, VerifiedLogin};
 use crate::server::service::StoreError;
 use crate::server::service::logins::LoginOutcome;
-use crate::server::ui::pages::{LoginPage, LoginProblem, ProviderButton};
+use crate::server::ui::pages::{LoginPage, LoginProblem, LoginReason, ProviderButton};
 
 /// Where a login leads when nothing else was wanted.
 const HOME: &str = "/tokens";
 
 /// Longest path that a login leads to. It is kept in a cookie, and the cookies of five logins must fit into a request.
-pub(super) const RETURN_TO_MAX: usize = 1_024;
+const RETURN_TO_MAX: usize = 1_024;
 
 /// The routes.
 pub(super) fn routes() -> Router<Web> {
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Router<Web> {
 struct LoginQuery {
     return_to: Option<String>,
     fresh: Option<String>,
+    ended: Option<String>,
 }
 
 /// The login page; somebody who is logged in already goes on.
@@ -52,18 +54,18 @@ async fn show(
     if visitor.is_some() {
         return page::see_other(&return_to);
     }
-    login_page(&web, StatusCode::OK, &return_to, None).await
+    let why = query.ended.map(|_| LoginReason::SessionEnded);
+    login_page(&web, StatusCode::OK, &return_to, why).await
 }
 
-async fn login_page(web: &Web, status: StatusCode, return_to: &str, problem: Option<LoginProblem>) -> Response {
-    let query: String =
-        url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", return_to).finish();
+async fn login_page(web: &Web, status: StatusCode, return_to: &str, why: Option<LoginReason>) -> Response {
+    let query: String = Serializer::new(String::new()).append_pair("return_to", return_to).finish();
     let button = |provider: &Provider| ProviderButton {
         label: provider.name().to_owned(),
         href: format!("/auth/{}/login?{query}", provider.name()),
     };
     let providers: Vec<_> = web.providers.iter().map(button).collect();
-    let view = move || view! { <LoginPage providers=providers.clone() problem=problem.clone()/> };
+    let view = move || view! { <LoginPage providers=providers.clone() why=why.clone()/> };
     page::render(web, status, None, "/login", view).await
 }
 
@@ -189,7 +191,7 @@ async fn refused(
         advice: advice.to_owned(),
         request_id: origin.request_id.clone().unwrap_or_default(),
     };
-    login_page(web, status, return_to, Some(problem)).await
+    login_page(web, status, return_to, Some(LoginReason::Failed(problem))).await
 }
 
 fn explain(error: &LoginError) -> (StatusCode, &'static str, &'static str) {
@@ -253,6 +255,22 @@ async fn log_out(
     let mut response = url.map_or_else(|| page::see_other("/login"), |url| page::see_other(url.as_str()));
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     response
+}
+
+/// Whether a login can lead to a path.
+pub(super) const fn is_way_back(path: &str) -> bool {
+    path.len() <= RETURN_TO_MAX
+}
+
+/// A page with as much of what was typed as a login can lead back to. What no longer fits has to be typed again, so long
+/// texts come last.
+pub(super) fn way_back<'f>(page: &str, typed: impl IntoIterator<Item = (&'f str, &'f str)>) -> String {
+    let typed = typed.into_iter().filter(|(_, value)| !value.is_empty());
+    typed.fold(page.to_owned(), |page, (name, value)| {
+        let pair: String = Serializer::new(String::new()).append_pair(name, value).finish();
+        let longer = format!("{page}{}{pair}", if page.contains('?') { '&' } else { '?' });
+        if is_way_back(&longer) { longer } else { page }
+    })
 }
 
 /// Where a login may lead: a path of our own, judged after parsing, which can make it longer, else the home page.

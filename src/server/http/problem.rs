@@ -175,10 +175,15 @@ impl Problem {
         self
     }
 
-    /// What is wrong, for people who see no fields.
-    pub fn message(&self) -> String {
-        let fields: Vec<_> = self.errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-        if fields.is_empty() { self.slug.text().to_owned() } else { fields.join(" ") }
+    /// What is wrong with the fields of a form.
+    pub fn about(&self, fields: &[&'static str]) -> FieldErrors {
+        let mut errors = FieldErrors::default();
+        for error in &self.errors {
+            if let Some(field) = fields.iter().find(|field| **field == error.field) {
+                errors.push(field, error.message.clone());
+            }
+        }
+        errors
     }
 
     fn to_json(&self, public_url: &PublicUrl) -> Bytes {

@@ -20,6 +20,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::domain::view::MeView;
 use crate::server::service::Caller;
+use crate::server::service::StoreError;
 use crate::server::service::authority::Administrator;
 use crate::server::service::sessions::{LiveSession, Sessions, cookie_hash};
 
@@ -201,7 +202,14 @@ impl FromRequestParts<Web> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
         let MaybeVisitor(visitor) = MaybeVisitor::from_request_parts(parts, web).await?;
-        visitor.ok_or_else(|| Redirect::to(&login_path(parts)).into_response())
+        visitor.ok_or_else(|| {
+            if parts.method.is_safe() {
+                let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+                Redirect::to(&login_path(&[("return_to", wanted)])).into_response()
+            } else {
+                over(page_of_form(parts.uri.path()))
+            }
+        })
     }
 }
 
@@ -211,6 +219,14 @@ pub(super) struct AdminVisitor {
     pub administrator: Administrator,
     /// For the page.
     pub visitor: Visitor,
+}
+
+impl AdminVisitor {
+    /// Whether they still are one, for what goes on after it was begun.
+    pub async fn may_go_on(&self, web: &Web) -> Result<bool, StoreError> {
+        let user = web.sessions.user_still(&self.visitor.session).await?;
+        Ok(user.is_some_and(|user| web.admin_rule.admits(&user)))
+    }
 }
 
 impl FromRequestParts<Web> for AdminVisitor {
@@ -226,12 +242,23 @@ impl FromRequestParts<Web> for AdminVisitor {
     }
 }
 
-fn login_path(parts: &Parts) -> String {
-    let wanted = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    // What was posted is gone after a login; what was looked at comes back.
-    let wanted = if parts.method.is_safe() { wanted } else { "/tokens" };
-    let query: String = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", wanted).finish();
+/// For a form that came after its session had ended: the login page says that nothing was done, and leads back.
+pub(super) fn over(return_to: &str) -> Response {
+    Redirect::to(&login_path(&[("return_to", return_to), ("ended", "1")])).into_response()
+}
+
+fn login_path(parameters: &[(&str, &str)]) -> String {
+    let query: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     format!("/login?{query}")
+}
+
+/// The page with the form that is posted to a path.
+fn page_of_form(path: &str) -> &str {
+    match path {
+        "/admin/tokens/revoke" => "/admin/tokens",
+        path if path.starts_with("/ui/") => "/tokens",
+        path => ["/sessions", "/enable", "/export"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path),
+    }
 }
 
 /// For the API: without a session, a problem instead of a page.

@@ -71,6 +71,15 @@ pub enum CheckpointError {
     },
 }
 
+/// What a server knows of the checkpoints that were made.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// From when on the time counts after which one is due.
+    since: Timestamp,
+    /// The newest that is in the file.
+    known: Option<Checkpoint>,
+}
+
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
 struct Line {
@@ -91,29 +100,59 @@ impl Checkpoints {
     pub async fn keep_making(self) {
         let mut tick = tokio::time::interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut last = self.clock.now();
+        let mut pace = self.pace();
         loop {
             tick.tick().await;
-            match self.make_if_due(last).await {
-                Ok(true) => last = self.clock.now(),
-                Ok(false) => {}
-                Err(error) => {
-                    tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again");
-                }
+            if let Err(error) = self.look(&mut pace).await {
+                tracing::error!(%error, "no checkpoint of the audit log could be made; it will be tried again");
             }
         }
     }
 
-    async fn make_if_due(&self, last: Timestamp) -> Result<bool, CheckpointError> {
+    /// Begins to count the time, from what the file knows.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        // Whoever starts a server has read it before and was told what is wrong with it.
+        Pace { since: self.clock.now(), known: self.newest_outside().ok().flatten() }
+    }
+
+    /// Makes a checkpoint if one is due, and takes over what another replica made. Whether one was made.
+    ///
+    /// # Errors
+    /// When it cannot be written. It is due as before then.
+    pub async fn look(&self, pace: &mut Pace) -> Result<bool, CheckpointError> {
         let now = self.clock.now();
-        let Some((next, events)) = self.db.next_checkpoint(now).await? else { return Ok(false) };
-        let many = events >= i64::from(self.config.checkpoint_events.get());
-        if !many && now.since(last) < self.config.checkpoint_every {
-            return Ok(false);
+        if let Some((next, events)) = self.db.next_checkpoint(now).await?
+            && self.is_due(events, now, pace)
+        {
+            self.write(next)?;
+            self.keep(next).await?;
+            *pace = Pace { since: now, known: Some(next) };
+            return Ok(true);
         }
-        self.write(next)?;
-        self.keep(next).await?;
-        Ok(true)
+        self.take_over(pace).await?;
+        Ok(false)
+    }
+
+    fn is_due(&self, events: i64, now: Timestamp, pace: &Pace) -> bool {
+        let many = events >= i64::from(self.config.checkpoint_events.get());
+        many || now.since(pace.since) >= self.config.checkpoint_every
+    }
+
+    /// Of several replicas one makes a checkpoint, and each may have a file that only it can write. The others' files
+    /// would not show that the database is an older copy if what is newest were not in them.
+    async fn take_over(&self, pace: &mut Pace) -> Result<(), CheckpointError> {
+        let Some(newest) = self.db.last_checkpoint().await? else { return Ok(()) };
+        let checkpoint = newest.checkpoint;
+        if pace.known.is_some_and(|known| checkpoint.seq <= known.seq && checkpoint.time <= known.time) {
+            return Ok(());
+        }
+        if !self.keys.audit().verify(&checkpoint.message(), &newest.signature) {
+            return Err(CheckpointError::ForgedRow(checkpoint.seq));
+        }
+        self.write_to_file(checkpoint)?;
+        *pace = Pace { since: pace.since.max(checkpoint.time), known: Some(checkpoint) };
+        Ok(())
     }
 
     /// Makes one now, if there were events since the last.
@@ -135,11 +174,19 @@ impl Checkpoints {
 
     /// To the file, if there is one, and to the log in any case: that goes elsewhere, too.
     fn write(&self, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
-        let signature = hex(&self.keys.audit().sign(&checkpoint.message()));
-        let (seq, hash) = (checkpoint.seq, hex(&checkpoint.hash));
+        let Line { seq, hash, signature, .. } = self.line(checkpoint);
         tracing::info!(seq, hash, time = checkpoint.time.as_seconds(), signature, "checkpoint of the audit log");
+        self.write_to_file(checkpoint)
+    }
+
+    fn line(&self, checkpoint: Checkpoint) -> Line {
+        let signature = hex(&self.keys.audit().sign(&checkpoint.message()));
+        Line { seq: checkpoint.seq, hash: hex(&checkpoint.hash), time: checkpoint.time.rfc3339(), signature }
+    }
+
+    fn write_to_file(&self, checkpoint: Checkpoint) -> Result<(), CheckpointError> {
         let Some(path) = &self.config.checkpoint_file else { return Ok(()) };
-        let line = Line { seq, hash, time: checkpoint.time.rfc3339(), signature };
+        let line = self.line(checkpoint);
         let append = || append_line(path, &serde_json::to_string(&line)?);
         append().map_err(|error| file_error(path, error))
     }
@@ -196,12 +243,18 @@ impl Checkpoints {
     /// # Errors
     /// When it is not, or nobody can say.
     pub async fn require_newer(&self) -> Result<(), CheckpointError> {
-        let Some(path) = &self.config.checkpoint_file else { return Ok(()) };
-        let Some(newest) = self.read(path)?.pop() else { return Ok(()) };
+        let Some(newest) = self.newest_outside()? else { return Ok(()) };
         if self.db.agrees_with(&newest).await? {
             return Ok(());
         }
+        let path = self.config.checkpoint_file.as_deref().unwrap_or(Path::new(""));
         Err(CheckpointError::Older { seq: newest.seq, path: path.display().to_string() })
+    }
+
+    /// Several servers may write to one file, so the newest is not always the last.
+    fn newest_outside(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+        let Some(path) = &self.config.checkpoint_file else { return Ok(None) };
+        Ok(self.read(path)?.into_iter().max_by_key(|checkpoint| checkpoint.seq))
     }
 
     /// Whether the database is older than the newest checkpoint outside of it.

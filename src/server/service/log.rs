@@ -52,6 +52,8 @@ pub struct EventView {
     pub actor: PartyView,
     /// For whom, if not for the actor.
     pub on_behalf_of: Option<String>,
+    /// Their present name, where it was asked for.
+    pub on_behalf_of_name: Option<String>,
     /// What it was done to.
     pub object: PartyView,
     /// `done` or `refused`.
@@ -121,6 +123,34 @@ impl Log {
         limit: u32,
     ) -> Result<Events, StoreError> {
         self.list(filter, before, limit).await
+    }
+
+    /// The same, with the names of those for whom somebody else acted.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn all_named(
+        &self,
+        administrator: &Administrator,
+        filter: &LogFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Events, StoreError> {
+        let mut events = self.all(administrator, filter, before, limit).await?;
+        let mut names = BTreeMap::new();
+        for event in &mut events.items {
+            let Some(id) = event.on_behalf_of.clone() else { continue };
+            if !names.contains_key(&id) {
+                names.insert(id.clone(), self.name_of(&id).await?);
+            }
+            event.on_behalf_of_name = names.get(&id).cloned().flatten();
+        }
+        Ok(events)
+    }
+
+    async fn name_of(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let Ok(id) = id.parse() else { return Ok(None) };
+        Ok(self.db.lookup_user(id).await?.map(|user| user.profile.username))
     }
 
     /// A part of everybody's events for a file; the first part writes down that it was taken.
@@ -200,6 +230,7 @@ impl From<LogRow> for EventView {
             action: event.action,
             actor: party(event.actor, values.remove("actor_name")),
             on_behalf_of: event.on_behalf_of,
+            on_behalf_of_name: None,
             object: party(event.object, values.remove("object_name")),
             result: event.result,
             reason: reason(event.reason, values.remove("reason_text")),

@@ -88,7 +88,11 @@ impl Logins {
         let known = self.db.find_user(identity).await?;
         let actor = known.as_ref().map_or_else(|| Party::stranger(username), |user| Party::user(user.id, username));
         let draft = Draft::new(Action::UserLoginRefused, actor, object, origin).refused(reason);
-        let draft = known.iter().fold(draft, |draft, user| draft.about(user.id));
+        // A name is anybody's; what the provider calls them is theirs alone.
+        let draft = match &known {
+            Some(user) => draft.about(user.id),
+            None => draft.of_stranger(identity),
+        };
         self.db.record(&draft, self.clock.now()).await
     }
 }

@@ -52,8 +52,6 @@ pub struct Figures {
     pub at: Timestamp,
     /// Tokens by state.
     pub census: Census,
-    /// Tokens that could be used and were not for long.
-    pub unused: i64,
     /// Users.
     pub users: i64,
     /// Those of them who are locked out.
@@ -112,12 +110,12 @@ impl Overview {
         let started = telemetry::now();
         let now = self.clock.now();
         let (away_since, idle_since) = (self.policy.away_since(now), self.policy.idle_since(now));
-        let rules = CensusRules { now, soon: now.plus(SOON), away_since, idle_since };
+        let (unused_since, oldest) = (now.minus(UNUSED), now.minus(self.policy.lifetime.max));
+        let rules = CensusRules { now, soon: now.plus(SOON), away_since, idle_since, unused_since, oldest };
         let (users, disabled) = self.db.count_users().await?;
         let figures = Figures {
             at: now,
             census: self.db.count_tokens(rules).await?,
-            unused: self.db.count_unused(now.minus(UNUSED)).await?,
             users,
             disabled,
             days: self.days(now).await?,

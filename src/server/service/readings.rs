@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
+use crate::domain::lease::Flaw;
 use crate::domain::secret::SecretId;
 use crate::server::store::{CheckRow, Db, StoreError, Warrant};
 use crate::server::telemetry::Lines;
@@ -19,6 +20,7 @@ const BATCH: usize = 256;
 const COMPLAINTS: NonZeroU32 = NonZeroU32::MIN;
 
 type Answer = Result<Option<CheckRow>, StoreError>;
+type Waiting = HashMap<SecretId, Vec<oneshot::Sender<Answer>>>;
 
 /// Reads rows of tokens. Where the store is far away, checks that come while one question is under way share the next
 /// one: it begins after all of them have come, so each is answered by the state that it found or a later one.
@@ -32,7 +34,9 @@ pub(super) struct Readings {
 
 #[derive(Default)]
 struct Queue {
-    waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>,
+    waiting: Waiting,
+    /// Those for whom a question is under way.
+    asked: Waiting,
     /// Whether somebody asks for those who wait.
     is_served: bool,
 }
@@ -65,18 +69,26 @@ impl Readings {
     /// Waits for the next question. Whether somebody has to ask it.
     fn join(&self, id: SecretId, sender: oneshot::Sender<Answer>) -> bool {
         let mut queue = self.queue();
+        if self.memory.has(Flaw::JoinsAQuestion)
+            && let Some(asked) = queue.asked.get_mut(&id)
+        {
+            asked.push(sender);
+            return false;
+        }
         queue.waiting.entry(id).or_default().push(sender);
         !std::mem::replace(&mut queue.is_served, true)
     }
 
-    /// Those for whom to ask next.
-    fn take(&self) -> HashMap<SecretId, Vec<oneshot::Sender<Answer>>> {
+    /// The secrets to ask for next.
+    fn take(&self) -> Vec<SecretId> {
         let mut queue = self.queue();
-        if queue.waiting.len() <= BATCH {
-            return std::mem::take(&mut queue.waiting);
-        }
-        let ids: Vec<_> = queue.waiting.keys().take(BATCH).copied().collect();
-        ids.into_iter().filter_map(|id| queue.waiting.remove_entry(&id)).collect()
+        queue.asked = if queue.waiting.len() <= BATCH {
+            std::mem::take(&mut queue.waiting)
+        } else {
+            let ids: Vec<_> = queue.waiting.keys().take(BATCH).copied().collect();
+            ids.iter().filter_map(|id| queue.waiting.remove_entry(id)).collect()
+        };
+        queue.asked.keys().copied().collect()
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -90,22 +102,22 @@ struct Service(Readings);
 impl Service {
     async fn run(self) {
         loop {
-            let waiting = self.0.take();
-            if !waiting.is_empty() {
-                self.serve(waiting).await;
+            let ids = self.0.take();
+            if !ids.is_empty() {
+                self.serve(&ids).await;
             } else if self.rest() {
                 return;
             }
         }
     }
 
-    async fn serve(&self, waiting: HashMap<SecretId, Vec<oneshot::Sender<Answer>>>) {
-        let ids: Vec<_> = waiting.keys().copied().collect();
-        let rows = self.ask(&ids).await;
+    async fn serve(&self, ids: &[SecretId]) {
+        let rows = self.ask(ids).await;
         if let Err(error) = &rows {
             self.0.complain(error);
         }
-        for (id, senders) in waiting {
+        let asked = std::mem::take(&mut self.0.queue().asked);
+        for (id, senders) in asked {
             let row = rows.as_ref().map(|rows| rows.get(&id).cloned());
             for sender in senders {
                 // Whoever went away needs no answer.

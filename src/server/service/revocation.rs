@@ -15,6 +15,23 @@ use super::tokens::{By, TokenError, Tokens};
 /// Most tokens in one report: anybody may send one, and each may cost a look into the database.
 pub const REPORTED_MAX: usize = 50;
 
+/// What somebody reported, once it was read.
+pub struct Report<'t>(Vec<TokenText<'t>>);
+
+impl Report<'_> {
+    /// How many tokens there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl std::fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").field("count", &self.count()).finish()
+    }
+}
+
 /// What holders of tokens can do.
 #[derive(Clone)]
 pub struct Revocation {
@@ -67,18 +84,18 @@ impl Revocation {
         }
     }
 
-    /// How many tokens there are in a text, good or not.
+    /// The tokens in a text that somebody found where they should not be, good or not.
     #[must_use]
-    pub fn count(&self, text: &str) -> usize {
-        self.pat.tokens_in(text).len()
+    pub fn read_report<'t>(&self, text: &'t str) -> Report<'t> {
+        Report(self.pat.tokens_in(text))
     }
 
-    /// The same for every token in a text, which somebody found where it should not be; at most [`REPORTED_MAX`] of them.
+    /// Sees to it that none of them is good afterwards; at most [`REPORTED_MAX`] are looked at.
     ///
     /// # Errors
     /// As [`Revocation::revoke`].
-    pub async fn report(&self, text: &str, origin: &Origin) -> Result<(), TokenError> {
-        for token in self.pat.tokens_in(text).into_iter().take(REPORTED_MAX) {
+    pub async fn end_reported(&self, report: &Report<'_>, origin: &Origin) -> Result<(), TokenError> {
+        for token in report.0.iter().take(REPORTED_MAX) {
             self.end(token.reveal(), &By::Finder, origin).await?;
         }
         Ok(())

@@ -91,6 +91,20 @@ impl Sessions {
         Ok(self.db.lookup_user(session.user).await?.filter(|user| user.disabled_at.is_none()))
     }
 
+    /// The person behind a session in which something is still going on, unless it was ended or they were disabled
+    /// meanwhile. It does not rest as long as that goes on.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn user_still(&self, session: &LiveSession) -> Result<Option<User>, StoreError> {
+        let now = self.clock.now();
+        let row = self.db.find_session(session.user, session.id).await?;
+        match row.filter(|row| now.since(row.created_at) <= self.limits.absolute) {
+            Some(_) => self.user(session).await,
+            None => Ok(None),
+        }
+    }
+
     /// Ends a session because its user logs out.
     ///
     /// # Errors
@@ -164,7 +178,8 @@ impl Sessions {
     pub async fn replace(&self, id_hash: &[u8; 32], origin: &Origin) -> Result<(), StoreError> {
         let Some(row) = self.db.lookup_session(id_hash).await? else { return Ok(()) };
         let object = Party::session(row.id);
-        let draft = Draft::new(Action::SessionEnded, Party::SYSTEM, object, origin).about(row.user);
+        let draft = Draft::new(Action::SessionEnded, Party::SYSTEM, object, origin);
+        let draft = draft.about(row.user).on_behalf_of(row.user);
         self.db.end_session(id_hash, &draft, self.clock.now()).await.map(drop)
     }
 

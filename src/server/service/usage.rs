@@ -23,6 +23,10 @@ const PERIOD: Duration = Duration::from_secs(3);
 const EARLY: usize = 4 * BATCH;
 /// Uses in one transaction. Whoever revokes a token waits for no more than that.
 const BATCH: usize = 256;
+/// How long, and how far apart, what cannot be written is tried again before the end: a server that is told to stop has
+/// ten seconds, of which requests in flight may need eight.
+const LAST_PATIENCE: Duration = Duration::from_millis(1_500);
+const LAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a check leaves behind.
 #[derive(Debug)]
@@ -112,7 +116,21 @@ impl Writer {
                 _ = tick.tick() => self.write().await,
             }
         }
-        self.write().await;
+        self.finish().await;
+    }
+
+    /// What others are changing just now will soon be free, and a database that is late may still answer.
+    async fn finish(&mut self) {
+        let finished = async {
+            self.write().await;
+            while !self.pending.uses.is_empty() {
+                tokio::time::sleep(LAST_PAUSE).await;
+                self.write().await;
+            }
+        };
+        if tokio::time::timeout(LAST_PATIENCE, finished).await.is_err() {
+            tracing::warn!(count = self.pending.uses.len(), "last uses of tokens are not written yet");
+        }
     }
 
     async fn take(&mut self, footprint: Footprint) {
@@ -132,7 +150,7 @@ impl Writer {
                 self.pending.backfills.insert(backfill.secret, backfill);
             }
             Footprint::Flush(done) => {
-                self.write().await;
+                self.finish().await;
                 let _ = done.send(());
             }
         }
@@ -146,14 +164,12 @@ impl Writer {
     }
 
     async fn try_write(&mut self) -> Result<(), StoreError> {
-        while !self.pending.uses.is_empty() {
-            let batch: Vec<Use> = self.pending.uses.values().take(BATCH).copied().collect();
-            self.db.mark_used(&batch).await?;
-            for written in batch {
-                self.pending.uses.remove(&written.secret);
-            }
+        let mut left = Vec::new();
+        let written = self.write_uses(&mut left).await;
+        for Use { token, secret, at, ip } in left {
+            self.pending.note_use(token, secret, at, ip);
         }
-        self.pending.uses.shrink_to(BATCH);
+        written?;
         while let Some((secret, at)) = self.pending.expired.iter().next().map(|(secret, at)| (*secret, *at)) {
             self.db.latch_expiry(secret, at).await?;
             self.pending.expired.remove(&secret);
@@ -163,6 +179,18 @@ impl Writer {
             self.pending.backfills.remove(&secret);
         }
         self.pending.ended.write(&self.db).await
+    }
+
+    async fn write_uses(&mut self, left: &mut Vec<Use>) -> Result<(), StoreError> {
+        while !self.pending.uses.is_empty() {
+            let batch: Vec<Use> = self.pending.uses.values().take(BATCH).copied().collect();
+            left.extend(self.db.mark_used(&batch).await?);
+            for written in batch {
+                self.pending.uses.remove(&written.secret);
+            }
+        }
+        self.pending.uses.shrink_to(BATCH);
+        Ok(())
     }
 }
 

@@ -14,21 +14,19 @@ pub(super) const COUNT_TOKENS: &str = "
         count(CASE WHEN NOT revoked AND over THEN 1 END),
         count(CASE WHEN NOT revoked AND NOT over AND away THEN 1 END),
         count(CASE WHEN NOT revoked AND NOT over AND NOT away THEN 1 END),
-        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND expires_at <= $2 THEN 1 END)
+        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND expires_at <= $2 THEN 1 END),
+        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND rested THEN 1 END)
     FROM (
         SELECT t.revoked_at IS NOT NULL AS revoked,
-            (s.expired_at IS NOT NULL OR coalesce(s.expires_at <= $1, FALSE)) AS over,
+            (s.expired_at IS NOT NULL OR coalesce(s.expires_at <= $1, FALSE) OR coalesce(s.created_at <= $6, FALSE)) AS over,
             (u.disabled_at IS NOT NULL OR u.last_login_at < $3 OR coalesce(t.last_used_at, t.created_at) < $4) AS away,
+            coalesce(t.last_used_at, t.created_at) < $5 AS rested,
             s.expires_at
         FROM tokens t
         JOIN users u ON u.id = t.owner_id
         LEFT JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
     ) counted";
 
-pub(super) const COUNT_UNUSED: &str = "
-    SELECT count(*) FROM tokens t
-    JOIN secrets s ON s.token_id = t.id AND s.state = 'active' AND s.expired_at IS NULL
-    WHERE coalesce(t.last_used_at, t.created_at) < $1 AND t.revoked_at IS NULL";
 pub(super) const COUNT_USERS: &str = "SELECT count(*), count(CASE WHEN disabled_at IS NOT NULL THEN 1 END) FROM users";
 pub(super) const COUNT_ACTIONS: &str =
     "SELECT action, count(*) FROM audit_events WHERE time >= $1 AND time < $2 GROUP BY action";
@@ -44,6 +42,10 @@ pub struct CensusRules {
     pub away_since: Timestamp,
     /// Tokens that were not used since this are idle.
     pub idle_since: Timestamp,
+    /// Those that were neither used nor made since this may not be needed.
+    pub unused_since: Timestamp,
+    /// Secrets that were made before this have had the longest lifetime.
+    pub oldest: Timestamp,
 }
 
 /// Numbers of tokens by state.
@@ -59,18 +61,11 @@ pub struct Census {
     pub active: i64,
     /// Good, and about to run out.
     pub expiring: i64,
+    /// Good, and not used for long.
+    pub unused: i64,
 }
 
 impl Db {
-    /// Counts tokens that could be used and were not, nor made, since a moment.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn count_unused(&self, since: Timestamp) -> Result<i64, StoreError> {
-        let (count,): (i64,) = query(COUNT_UNUSED).bind(since).patiently().fetch_one(self.reader()).await?;
-        Ok(count)
-    }
-
     /// Counts users, and those of them who are disabled.
     ///
     /// # Errors
@@ -98,9 +93,11 @@ impl Db {
             .bind(rules.now.as_micros())
             .bind(rules.soon.as_micros())
             .bind(rules.away_since.as_micros())
-            .bind(rules.idle_since.as_micros());
-        let (revoked, expired, suspended, active, expiring): (i64, i64, i64, i64, i64) =
+            .bind(rules.idle_since.as_micros())
+            .bind(rules.unused_since.as_micros())
+            .bind(rules.oldest.as_micros());
+        let (revoked, expired, suspended, active, expiring, unused): (i64, i64, i64, i64, i64, i64) =
             asked.patiently().fetch_one(self.reader()).await?;
-        Ok(Census { revoked, expired, suspended, active, expiring })
+        Ok(Census { revoked, expired, suspended, active, expiring, unused })
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod inventory;
 mod notices;
 mod people;
+mod pool;
 mod postgres;
 mod query;
 mod rewinds;

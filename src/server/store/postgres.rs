@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
+use sqlx::{ConnectOptions as _, Connection as _, Transaction};
 use uuid::Uuid;
 
 use super::changes::{is_known, number, point, uuid};
 use super::commit::{Change, Numbered};
 use super::error::NoStandby;
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
-use super::{ACQUIRE_TIMEOUT, StoreError, Warrant, schema};
+use super::{ACQUIRE_TIMEOUT, StoreError, Warrant, pool, schema};
 use crate::domain::lease::{Flaw, Moment, Point, Seq, Settlement, Standing, SteadyClock, Terms};
 use crate::domain::time::Timestamp;
 
@@ -46,7 +46,6 @@ macro_rules! written {
     };
 }
 pub(super) use written;
-pub(super) const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off'";
 pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq, mark FROM change_head";
 /// Whether commits wait for a standby.
 macro_rules! is_sync {
@@ -85,10 +84,6 @@ pub(super) const END_OLD_WAITS: &str = "
         AND query_start < clock_timestamp() - INTERVAL '2 s'";
 /// When it is committed, so is everything before it, on the standby, too.
 pub(super) const CONFIRM: &str = concat!("SELECT ", written!());
-/// Nobody waits for an answer any more when so much time is over, so the server must not, either. Compiling a statement takes
-/// longer than any of ours.
-const SESSION: &str = "SET lock_timeout = '800ms'; SET jit = off";
-
 /// Between two looks at how far the replicas are, while somebody waits for them.
 const ASK_REPLICAS_EVERY: Duration = Duration::from_millis(4);
 
@@ -140,14 +135,7 @@ impl Postgres {
         schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
         connection.close().await?;
         let route = if place.direct_url.is_some() { Route::Pooler } else { Route::Direct };
-        let pool = PgPoolOptions::new()
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .max_connections(connections)
-            // It is tested by what is asked of it.
-            .test_before_acquire(false)
-            .after_connect(move |connection, _| Box::pin(prepare(connection, route)))
-            .before_acquire(|connection, _| Box::pin(is_writable(connection)))
-            .after_release(|connection, _| Box::pin(answers(connection)));
+        let pool = pool::options(connections, route, place.clock.clone());
         Ok(Self {
             pool: pool.connect_lazy_with(options),
             route,
@@ -318,27 +306,4 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     let options = options.map_err(|_| StoreError::corrupt("database.url: this is no URL of a PostgreSQL database"))?;
     // Poolers refuse parameters that they do not know, and we have no floating-point columns.
     Ok(options.application_name(APPLICATION).extra_float_digits(None))
-}
-
-/// A connection that leads to a standby is none. What belongs to a session is set only where it is ours.
-async fn prepare(connection: &mut PgConnection, route: Route) -> Result<(), sqlx::Error> {
-    if !is_writable(connection).await? {
-        return Err(sqlx::Error::Protocol("this database can only be read".to_owned()));
-    }
-    if route == Route::Direct {
-        sqlx::raw_sql(SESSION).execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// A connection to a server that was the primary and is no more must not be used again.
-async fn is_writable(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    // As one message: it has to be answered by one session, whoever stands in between.
-    sqlx::raw_sql(IS_WRITABLE).fetch_one(connection).await?.try_get(0)
-}
-
-/// A connection on which nothing comes any more must not be waited for, or soon there is no other.
-async fn answers(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let answered = tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await;
-    answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
 }

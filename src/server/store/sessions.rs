@@ -15,6 +15,9 @@ pub(super) const ADD_SESSION: &str = "
 pub(super) const LOOKUP_SESSION: &str = "
     SELECT id, user_id, provider, auth_time, created_at, last_seen_at
     FROM sessions WHERE id_hash = $1 AND ended_at IS NULL";
+pub(super) const FIND_SESSION: &str = "
+    SELECT id, user_id, provider, auth_time, created_at, last_seen_at
+    FROM sessions WHERE user_id = $1 AND id = $2 AND ended_at IS NULL";
 pub(super) const TOUCH_SESSION: &str =
     "UPDATE sessions SET last_seen_at = $2 WHERE id_hash = $1 AND ended_at IS NULL AND last_seen_at < $2";
 pub(super) const END_SESSION: &str = "UPDATE sessions SET ended_at = $2 WHERE id_hash = $1 AND ended_at IS NULL";
@@ -67,6 +70,15 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn lookup_session(&self, id_hash: &[u8; 32]) -> Result<Option<SessionRow>, StoreError> {
         let asked = query(LOOKUP_SESSION).bind(id_hash.as_slice());
+        Ok(asked.fetch_optional(self.reader()).await?.map(session_row))
+    }
+
+    /// The same by its name and whose it is.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_session(&self, user: UserId, id: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let asked = query(FIND_SESSION).bind(user.as_uuid()).bind(id.as_uuid());
         Ok(asked.fetch_optional(self.reader()).await?.map(session_row))
     }
 

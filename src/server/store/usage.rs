@@ -1,5 +1,6 @@
 //! What checks leave behind, written in batches after them: last uses, observed expiries, fast proofs made again.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -22,23 +23,35 @@ pub(super) const MARK_SECRET_USED: &str = "
     UPDATE secrets SET last_used_at = $2
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 /// The same for many at once, where each statement is a way through the network. A row that somebody is changing is left
-/// out: a use that is not noted now is noted with the next one, and nobody waits.
+/// out, so that nobody waits, and its id is given back.
 pub(super) const MARK_TOKENS_USED: &str = "
-    UPDATE tokens t SET last_used_at = u.at, last_used_ip = u.ip
-    FROM (
+    WITH later AS (
         SELECT t.id, u.at, u.ip
         FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[]) AS u (id, at, ip) JOIN tokens t ON t.id = u.id
         WHERE (t.last_used_at IS NULL OR t.last_used_at < u.at) AND NOT (t.revoked_at IS NOT NULL AND t.name = 'erased')
+    ), free AS (
+        SELECT t.id, later.at, later.ip FROM later JOIN tokens t ON t.id = later.id
         ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
-    ) u WHERE t.id = u.id";
+    ), marked AS (
+        UPDATE tokens t SET last_used_at = free.at, last_used_ip = free.ip
+        FROM free WHERE t.id = free.id AND (t.last_used_at IS NULL OR t.last_used_at < free.at)
+        RETURNING t.id
+    )
+    SELECT id FROM later EXCEPT SELECT id FROM marked";
 pub(super) const MARK_SECRETS_USED: &str = "
-    UPDATE secrets s SET last_used_at = u.at
-    FROM (
+    WITH later AS (
         SELECT s.id, u.at
         FROM unnest($1::TEXT[], $2::BIGINT[]) AS u (id, at) JOIN secrets s ON s.id = u.id
         WHERE s.last_used_at IS NULL OR s.last_used_at < u.at
+    ), free AS (
+        SELECT s.id, later.at FROM later JOIN secrets s ON s.id = later.id
         ORDER BY s.id FOR UPDATE OF s SKIP LOCKED
-    ) u WHERE s.id = u.id";
+    ), marked AS (
+        UPDATE secrets s SET last_used_at = free.at
+        FROM free WHERE s.id = free.id AND (s.last_used_at IS NULL OR s.last_used_at < free.at)
+        RETURNING s.id
+    )
+    SELECT id FROM later EXCEPT SELECT id FROM marked";
 pub(super) const BACKFILL_HMAC: &str = "UPDATE secrets SET hmac = $2, hmac_key_id = $3 WHERE id = $1";
 pub(super) const LATCH_EXPIRY: &str = "
     UPDATE secrets SET expired_at = $2
@@ -80,11 +93,11 @@ pub struct HmacBackfill {
 }
 
 impl Db {
-    /// Writes a batch.
+    /// Writes a batch, and gives back what has to be tried again, because somebody else was changing the same token.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing of the batch was written.
-    pub async fn mark_used(&self, uses: &[Use]) -> Result<(), StoreError> {
+    pub async fn mark_used(&self, uses: &[Use]) -> Result<Vec<Use>, StoreError> {
         if let Engine::Postgres(engine) = &self.engine {
             return mark_used_at_once(engine, uses).await;
         }
@@ -98,7 +111,8 @@ impl Db {
                 .await?;
             query(MARK_SECRET_USED).bind(one.secret.as_str()).bind(one.at.as_micros()).execute(&mut tx).await?;
         }
-        self.commit(tx, Touched::Nothing).await
+        self.commit(tx, Touched::Nothing).await?;
+        Ok(Vec::new())
     }
 
     /// Keeps a fast proof that was made again.
@@ -147,25 +161,29 @@ impl Db {
     }
 }
 
-async fn mark_used_at_once(engine: &Postgres, uses: &[Use]) -> Result<(), StoreError> {
+async fn mark_used_at_once(engine: &Postgres, uses: &[Use]) -> Result<Vec<Use>, StoreError> {
     let times: Vec<_> = uses.iter().map(|one| one.at.as_micros()).collect();
     // One for each token: of several secrets of one token, the last that was used.
     let mut latest = uses.to_vec();
     latest.sort_unstable_by_key(|one| (one.token, std::cmp::Reverse(one.at)));
     latest.dedup_by_key(|one| one.token);
     let mut notes = engine.begin_notes().await?;
-    query(MARK_TOKENS_USED)
+    let tokens: Vec<(Uuid,)> = query(MARK_TOKENS_USED)
         .bind(latest.iter().map(|one| one.token.as_uuid()).collect::<Vec<_>>())
         .bind(latest.iter().map(|one| one.at.as_micros()).collect::<Vec<_>>())
         .bind(latest.iter().map(|one| one.ip.map(|ip| ip.to_string())).collect::<Vec<_>>())
-        .execute(&mut notes)
+        .fetch_all(&mut notes)
         .await?;
-    query(MARK_SECRETS_USED)
+    let secrets: Vec<(String,)> = query(MARK_SECRETS_USED)
         .bind(uses.iter().map(|one| one.secret.to_string()).collect::<Vec<_>>())
         .bind(times)
-        .execute(&mut notes)
+        .fetch_all(&mut notes)
         .await?;
-    notes.commit().await
+    notes.commit().await?;
+    let tokens: HashSet<_> = tokens.into_iter().map(|(id,)| TokenId::from(id)).collect();
+    let secrets: HashSet<_> = secrets.into_iter().map(|(id,)| id).collect();
+    let is_left = |one: &&Use| tokens.contains(&one.token) || secrets.contains(one.secret.as_str());
+    Ok(uses.iter().filter(is_left).copied().collect())
 }
 
 async fn expiry_event(tx: &mut Change, secret: SecretId) -> Result<(TokenId, Draft), StoreError> {

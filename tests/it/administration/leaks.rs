@@ -1,52 +1,12 @@
 //! Ending tokens that somebody found: without an account, and by those who search public places.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{administrator, items};
-use crate::support::{Answer, Call, TestApp, token_of, unknown_token, with_wrong_secret};
-
-/// Somebody who searches public places.
-struct Scanner {
-    key: EcdsaKeyPair,
-}
-
-impl Scanner {
-    fn new() -> Self {
-        Self { key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap() }
-    }
-
-    /// The public key as PEM (RFC 5480).
-    fn pem(&self) -> String {
-        let mut der = vec![
-            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-            0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
-        ];
-        der.extend(self.key.public_key().as_ref());
-        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
-    }
-
-    async fn app(&self, action: &str) -> TestApp {
-        let keys = json!([{"id": "k1", "public_key": self.pem()}]).to_string();
-        TestApp::with(&[("leak_intake.action", action), ("leak_intake.keys", &keys)]).await
-    }
-
-    fn sign(&self, body: &str) -> String {
-        STANDARD.encode(self.key.sign(&SystemRandom::new(), body.as_bytes()).unwrap())
-    }
-
-    async fn tell(&self, app: &TestApp, body: &str) -> Answer {
-        send(app, "k1", &self.sign(body), body).await
-    }
-}
+use crate::support::{Answer, Call, Scanner, TestApp, token_of, unknown_token, with_wrong_secret};
 
 async fn send(app: &TestApp, key: &str, signature: &str, body: &str) -> Answer {
-    let call = Call::new("POST", "/leaks").body("application/json", body);
-    let call = call.header("github-public-key-identifier", key);
-    app.send(call.header("github-public-key-signature", signature)).await
+    app.send(Scanner::message(key, signature, body)).await
 }
 
 #[tokio::test]
@@ -232,4 +192,12 @@ async fn reports_and_revocations_stand_under_the_limit_of_failures_whatever_they
         let state = "SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL";
         assert_eq!(app.value(state).await, "1", "what was good is revoked all the same");
     }
+}
+
+#[tokio::test]
+async fn a_report_that_is_too_long_counts_like_any_other() {
+    let app = TestApp::with(&[("check.failure_limit", "2/m")]).await;
+    let guesses: Vec<_> = (0..51).map(|index| token_of("hpat", &format!("{index:016}"), &"a".repeat(43))).collect();
+    let send = async || app.send(Call::new("POST", "/report").form(&[("text", &guesses.join(" "))])).await.status;
+    assert_eq!([send().await, send().await, send().await], [422, 422, 429]);
 }

@@ -1,5 +1,6 @@
 //! Reading the audit log.
 
+use futures_util::StreamExt as _;
 use hallpass::domain::audit::{Action, Draft, Origin, Party};
 use hallpass::domain::time::Clock as _;
 use serde_json::json;
@@ -263,6 +264,38 @@ async fn an_export_holds_everything_that_the_filter_leaves_however_much() {
     let event = app.verified_events().await.pop().unwrap();
     assert_eq!(event.action, "audit.exported");
     assert!(event.changes["part"].1.as_deref().unwrap().contains("key.rotated"), "{event:?}");
+}
+
+#[tokio::test]
+async fn an_export_ends_where_whoever_asked_for_it_may_not_go_on() {
+    let app = TestApp::new().await;
+    let draft = Draft::new(Action::TokenExpired, Party::SYSTEM, Party::SYSTEM, &Origin::default());
+    for _ in 0..1_001 {
+        app.app.db.record(&draft, app.clock.now()).await.unwrap();
+    }
+    for (deed, goes_on) in [
+        ("UPDATE sessions SET last_seen_at = 1 WHERE ended_at IS NULL", true),
+        ("UPDATE sessions SET ended_at = 1 WHERE ended_at IS NULL", false),
+        ("UPDATE sessions SET created_at = 1 WHERE ended_at IS NULL", false),
+        ("DELETE FROM sessions", false),
+        ("UPDATE users SET roles = '[\"staff\"]'", false),
+        ("UPDATE users SET disabled_at = 1", false),
+    ] {
+        app.execute("UPDATE users SET disabled_at = NULL").await;
+        let admin = administrator(&app).await;
+        let call = Call::new("POST", "/admin/audit/export").header("sec-fetch-site", "same-origin");
+        let answer = admin.with_cookies(call.form(&[("format", "csv")])).open(&app.router()).await;
+        let mut parts = answer.into_body().into_data_stream();
+        let head = parts.next().await.unwrap().unwrap();
+        assert!(head.starts_with(b"seq,"), "{head:?}");
+        let lines = |part: &[u8]| part.split(|byte| *byte == b'\n').count() - 1;
+        assert_eq!(lines(&parts.next().await.unwrap().unwrap()), 500);
+        app.execute(deed).await;
+        match parts.next().await.unwrap() {
+            Ok(part) => assert!(goes_on && lines(&part) == 500, "{deed}"),
+            Err(_) => assert!(!goes_on && parts.next().await.is_none(), "{deed}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ mod identify;
 mod leaks;
 mod log;
 mod matrix;
+mod overview;
+mod panel;
 mod tokens;
 mod users;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{administrator, all, items};
-use crate::support::{Browser, TestApp};
+use crate::support::{Browser, TestApp, minutes};
 
 async fn id_of(browser: &Browser) -> String {
     browser.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned()
@@ -33,6 +33,52 @@ async fn users_are_listed_by_name_with_what_they_have() {
         let refused = admin.get(&format!("/api/v1/admin/users?{query}")).await.problem(422);
         assert_eq!(refused["errors"][0]["field"], field);
     }
+}
+
+#[tokio::test]
+async fn a_list_of_users_says_what_they_may_when_they_came_and_what_is_open() {
+    let app = TestApp::new().await;
+    let bob = app.browser_of("bob").await;
+    app.clock.advance(minutes(10));
+    let alice = app.browser_of("alice").await;
+    let (revoked, brief) =
+        (alice.create_token("a", &["read:users"]).await, json!({"name": "b", "scopes": ["read:users"]}));
+    for lifetime in [60, 3_600, 7_200] {
+        let mut token = brief.clone();
+        token["expires_in"] = lifetime.into();
+        alice.create_token_with(&token).await;
+    }
+    alice.revoke(&revoked.id).await;
+    app.browser_of("alice").await;
+    app.clock.advance(minutes(5));
+    bob.post_form("/auth/logout", &[]).await.expect(303);
+    let admin = administrator(&app).await;
+
+    let listed = items(&admin.get("/api/v1/admin/users").await);
+    let facts = |index: usize| {
+        let person = &listed[index];
+        let roles = person["roles"].as_array().unwrap().iter().map(|role| role.as_str().unwrap());
+        let times = ["created_at", "last_login_at"].map(|field| person[field].as_str().unwrap()[11..19].to_owned());
+        (roles.collect::<Vec<_>>().join(" "), times, person["tokens"].as_i64(), person["sessions"].as_i64())
+    };
+    let [admins, alices, bobs] = ["14:20:00", "14:15:00", "14:05:00"].map(|time| [time.to_owned(), time.to_owned()]);
+    assert_eq!(facts(0), ("hallpass-admin staff".to_owned(), admins, Some(0), Some(1)));
+    // One was revoked and one has run out.
+    assert_eq!(facts(1), ("staff".to_owned(), alices, Some(2), Some(2)));
+    assert_eq!(facts(2), (String::new(), bobs, Some(0), Some(0)), "he has logged out");
+
+    let page = admin.get("/admin/users").await.expect(200).body;
+    let rows: Vec<_> = page.split("<tr role=\"row\">").skip(2).map(words).collect();
+    assert_eq!(rows[0], "admin admin@demo.example hallpass-admin staff just now 0 1 Enabled");
+    assert_eq!(rows[1], "alice alice@demo.example staff 5 minutes ago 2 2 Enabled");
+    assert_eq!(rows[2], "bob bob@demo.example none 15 minutes ago 0 0 Enabled");
+}
+
+/// What a reader sees of a row.
+fn words(html: &str) -> String {
+    let row = html.split("</tr>").next().unwrap();
+    let texts = row.split('<').map(|piece| piece.split_once('>').map_or("", |(_, text)| text));
+    texts.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test]

@@ -18,9 +18,10 @@ const TOKEN: &str = "/oauth/token";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A client without limits, and its secret.
-const ANY: (&str, &str) = ("any-api", "s3cret");
+pub const ANY: (&str, &str) = ("any-api", "s3cret");
 /// The cheapest proof of `s3cret` that is accepted.
-const PROOF: &str = "$argon2id$v=19$m=7168,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$ELjwsGFIGiB29u0+J08SjSIe8gNEIU2IxADZ98zjvjM";
+pub const PROOF: &str =
+    "$argon2id$v=19$m=7168,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$ELjwsGFIGiB29u0+J08SjSIe8gNEIU2IxADZ98zjvjM";
 /// Another client, and its secret.
 const OTHER: (&str, &str) = ("https://other.example.org", "a+b/c%==");
 /// The cheapest proof of its secret.
@@ -40,7 +41,7 @@ pub async fn app() -> TestApp {
     app_with(json!({})).await
 }
 
-fn basic(pair: &str) -> String {
+pub fn basic(pair: &str) -> String {
     format!("Basic {}", STANDARD.encode(pair))
 }
 

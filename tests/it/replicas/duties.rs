@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use hallpass::server::service::sessions::cookie_hash;
 use hallpass::server::telemetry;
 
 use super::stage::with_a_wire;
@@ -186,24 +185,16 @@ async fn a_server_that_stops_writes_the_last_uses_that_it_knows_of() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_login_is_a_login_at_every_replica_until_it_ends_at_one() {
     let replicas = Replicas::start(2).await;
-    replicas.tokens(1).await;
-    let id: i128 = rand::random();
-    let hash = hallpass::server::keys::hex(&cookie_hash(&id.to_be_bytes()));
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
-    let session = uuid::Uuid::from_u128(rand::random());
-    let sql = format!(
-        "INSERT INTO sessions (id_hash, id, user_id, provider, auth_time, created_at, last_seen_at)
-         SELECT '\\x{hash}', '{session}', id, 'main', {now}, {now}, {now} FROM users"
-    );
-    replicas.execute(&sql).await;
+    let login = replicas.log_in(&replicas.tokens(1).await[0]).await;
     let page = async |index: usize| {
         let server = &replicas.servers[index];
-        let cookie = format!("hallpass={}", tower_sessions::session::Id(id));
-        let answer = server.client.get(format!("{}/tokens", server.url)).header("cookie", cookie).send().await.unwrap();
-        answer.status().as_u16()
+        let request = server.client.get(format!("{}/tokens", server.url)).header("cookie", &login.cookie);
+        request.send().await.unwrap().status().as_u16()
     };
     assert_eq!((page(0).await, page(1).await), (200, 200));
-    replicas.execute(&format!("UPDATE sessions SET ended_at = {now}")).await;
+    let ended = replicas.servers[0].client.post(format!("{}/auth/logout", replicas.servers[0].url));
+    let ended = ended.header("cookie", &login.cookie).header("sec-fetch-site", "same-origin").send().await.unwrap();
+    assert_eq!(ended.status().as_u16(), 303);
     assert_ne!(page(0).await, 200);
     assert_ne!(page(1).await, 200);
 }
@@ -264,6 +255,19 @@ async fn tls_is_verified_where_the_url_says_so() {
     let (code, _, complaint) = start(&with("verify-full", &secure.stranger));
     assert_eq!(code, 2, "{complaint}");
     assert!(complaint.contains("certificate"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn announcements_come_over_tls_where_their_url_says_so() {
+    let secure = cluster::new_database_with_tls().await;
+    let mut replicas = Replicas::start_through(secure.url.clone(), &[]);
+    let listen = format!("{}?sslmode=verify-full&sslrootcert={}", secure.url, secure.certificate);
+    let way = format!("{}?sslmode=disable", secure.url);
+    replicas.add_with(&way, &[("HALLPASS_DATABASE__LISTEN_URL", &listen)]);
+    readiness(&replicas, 0, 200).await;
+    let listening = "SELECT s.ssl::TEXT FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid)
+        WHERE a.datname = current_database() AND a.query LIKE 'LISTEN%'";
+    assert_eq!(replicas.column(listening).await, ["true"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

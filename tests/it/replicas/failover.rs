@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use hallpass::server::telemetry;
 use sqlx::PgConnection;
 
 use super::around::Pooler;
+use super::judge::Deed;
 use super::stage::{ROUNDS, Stage};
 use super::trial::{is_confirmed, revoke, revoke_once};
 use crate::support::cluster::Pair;
@@ -42,13 +44,16 @@ async fn a_standby_that_takes_over_knows_of_every_revocation_that_was_answered()
                 // Until then commits wait.
                 tokio::task::block_in_place(|| pair.follow());
             };
-            tokio::join!(revoke(url, token), fail_over);
+            let (deed, healed) = tokio::join!(revoke(url, token), async {
+                fail_over.await;
+                telemetry::now()
+            });
+            Deed { healed: Some(healed), ..deed }
         };
-        let record = stage.hammers.round(token, revoked_while_it_fails_over, async {}).await;
+        let record = stage.hammers.round(token, revoked_while_it_fails_over).await;
         stage.verdict.add(&record);
-        stage.recover().await;
     }
-    stage.verdict.insist("a standby takes over", ROUNDS, PATIENCE);
+    stage.insist("a standby takes over", PATIENCE).await;
 }
 
 /// A primary that has not noticed that a standby has taken its place. Two replicas reach the new one; two, of which the
@@ -87,7 +92,7 @@ async fn a_primary_that_has_not_noticed_that_its_place_is_taken_vouches_for_noth
     for round in 0..ROUNDS {
         stage.lone_round(round).await;
     }
-    stage.verdict.insist("a primary does not know that it is none any more", ROUNDS, PATIENCE);
+    stage.insist("a primary does not know that it is none any more", PATIENCE).await;
     for index in [2, 3] {
         for token in [&stage.good, &stage.tokens[0], &Token::new()] {
             assert_eq!(stage.replicas.check(index, token).await, 503, "it cannot know");
@@ -118,7 +123,7 @@ async fn connections_that_still_lead_there_do_no_harm() {
     for round in 0..ROUNDS {
         schism.stage.lone_round(round).await;
     }
-    schism.stage.verdict.insist("some connections lead to an old primary", ROUNDS, PATIENCE);
+    schism.stage.insist("some connections lead to an old primary", PATIENCE).await;
     let doubts = schism.stage.replicas.column("SELECT name FROM rewinds").await;
     assert!(doubts.is_empty(), "what the old one says is no reason to doubt the new one");
 }

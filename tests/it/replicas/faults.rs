@@ -1,31 +1,40 @@
-//! Trouble of every kind while tokens are revoked.
+//! Trouble of every kind while tokens are revoked: it begins before somebody asks for a revocation, and in the middle of it.
 
 use std::time::Duration;
 
 use hallpass::server::telemetry;
+use sqlx::{Connection as _, PgConnection};
 
-use super::stage::{ROUNDS, Stage, with_a_wire};
+use super::judge::{Deed, Expected};
+use super::stage::{ROUNDS, Stage, with_a_wire, with_wires};
 use super::trial::{Hammers, recovery, revoke, revoke_once};
 use crate::support::cluster;
 use crate::support::replicas::Replicas;
-use crate::support::wire::Mode;
+use crate::support::wire::{Mode, Wire};
 
 /// Longest time until a revocation is answered while something is broken: a lease, asking again, and a machine that is
 /// busy with many tests. How long it takes where nothing else runs is measured, not tested.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a replica is stopped.
+const STOP: Duration = Duration::from_secs(5);
 const BLACK_HOLE: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_was_stopped_wakes_up_without_its_lease() {
     let mut stage = Stage::with(Replicas::start(3).await).await;
     for round in 0..ROUNDS {
-        let heal = async |replicas: &Replicas| {
-            tokio::time::sleep(Duration::from_secs(4)).await;
-            replicas.servers[2].signal("CONT");
+        // Now and then it is the one that revokes.
+        let is_the_first = round % 5 == 4;
+        let stop = async |replicas: &Replicas| {
+            let stopped = &replicas.servers[if is_the_first { 0 } else { 2 }];
+            stopped.signal("STOP");
+            tokio::time::sleep(STOP).await;
+            stopped.signal("CONT");
         };
-        stage.round(round, async |replicas: &Replicas| replicas.servers[2].signal("STOP"), heal).await;
+        if is_the_first { stage.hindered_round(round, stop).await } else { stage.round(round, stop).await }
     }
-    stage.verdict.insist("a replica is stopped for 5 s", ROUNDS, PATIENCE);
+    let expected = Expected { are_stopped: STOP, ..Expected::of(ROUNDS, PATIENCE) };
+    stage.insist_on("a replica is stopped for 5 s", expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,9 +46,9 @@ async fn whoever_does_not_hear_announcements_notices_all_the_same() {
                 WHERE datname = current_database() AND query LIKE 'LISTEN%'";
             replicas.execute(sql).await;
         };
-        stage.round(round, deafen, async |_: &Replicas| {}).await;
+        stage.round(round, deafen).await;
     }
-    stage.verdict.insist("listening connections are terminated", ROUNDS, PATIENCE);
+    stage.insist("listening connections are terminated", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,9 +60,9 @@ async fn every_connection_that_is_terminated_is_made_anew() {
                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
             replicas.execute(sql).await;
         };
-        stage.round(round, terminate, async |_: &Replicas| {}).await;
+        stage.hindered_round(round, terminate).await;
     }
-    stage.verdict.insist("all connections are terminated", ROUNDS, PATIENCE);
+    stage.insist("all connections are terminated", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,27 +71,31 @@ async fn a_replica_that_is_killed_while_it_revokes_loses_nothing_that_was_answer
     for round in 0..ROUNDS {
         let (replicas, token) = (&mut stage.replicas, &stage.tokens[round]);
         let url = replicas.servers[0].url.clone();
-        let doomed = replicas.servers.pop().unwrap();
-        let dead = doomed.url.clone();
-        let kill = async {
+        let last = replicas.servers.pop().unwrap();
+        let its_url = last.url.clone();
+        let deed = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let asked = telemetry::now();
+            let revoked = async { (revoke_once(&its_url, token).await, telemetry::now()) };
             // It may be killed before, within and after the revocation that it was asked for.
-            let asked = revoke_once(&dead, token);
             let killed = async {
-                tokio::time::sleep(Duration::from_millis(20 + round as u64 * 5)).await;
-                drop(doomed);
+                tokio::time::sleep(Duration::from_millis(round as u64 * 2)).await;
+                drop(last);
             };
-            let (status, ()) = tokio::join!(asked, killed);
-            if status != Some(204) {
-                revoke(&url, token).await;
+            let ((status, answered), ()) = tokio::join!(revoked, killed);
+            if status == Some(204) {
+                return Deed::new(asked, answered);
             }
+            Deed { asked, ..revoke(&url, token).await }
         };
-        let record = stage.hammers.round(token, kill, async {}).await;
+        let record = stage.hammers.round(token, deed).await;
         stage.verdict.add(&record);
         stage.replicas.add(&stage.replicas.database.clone());
         stage.hammers = Hammers::new(&stage.replicas, 1, &stage.good);
         stage.verdict.add_recovery(recovery(&stage.replicas, &stage.good).await);
     }
-    stage.verdict.insist("a replica is killed", ROUNDS, PATIENCE);
+    let expected = Expected { replicas: 2, are_killed: true, ..Expected::of(ROUNDS, PATIENCE) };
+    stage.insist_on("a replica is killed", expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,9 +104,10 @@ async fn a_database_that_crashes_forgets_no_revocation() {
     let ways = vec![database.clone(); 3];
     let mut stage = Stage::with(Replicas::start_through(database, &ways)).await;
     for round in 0..ROUNDS {
-        stage.round(round, async |_: &Replicas| cluster::crash("crashing"), async |_: &Replicas| {}).await;
+        let crash = async |_: &Replicas| tokio::task::block_in_place(|| cluster::crash("crashing"));
+        stage.hindered_round(round, crash).await;
     }
-    stage.verdict.insist("the database crashes", ROUNDS, PATIENCE * 2);
+    stage.insist("the database crashes", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,16 +119,15 @@ async fn a_primary_that_only_reads_ends_no_tokens_and_vouches_for_none() {
         let read_only = async |replicas: &Replicas| {
             replicas.execute("ALTER SYSTEM SET default_transaction_read_only = on").await;
             replicas.execute("SELECT pg_reload_conf()").await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            tokio::time::sleep(Duration::from_millis(1_200)).await;
+            tokio::time::sleep(Duration::from_millis(1_300)).await;
             let writable =
                 ["SET default_transaction_read_only = off", "ALTER SYSTEM RESET default_transaction_read_only"];
             replicas.execute_each(&writable).await;
             replicas.execute("SELECT pg_reload_conf()").await;
         };
-        stage.round(round, read_only, async |_: &Replicas| {}).await;
+        stage.hindered_round(round, read_only).await;
     }
-    stage.verdict.insist("the primary only reads", ROUNDS, PATIENCE);
+    stage.insist("the primary only reads", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,36 +139,85 @@ async fn without_a_free_connection_checks_are_answered_503() {
             let held = "BEGIN; LOCK TABLE change_head, secrets IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3); COMMIT";
             replicas.execute(held).await;
         };
-        stage.round(round, hold, async |_: &Replicas| {}).await;
+        stage.hindered_round(round, hold).await;
     }
-    stage.verdict.insist("no connection is free for 3 s", ROUNDS, PATIENCE);
+    stage.insist("no connection is free for 3 s", PATIENCE).await;
 }
 
-async fn broken_wire(what: &str, mode: Mode, span: Duration) {
-    let (mut stage, wire) = with_a_wire().await;
+/// Takes every connection that the server has to give, also those that others had.
+async fn crowd(database: &str) -> Vec<PgConnection> {
+    let url = format!("{database}?application_name=crowd");
+    let mut crowd = vec![PgConnection::connect(&url).await.unwrap()];
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name <> 'crowd'";
+    for _ in 0..3 {
+        sqlx::raw_sql(others).execute(&mut crowd[0]).await.unwrap();
+        while let Ok(connection) = PgConnection::connect(&url).await {
+            crowd.push(connection);
+        }
+    }
+    crowd
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_has_no_connection_left_to_give_vouches_for_nothing() {
+    let database = cluster::new_database_of("crowded").await;
+    let ways = vec![database.clone(); 3];
+    let mut stage = Stage::with(Replicas::start_through(database, &ways)).await;
     for round in 0..ROUNDS {
-        let heal = async |_: &Replicas| {
-            tokio::time::sleep(span).await;
-            wire.set(Mode::Whole);
+        let crowded = async |replicas: &Replicas| {
+            let crowd = crowd(&replicas.database).await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            drop(crowd);
         };
-        stage.round(round, async |_: &Replicas| wire.set(mode), heal).await;
+        stage.hindered_round(round, crowded).await;
     }
-    stage.verdict.insist(what, ROUNDS, PATIENCE);
+    stage.insist("the database gives no connections for 2 s", PATIENCE).await;
+}
+
+/// Whose way is broken: another replica's, that of the one that revokes, everybody's.
+async fn broken_wires(what: &str, break_it: impl Fn(&Wire), span: Duration) {
+    let (mut stage, wires) = with_wires().await;
+    for round in 0..ROUNDS {
+        let broken = [&wires[2..], &wires[..1], &wires[..]][round % 3];
+        let trouble = async |_: &Replicas| {
+            for wire in broken {
+                break_it(wire);
+            }
+            tokio::time::sleep(span).await;
+            for wire in broken {
+                wire.set(Mode::Whole);
+            }
+        };
+        if round % 3 == 0 { stage.round(round, trouble).await } else { stage.hindered_round(round, trouble).await }
+    }
+    stage.insist(what, PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_whose_connections_are_reset_answers_503_and_recovers() {
-    broken_wire("connections of a replica are reset", Mode::Reset, Duration::from_secs(2)).await;
+async fn replicas_whose_connections_are_reset_answer_503_and_recover() {
+    broken_wires("connections are reset for 2 s", |wire| wire.set(Mode::Reset), Duration::from_secs(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_whose_connections_are_refused_answers_503_and_recovers() {
-    broken_wire("connections of a replica are refused", Mode::Refused, Duration::from_secs(2)).await;
+async fn replicas_whose_connections_are_refused_answer_503_and_recover() {
+    broken_wires("connections are refused for 2 s", |wire| wire.set(Mode::Refused), Duration::from_secs(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_replica_whose_messages_are_late_does_not_believe_its_memory() {
-    broken_wire("messages of a replica take 2 s", Mode::Slow(Duration::from_secs(2)), Duration::from_secs(3)).await;
+async fn replicas_whose_messages_are_late_do_not_believe_their_memory() {
+    let late = |wire: &Wire| wire.set(Mode::Slow(Duration::from_secs(2)));
+    broken_wires("messages take 2 s, for 3 s", late, Duration::from_secs(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_whose_messages_are_lost_answer_503_and_recover() {
+    broken_wires("messages are lost for 3 s", |wire| wire.set(Mode::BlackHole), Duration::from_secs(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_dead_without_anybody_saying_so_are_given_up() {
+    broken_wires("connections die in silence", Wire::forget, Duration::ZERO).await;
 }
 
 /// Half a minute, in which many tokens are revoked elsewhere; twice.
@@ -172,13 +234,17 @@ async fn a_replica_whose_messages_are_lost_for_long_answers_503_and_recovers() {
         wire.set(Mode::Whole);
         stage.recover().await;
     }
-    stage.verdict.insist("messages of a replica are lost for 30 s", ROUNDS, PATIENCE);
+    stage.insist("messages of a replica are lost for 30 s", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_that_overtake_each_other_revive_no_token() {
-    let uneven = Mode::Uneven(Duration::from_millis(200));
-    broken_wire("messages of a replica overtake each other", uneven, Duration::ZERO).await;
+    let (mut stage, wire) = with_a_wire().await;
+    wire.set(Mode::Uneven(Duration::from_millis(200)));
+    for round in 0..ROUNDS {
+        stage.lone_round(round).await;
+    }
+    stage.insist("messages of a replica overtake each other", PATIENCE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,10 +6,12 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::failover::schism;
+use super::judge::{Deed, Expected};
 use super::stage::{ROUNDS, Stage};
-use super::trial::revoke;
+use super::trial::{Hammers, revoke};
 use crate::support::cluster;
 use crate::support::replicas::{Flaw, Replicas};
+use crate::support::report;
 use crate::support::tokens::Token;
 use crate::support::wire::{Bytes, Mode, Wire, renewal_of, target};
 
@@ -94,7 +96,8 @@ impl Theatre {
         replicas.add_with(&wire.lead(&database), &[("HALLPASS_CLOCK_RATE", SLOW)]);
         let mut all = replicas.ids().await;
         all.retain(|id| !others.contains(id));
-        let stage = Stage::with(replicas).await;
+        let mut stage = Stage::with(replicas).await;
+        stage.hammers = Hammers::new(&stage.replicas, 1, &stage.good).without_pause();
         if flaw.name == "numbers-out-of-turn" {
             stage.replicas.execute(OUT_OF_TURN).await;
         }
@@ -107,14 +110,15 @@ impl Theatre {
         }
         let Stage { replicas, hammers, tokens, .. } = &mut self.stage;
         let act = Act { replicas, wire: &self.wire, last: &self.last, token: &tokens[round] };
-        let revoke = async {
+        let deed = async {
             // Until everybody answers from memory.
             pause(50).await;
-            act.revoke(trouble).await;
+            let deed = act.revoke(trouble).await;
+            act.end(trouble).await;
+            deed.healed_now()
         };
-        let record = hammers.round(act.token, revoke, act.end(trouble)).await;
+        let record = hammers.round(act.token, deed).await;
         self.stage.verdict.add(&record);
-        self.stage.recover().await;
     }
 }
 
@@ -128,7 +132,7 @@ struct Act<'a> {
 
 impl Act<'_> {
     /// Makes trouble, and revokes.
-    async fn revoke(&self, trouble: Trouble) {
+    async fn revoke(&self, trouble: Trouble) -> Deed {
         match trouble {
             Trouble::Way(mode) | Trouble::WayFromTheStart(mode) => {
                 self.wire.set(mode);
@@ -151,11 +155,11 @@ impl Act<'_> {
                 return self.call_in_turn(renewed).await;
             }
         }
-        self.call().await;
+        self.call().await
     }
 
-    async fn call(&self) {
-        revoke(&self.replicas.servers[0].url, self.token).await;
+    async fn call(&self) -> Deed {
+        revoke(&self.replicas.servers[0].url, self.token).await
     }
 
     async fn end(&self, trouble: Trouble) {
@@ -180,20 +184,20 @@ impl Act<'_> {
     }
 
     /// Revokes, but not before something has come to pass; then the last replica is cut off.
-    async fn call_in_turn(&self, before: impl Future<Output = ()>) {
+    async fn call_in_turn(&self, before: impl Future<Output = ()>) -> Deed {
         let mut turns = self.hold_turns().await;
         let let_go = async {
             before.await;
             self.wire.set(Mode::BlackHole);
             sqlx::raw_sql("COMMIT").execute(&mut turns).await.unwrap();
         };
-        tokio::join!(self.call(), let_go);
+        tokio::join!(self.call(), let_go).0
     }
 }
 
 impl Act<'_> {
     /// Revokes, and lets another change begin when that one has its number and still has to write what it did.
-    async fn call_overtaken(&self) {
+    async fn call_overtaken(&self) -> Deed {
         let mut shell = self.replicas.connection().await;
         sqlx::raw_sql("BEGIN; LOCK TABLE audit_events IN SHARE MODE").execute(&mut shell).await.unwrap();
         let overtake = async {
@@ -205,7 +209,7 @@ impl Act<'_> {
             };
             tokio::join!(other, let_go);
         };
-        tokio::join!(self.call(), overtake);
+        tokio::join!(self.call(), overtake).0
     }
 }
 
@@ -214,13 +218,12 @@ async fn pause(millis: u64) {
 }
 
 /// Whether the trials notice a mistake while the last replica has this trouble.
-#[expect(clippy::print_stdout, reason = "how long it took is worth seeing")]
 async fn is_noticed(flaw: &'static str, trouble: Trouble) -> bool {
     let mut theatre = Theatre::with(flaw).await;
     for round in 0..ROUNDS {
         theatre.round(round, trouble).await;
         if theatre.stage.verdict.is_betrayed() {
-            println!("{flaw}: noticed in round {round}");
+            report::tell("flaws", &[flaw.to_owned(), (round + 1).to_string()]);
             return true;
         }
     }
@@ -262,7 +265,8 @@ async fn an_upgrade_and_its_way_back_roll_through_replicas() {
             round += 1;
         }
     }
-    theatre.stage.verdict.insist("an upgrade and its way back", 6, Duration::from_secs(5));
+    let expected = Expected::of(6, Duration::from_secs(5));
+    theatre.stage.insist_on("an upgrade and its way back", expected).await;
 }
 
 macro_rules! trials {
@@ -305,6 +309,30 @@ async fn renewals_that_wait_for_no_standby_are_noticed() {
     for round in 0..ROUNDS {
         schism.stage.lone_round(round).await;
         if schism.stage.verdict.is_betrayed() {
+            report::tell("flaws", &["renews-without-a-standby".to_owned(), (round + 1).to_string()]);
+            return;
+        }
+    }
+    panic!("nothing was noticed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a program that was built with flaws: scripts/test makes one"]
+async fn a_check_that_takes_the_answer_of_an_older_question_is_noticed() {
+    let flaw = made("joins-a-question");
+    let database = cluster::new_database().await;
+    let wire = Wire::to(target(&database)).await;
+    let mut replicas = Replicas::start_with(Some(flaw), database.clone(), std::slice::from_ref(&database));
+    replicas.add_with(&wire.lead(&database), &[("HALLPASS_CHECK__MODE", "strict")]);
+    let mut stage = Stage::with(replicas).await;
+    // Several, and not in step: one asks before the revocation, and others come after it while that question is under way.
+    let pause = |number| Duration::from_millis(90) * (number % 4);
+    stage.hammers = Hammers::new(&stage.replicas, 4, &stage.good).pausing(pause);
+    wire.set(Mode::SlowRows(Duration::from_millis(400)));
+    for round in 0..ROUNDS {
+        stage.lone_round(round).await;
+        if stage.verdict.is_betrayed() {
+            report::tell("flaws", &[flaw.name.to_owned(), (round + 1).to_string()]);
             return;
         }
     }

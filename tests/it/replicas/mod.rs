@@ -2,13 +2,16 @@
 //! sent to any replica after the answer passes.
 
 mod around;
+mod changes;
 mod compose;
 mod duties;
 mod failover;
 mod faults;
 mod flaws;
+mod judge;
 mod moving;
 mod plain;
 mod restores;
 mod stage;
+mod together;
 mod trial;

@@ -1,12 +1,12 @@
 //! Moving an installation from SQLite to PostgreSQL.
 
 use std::process::Stdio;
-use std::time::Duration;
 
+use crate::support::Database;
 use crate::support::cluster;
 use crate::support::connection::Connection;
 use crate::support::installation::Installation;
-use crate::support::program::{Server, command, free_address, run_with, wait};
+use crate::support::program::{Server, command, free_address, run_with};
 use crate::support::tokens::Token;
 
 const TOKENS: usize = 500;
@@ -60,21 +60,87 @@ async fn an_installation_goes_on_where_it_was_moved_to() {
     assert_eq!(column(&target, guards).await, [""; 0]);
 }
 
+/// A target that has its tables already, because a command was tried there.
+async fn prepared_target(folder: &tempfile::TempDir) -> String {
+    let target = cluster::new_database().await;
+    let (code, _, complaint) = run_with(folder.path(), &["keys", "list"], &[("HALLPASS_DATABASE__URL", &target)]);
+    assert_eq!(code, 0, "{complaint}");
+    execute(&target, "DELETE FROM signing_keys").await;
+    target
+}
+
+async fn execute(url: &str, sql: &str) {
+    use sqlx::Connection as _;
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+}
+
+async fn is_empty(target: &str) -> bool {
+    let rows = "SELECT count(*)::TEXT FROM tokens UNION ALL SELECT count(*)::TEXT FROM users
+        UNION ALL SELECT count(*)::TEXT FROM audit_events";
+    column(target, rows).await == ["0", "0", "0"]
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_move_that_is_interrupted_leaves_nothing_and_can_be_made_again() {
+    use sqlx::Connection as _;
     let (folder, _) = Box::pin(stopped()).await;
-    let target = cluster::new_database().await;
-    for pause in [100, 200, 300] {
-        let mut child = command(folder.path(), &arguments(&target), &[]).stderr(Stdio::null()).spawn().unwrap();
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
+    let target = prepared_target(&folder).await;
+    let mut shell = sqlx::PgConnection::connect(&target).await.unwrap();
+    let held = "BEGIN; LOCK TABLE audit_events IN SHARE MODE";
+    sqlx::raw_sql(held).execute(&mut shell).await.unwrap();
     let mut child = command(folder.path(), &arguments(&target), &[]).stderr(Stdio::null()).spawn().unwrap();
-    // Either one of the others was done already, or this one is.
-    assert!(matches!(wait(&mut child), Some(0 | 1)));
+    // It has written the tokens, and waits.
+    let waits = "SELECT 'x' FROM pg_locks w JOIN pg_locks h ON h.pid = w.pid AND h.relation = 'tokens'::REGCLASS
+        WHERE w.relation = 'audit_events'::REGCLASS AND NOT w.granted AND h.mode = 'RowExclusiveLock'";
+    while column(&target, waits).await.is_empty() {
+        assert!(child.try_wait().unwrap().is_none(), "it does not wait");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    sqlx::raw_sql("ROLLBACK").execute(&mut shell).await.unwrap();
+    // Until the database has noticed.
+    let at_work = "SELECT 'x' FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'hallpass%'";
+    while !column(&target, at_work).await.is_empty() {}
+    assert!(is_empty(&target).await, "half of it is there");
+    let (code, _, progress) = run_with(folder.path(), &arguments(&target), &[]);
+    assert_eq!(code, 0, "{progress}");
     assert_eq!(column(&target, "SELECT count(*)::TEXT FROM tokens").await, [TOKENS.to_string()]);
     assert_eq!(column(&target, "SELECT count(*)::TEXT FROM secrets").await, [TOKENS.to_string()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_loses_rows_gets_nothing() {
+    let (folder, tokens) = Box::pin(stopped()).await;
+    let target = prepared_target(&folder).await;
+    let rule = format!(
+        "CREATE RULE lose AS ON INSERT TO secrets WHERE NEW.id = '{}' DO INSTEAD NOTHING",
+        tokens[7].secret.id()
+    );
+    execute(&target, &rule).await;
+    let (code, _, complaint) = run_with(folder.path(), &arguments(&target), &[]);
+    assert_eq!(code, 1, "{complaint}");
+    assert!(complaint.contains("500 rows were read and 499 are there. Nothing was moved"), "{complaint}");
+    assert!(is_empty(&target).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_log_that_somebody_has_edited_is_not_moved() {
+    let (folder, _) = Box::pin(stopped()).await;
+    let mut database = Database::open(&folder.path().join("data/hallpass.db")).await;
+    for trigger in
+        database.column("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_events'").await
+    {
+        database.execute(&format!("DROP TRIGGER {trigger}")).await.unwrap();
+    }
+    database.execute("UPDATE audit_events SET action = 'token.created' WHERE action = 'token.revoked'").await.unwrap();
+    drop(database);
+    let target = cluster::new_database().await;
+    let (code, _, complaint) = run_with(folder.path(), &arguments(&target), &[]);
+    assert_eq!(code, 1, "{complaint}");
+    assert!(complaint.contains("the audit log is broken") && complaint.contains("Nothing was moved"), "{complaint}");
+    assert!(is_empty(&target).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,227 +1,184 @@
-//! A revocation while everybody checks: what was asked when, and what was answered. The judge knows nothing of replicas.
+//! A revocation while everybody checks: what was asked when, and what was answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hallpass::server::telemetry;
 use tokio::task::JoinSet;
 
+use super::judge::{Check, Deed, IN_A_ROW, LATE, Record};
 use crate::support::connection::Connection;
 use crate::support::replicas::Replicas;
 use crate::support::tokens::Token;
 
-/// Checks of the revoked token that are sent after the answer in each round, on all connections together; as many again
-/// after the trouble is over.
-pub const LATE: usize = 100;
 /// How long a check may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long anybody goes on asking for what does not come.
 const GIVE_UP: Duration = Duration::from_mins(1);
-/// Pause of whoever checks the good token.
-const WITNESS_EVERY: Duration = Duration::from_millis(5);
+/// Pause of whoever checks the good token …
+const WITNESS_EVERY: Duration = Duration::from_millis(20);
+/// … and of whoever checks the other one, so that there is something left for the servers of other trials …
+const PAUSE: Duration = Duration::from_millis(5);
+/// … and of both when nobody answers.
+const UNREACHABLE: Duration = Duration::from_millis(20);
 
-/// One check.
-#[derive(Clone, Copy, Debug)]
-struct Check {
-    sent: Instant,
-    status: u16,
-}
-
-/// What happened in a round.
-#[derive(Debug)]
-pub struct Record {
-    /// Of the token that is revoked.
-    checks: Vec<Check>,
-    /// Of one that is good all the time.
-    of_good: Vec<Check>,
-    asked: Instant,
-    answered: Instant,
-}
-
-/// What the judge found in many rounds.
-#[derive(Clone, Debug, Default)]
-pub struct Verdict {
-    rounds: usize,
-    checks: usize,
-    /// Checks that passed before the answer: without them nothing was tried.
-    passed_before: usize,
-    /// Checks that were sent after it.
-    late: usize,
-    /// … and passed. There must be none.
-    betrayed: usize,
-    /// Checks of a good token, and how many of them were not answered by yes.
-    of_good: usize,
-    unavailable: usize,
-    /// Answers that there must not be.
-    strange: Vec<(&'static str, u16)>,
-    /// Times from asking to the answer.
-    answers: Vec<Duration>,
-    /// Times from the end of the trouble until every replica passes a good token again.
-    recoveries: Vec<Duration>,
-}
-
-impl Verdict {
-    pub fn add(&mut self, record: &Record) {
-        self.rounds += 1;
-        self.answers.push(record.answered - record.asked);
-        self.checks += record.checks.len();
-        self.of_good += record.of_good.len();
-        for check in &record.checks {
-            let is_late = check.sent > record.answered;
-            self.late += usize::from(is_late);
-            match check.status {
-                200 if is_late => self.betrayed += 1,
-                200 => self.passed_before += 1,
-                401 if check.sent + PATIENCE > record.asked => {}
-                503 => {}
-                other => self.strange.push(("revoked", other)),
-            }
-        }
-        for check in &record.of_good {
-            match check.status {
-                200 => {}
-                503 => self.unavailable += 1,
-                other => self.strange.push(("good", other)),
-            }
-        }
-    }
-
-    pub fn add_recovery(&mut self, recovery: Duration) {
-        self.recoveries.push(recovery);
-    }
-
-    /// Whether a check passed that must not.
-    pub fn is_betrayed(&self) -> bool {
-        self.betrayed > 0
-    }
-
-    /// Says what was found, and insists that there was something to find and no betrayal.
-    #[track_caller]
-    #[expect(clippy::print_stdout, reason = "what was counted is worth seeing")]
-    pub fn insist(&mut self, what: &str, rounds: usize, answer_within: Duration) {
-        self.answers.sort_unstable();
-        self.recoveries.sort_unstable();
-        let median = self.answers[self.answers.len() / 2];
-        let worst = *self.answers.last().unwrap();
-        let recovery = self.recoveries.last().copied().unwrap_or_default();
-        let Self { rounds: done, checks, passed_before, late, betrayed, of_good, unavailable, .. } = self;
-        let found = format!(
-            "{what}: {done} rounds, {checks} checks of revoked tokens ({passed_before} passed before the answer, \
-             {late} sent after it, {betrayed} of those passed), {of_good} of a good one ({unavailable} × 503); \
-             answers {median:?} median, {worst:?} worst; recovery {recovery:?} worst"
-        );
-        println!("{found}");
-        assert_eq!((*betrayed, self.strange.as_slice()), (0, [].as_slice()));
-        assert!(*done >= rounds && *late >= rounds * LATE && *passed_before > rounds, "too little was tried");
-        assert!(worst <= answer_within, "a revocation took {worst:?}");
-        assert!(recovery <= Duration::from_secs(5), "recovery took {recovery:?}");
-    }
-}
-
-/// Connections to replicas, to be used round after round.
+/// Whoever checks, at all replicas.
 pub struct Hammers {
-    /// Where each leads, and whether it is for the good token.
-    ways: Vec<(String, bool)>,
-    connections: Vec<Option<Connection>>,
+    ways: Vec<Way>,
+    replicas: usize,
     good: String,
+    path: &'static str,
+}
+
+/// Where a connection leads, whether it is for the good token, and how long to wait between checks.
+#[derive(Clone)]
+struct Way {
+    replica: usize,
+    url: String,
+    is_witness: bool,
+    pause: Duration,
 }
 
 impl Hammers {
     /// So many to each replica, and one more for a token that stays good.
     pub fn new(replicas: &Replicas, each: usize, good: &Token) -> Self {
-        let mut ways = Vec::new();
-        for server in &replicas.servers {
-            ways.extend(vec![(server.url.clone(), false); each]);
-            ways.push((server.url.clone(), true));
-        }
-        Self { connections: ways.iter().map(|_| None).collect(), ways, good: good.secret.reveal().to_owned() }
+        Self::at("/check", replicas, each, good)
     }
 
-    /// Checks a token on all connections until it was revoked, what was broken is whole again, and for a while after
-    /// that.
-    pub async fn round(
-        &mut self,
-        token: &Token,
-        revoke: impl Future<Output = ()>,
-        heal: impl Future<Output = ()>,
-    ) -> Record {
-        let round = Arc::new(Round::default());
+    /// The same with another question.
+    pub fn at(path: &'static str, replicas: &Replicas, each: usize, good: &Token) -> Self {
+        let mut ways = Vec::new();
+        for (replica, server) in replicas.servers.iter().enumerate() {
+            let way = |is_witness, pause| Way { replica, url: server.url.clone(), is_witness, pause };
+            ways.extend(vec![way(false, PAUSE); each]);
+            ways.push(way(true, WITNESS_EVERY));
+        }
+        Self { ways, replicas: replicas.servers.len(), good: good.secret.reveal().to_owned(), path }
+    }
+
+    /// The same with other pauses between checks of the token that is revoked, by the numbers of the connections.
+    pub fn pausing(mut self, pause: impl Fn(u32) -> Duration) -> Self {
+        let ways = self.ways.iter_mut().filter(|way| !way.is_witness);
+        (0..).zip(ways).for_each(|(number, way)| way.pause = pause(number));
+        self
+    }
+
+    /// The same without taking breath.
+    pub fn without_pause(self) -> Self {
+        self.pausing(|_| Duration::ZERO)
+    }
+
+    /// Checks a token on all connections until it was revoked, and for a while after that: until everybody is well again,
+    /// if the trouble is over.
+    pub async fn round(&self, token: &Token, deed: impl Future<Output = Deed>) -> Record {
+        let round = Arc::new(Round::of(self.replicas));
         let mut hammers = JoinSet::new();
-        for (index, ((url, is_witness), connection)) in self.ways.iter().zip(&mut self.connections).enumerate() {
-            let secret = if *is_witness { &self.good } else { token.secret.reveal() };
-            let hammer = Hammer {
-                url: url.clone(),
-                secret: secret.to_owned(),
-                is_witness: *is_witness,
-                round: Arc::clone(&round),
-                connection: connection.take(),
-            };
-            hammers.spawn(async move { (index, hammer.run().await) });
+        for way in &self.ways {
+            let secret = if way.is_witness { &self.good } else { token.secret.reveal() };
+            let (way, secret, round) = (way.clone(), secret.to_owned(), Arc::clone(&round));
+            let hammer = Hammer { way, path: self.path, secret, round, connection: None };
+            hammers.spawn(hammer.run());
         }
-        let asked = telemetry::now();
-        revoke.await;
-        let answered = telemetry::now();
-        round.is_over.store(true, Ordering::SeqCst);
-        heal.await;
-        round.late.store(0, Ordering::SeqCst);
-        round.is_healed.store(true, Ordering::SeqCst);
-        let mut record = Record { checks: Vec::new(), of_good: Vec::new(), asked, answered };
-        for (index, (connection, checks)) in hammers.join_all().await {
-            self.connections[index] = connection;
-            if self.ways[index].1 { record.of_good.extend(checks) } else { record.checks.extend(checks) }
-        }
-        record
+        let deed = deed.await;
+        round.end(deed.healed.is_some()).await;
+        let checks = hammers.join_all().await.concat();
+        Record { checks, deed }
     }
 }
 
+/// What all connections have to know of a round.
 #[derive(Default)]
 struct Round {
+    /// Whether the token is revoked, and nothing else will happen.
+    is_done: AtomicBool,
     is_over: AtomicBool,
-    is_healed: AtomicBool,
+    /// Checks of the revoked token since it is done that were answered.
     late: AtomicUsize,
+    /// … or not, at each replica.
+    tried: Vec<AtomicUsize>,
+    /// How often a good token has passed in a row, at each replica.
+    in_a_row: Vec<AtomicUsize>,
 }
 
 impl Round {
-    fn goes_on(&self) -> bool {
-        !self.is_healed.load(Ordering::SeqCst) || self.late.load(Ordering::SeqCst) < LATE
+    fn of(replicas: usize) -> Self {
+        let none = || (0..replicas).map(|_| AtomicUsize::new(0)).collect();
+        Self { tried: none(), in_a_row: none(), ..Self::default() }
+    }
+
+    /// Waits until enough was checked.
+    async fn end(&self, is_healed: bool) {
+        if is_healed {
+            self.in_a_row.iter().for_each(|count| count.store(0, Ordering::SeqCst));
+        }
+        self.is_done.store(true, Ordering::SeqCst);
+        let started = telemetry::now();
+        // Whoever does not come to an end is judged all the same.
+        while !(self.is_checked() && (!is_healed || self.is_well())) && started.elapsed() < GIVE_UP {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+
+    fn is_checked(&self) -> bool {
+        let is_tried = self.tried.iter().all(|count| count.load(Ordering::SeqCst) > 0);
+        is_tried && self.late.load(Ordering::SeqCst) >= LATE
+    }
+
+    fn is_well(&self) -> bool {
+        self.in_a_row.iter().all(|count| count.load(Ordering::SeqCst) >= IN_A_ROW)
+    }
+
+    fn note(&self, check: &Check, is_late: bool) {
+        if !check.is_of_good {
+            self.tried[check.replica].fetch_add(usize::from(is_late), Ordering::SeqCst);
+            self.late.fetch_add(usize::from(is_late && check.status.is_some()), Ordering::SeqCst);
+        } else if check.status == Some(200) {
+            self.in_a_row[check.replica].fetch_add(1, Ordering::SeqCst);
+        } else {
+            self.in_a_row[check.replica].store(0, Ordering::SeqCst);
+        }
     }
 }
 
 struct Hammer {
-    url: String,
+    way: Way,
+    path: &'static str,
     secret: String,
-    is_witness: bool,
     round: Arc<Round>,
     connection: Option<Connection>,
 }
 
 impl Hammer {
-    async fn run(mut self) -> (Option<Connection>, Vec<Check>) {
+    async fn run(mut self) -> Vec<Check> {
+        let Way { replica, is_witness, pause, .. } = self.way;
         let mut checks = Vec::new();
-        while self.round.goes_on() {
-            let is_late = self.round.is_over.load(Ordering::SeqCst);
-            let sent = telemetry::now();
-            let Some(status) = self.check().await else {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            };
-            checks.push(Check { sent, status });
-            if self.is_witness {
-                tokio::time::sleep(WITNESS_EVERY).await;
-            } else {
-                self.round.late.fetch_add(usize::from(is_late), Ordering::SeqCst);
+        let mut wait = pause;
+        loop {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
             }
+            if self.round.is_over.load(Ordering::SeqCst) {
+                break;
+            }
+            let is_late = self.round.is_done.load(Ordering::SeqCst);
+            let sent = telemetry::now();
+            let status = self.check().await;
+            let check = Check { replica, is_of_good: is_witness, sent, ended: telemetry::now(), status };
+            self.round.note(&check, is_late);
+            checks.push(check);
+            wait = if status.is_none() { UNREACHABLE } else { pause };
         }
-        (self.connection, checks)
+        checks
     }
 
     /// The status of one check; nothing where the replica cannot be reached at present.
     async fn check(&mut self) -> Option<u16> {
         if self.connection.is_none() {
-            self.connection = Connection::try_open(&self.url).await;
+            self.connection = Connection::try_open(&self.way.url).await;
         }
-        let asked = self.connection.as_mut()?.try_ask("GET", "/check", &self.secret);
+        let asked = self.connection.as_mut()?.try_ask("GET", self.path, &self.secret);
         let status = tokio::time::timeout(PATIENCE, asked).await.ok().flatten();
         if status.is_none() {
             self.connection = None;
@@ -231,15 +188,18 @@ impl Hammer {
 }
 
 /// Revokes a token with itself, asking again until it is answered that it is revoked.
-pub async fn revoke(url: &str, token: &Token) {
-    let started = telemetry::now();
+pub async fn revoke(url: &str, token: &Token) -> Deed {
+    let asked = telemetry::now();
     loop {
-        assert!(started.elapsed() < GIVE_UP, "the revocation is never answered well");
-        match revoke_once(url, token).await {
-            Some(204) => return,
+        assert!(asked.elapsed() < GIVE_UP, "the revocation is never answered well");
+        let is_done = match revoke_once(url, token).await {
+            Some(204) => true,
             // An answer got lost: it was revoked all the same, and whoever asks is told only when that holds.
-            Some(401) if is_confirmed(url, token).await => return,
-            _ => {}
+            Some(401) => is_confirmed(url, token).await,
+            _ => false,
+        };
+        if is_done {
+            return Deed::new(asked, telemetry::now());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

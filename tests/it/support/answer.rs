@@ -88,6 +88,36 @@ impl Answer {
         rest.split_once(after).unwrap_or_else(|| panic!("no {after:?}: {self}")).0
     }
 
+    /// What a page says, without its marks.
+    pub fn words(&self) -> String {
+        // What is left out leaves a mark.
+        let body = self.body.replace("<!--<() />-->", "");
+        let main = body.split_once("<main").map_or(body.as_str(), |(_, main)| main);
+        let text: Vec<_> =
+            main.split('<').skip(1).filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect();
+        text.join("").split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The title of a page.
+    #[track_caller]
+    pub fn title(&self) -> &str {
+        self.between("<title>", "</title>")
+    }
+
+    /// The tag of the field with a name.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> &str {
+        let named = format!(" name=\"{name}\"");
+        let mut tags = self.body.split('<').filter_map(|part| part.split_once('>')).map(|(tag, _)| tag);
+        tags.find(|tag| tag.contains(&named)).unwrap_or_else(|| panic!("no field {name}: {self}"))
+    }
+
+    /// The first address on a page that begins like this.
+    #[track_caller]
+    pub fn link(&self, begin: &str) -> String {
+        format!("{begin}{}", self.between(&format!("href=\"{begin}"), "\"").replace("&amp;", "&"))
+    }
+
     /// The one-use key of the form on a page.
     #[track_caller]
     pub fn form_key(&self) -> String {

@@ -52,12 +52,16 @@ impl Browser {
 
     /// Sends a request with the cookies and keeps those of the answer.
     pub async fn send(&self, call: Call) -> Answer {
-        let pairs: Vec<_> =
-            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let call = if pairs.is_empty() { call } else { call.header("cookie", pairs.join("; ")) };
-        let answer = call.send(&self.server).await;
+        let answer = self.with_cookies(call).send(&self.server).await;
         self.keep_cookies(&answer);
         answer
+    }
+
+    /// A request with the cookies, for whoever sends it.
+    pub fn with_cookies(&self, call: Call) -> Call {
+        let pairs: Vec<_> =
+            self.cookies.lock().unwrap().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if pairs.is_empty() { call } else { call.header("cookie", pairs.join("; ")) }
     }
 
     /// Follows a link.

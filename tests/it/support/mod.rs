@@ -9,11 +9,15 @@ pub mod connection;
 mod database;
 mod forge;
 pub mod installation;
-mod oidc;
+mod logs;
+pub mod oidc;
 pub mod program;
 pub mod replicas;
+pub mod report;
 mod request;
+mod scanner;
 mod signer;
+pub mod store;
 pub mod tokens;
 pub mod wire;
 
@@ -23,8 +27,10 @@ pub use app::{HEADER, TestApp};
 pub use browser::Browser;
 pub use database::Database;
 pub use forge::{token_of, unknown_token, with_wrong_checksum, with_wrong_secret};
+pub use logs::Logs;
 pub use oidc::{CLIENT_ID, OidcProvider};
 pub use request::{Call, form};
+pub use scanner::Scanner;
 pub use signer::{Signer, claims_of, encode, hs256};
 
 /// The pages for people who are logged in; `{id}` stands for a token's.

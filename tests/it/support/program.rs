@@ -156,6 +156,14 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Lets no file of it grow by a byte, as on a full disk, or lets them grow again.
+    pub fn fill_disk(&self, is_full: bool) {
+        let size = if is_full { "0" } else { "unlimited" };
+        let id = self.child.id().to_string();
+        let status = Command::new("prlimit").args(["--pid", &id, &format!("--fsize={size}:unlimited")]).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Whether it would be told of SIGTERM now.
     pub fn listens_to_signals(&self) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

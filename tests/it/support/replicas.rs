@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use hallpass::server::ambient::SystemEntropy;
-use hallpass::server::keys::SecretKey;
+use hallpass::server::keys::{SecretKey, hex};
+use hallpass::server::service::sessions::cookie_hash;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 
@@ -43,12 +44,18 @@ impl Replicas {
 
     /// The same with a mistake.
     pub fn start_with(flaw: Option<Flaw>, database: String, ways: &[String]) -> Self {
-        let folder = folder_with(&format!("check.failure_limit = \"off\"\n{CONFIG}"));
+        let more = "\n[[scopes]]\nname = \"write:reports\"\n";
+        let folder = folder_with(&format!("check.failure_limit = \"off\"\nadmin.roles = [\"admins\"]\n{CONFIG}{more}"));
         std::fs::create_dir(folder.path().join("data")).unwrap();
         SecretKey::create(&folder.path().join("data/secret.key"), &SystemEntropy).unwrap();
         let mut replicas = Self { folder, database, servers: Vec::new(), flaw };
         replicas.servers = ways.iter().map(|way| replicas.start_one(way, &[])).collect();
         replicas
+    }
+
+    /// Servers that start from now on have another configuration.
+    pub fn configure(&self, config: &str) {
+        std::fs::write(self.folder.path().join("hallpass.toml"), config).unwrap();
     }
 
     /// One more server.
@@ -74,10 +81,13 @@ impl Replicas {
             ("HALLPASS_FLAW", self.flaw.map_or("", |flaw| flaw.name)),
         ];
         let env = [&env, more].concat();
-        match self.flaw {
+        let mut server = match self.flaw {
             None => Server::start(self.folder.path(), &["serve"], &env),
             Some(flaw) => Server::start_other(flaw.program, self.folder.path(), &["serve"], &env),
-        }
+        };
+        // Whatever it calls itself.
+        server.url = format!("http://{listen}");
+        server
     }
 
     /// A connection beside the servers' own.
@@ -135,6 +145,43 @@ impl Replicas {
     /// Tokens of one owner, with proofs as the servers make them.
     pub async fn tokens(&self, count: usize) -> Vec<Token> {
         insert_tokens(&self.database, &self.folder.path().join("data/secret.key"), count).await
+    }
+}
+
+/// Somebody who is logged in.
+pub struct Login {
+    /// Their id.
+    pub user: String,
+    pub cookie: String,
+}
+
+impl Login {
+    /// The status of a call of the API at the second server, as a page of ours makes it.
+    pub async fn call(&self, replicas: &Replicas, method: &'static str, path: &str, body: &str) -> u16 {
+        let server = &replicas.servers[1];
+        let url = format!("{}/api/v1{path}", server.url);
+        let request = server.client.request(method.parse().unwrap(), url).header("cookie", &self.cookie);
+        let request = request.header("sec-fetch-site", "same-origin").header("content-type", "application/json");
+        request.body(body.to_owned()).send().await.unwrap().status().as_u16()
+    }
+}
+
+impl Replicas {
+    /// Logs the owner of a token in.
+    pub async fn log_in(&self, token: &Token) -> Login {
+        let id: i128 = rand::random();
+        let hash = hex(&cookie_hash(&id.to_be_bytes()));
+        let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_micros();
+        let session = uuid::Uuid::from_u128(rand::random());
+        let sql = format!(
+            "INSERT INTO sessions (id_hash, id, user_id, provider, auth_time, created_at, last_seen_at)
+             SELECT '\\x{hash}', '{session}', owner_id, 'main', {now}, {now}, {now} FROM tokens WHERE id = '{}'",
+            token.id
+        );
+        self.execute(&sql).await;
+        let owner = self.column(&format!("SELECT owner_id::TEXT FROM tokens WHERE id = '{}'", token.id)).await;
+        let cookie = format!("hallpass={}", tower_sessions::session::Id(id));
+        Login { user: owner.into_iter().next().unwrap(), cookie }
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Request};
+use axum::response::Response;
 use hallpass::server::http::Peer;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -80,6 +81,11 @@ impl Call {
 
     /// Sends it.
     pub async fn send(self, router: &Router) -> Answer {
+        Answer::read(self.open(router).await).await
+    }
+
+    /// Sends it, and gives the answer before its body has come.
+    pub async fn open(self, router: &Router) -> Response {
         let mut request =
             Request::builder().method(self.method.as_str()).uri(&self.path).body(Body::from(self.body)).unwrap();
         for (name, value) in &self.headers {
@@ -87,7 +93,7 @@ impl Call {
             request.headers_mut().append(name, HeaderValue::from_bytes(value).unwrap());
         }
         request.extensions_mut().insert(Peer(self.peer));
-        Answer::read(router.clone().oneshot(request).await.unwrap()).await
+        router.clone().oneshot(request).await.unwrap()
     }
 }
 

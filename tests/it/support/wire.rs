@@ -1,6 +1,7 @@
 //! A way through the network that can be broken.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -45,9 +46,19 @@ pub fn renewal_of(replica: &str) -> Bytes {
 /// A way to an address.
 pub struct Wire {
     address: SocketAddr,
-    caught: Arc<Notify>,
     target: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
+    line: Line,
+}
+
+/// What every connection has to know.
+#[derive(Clone)]
+struct Line {
+    target: watch::Receiver<SocketAddr>,
+    mode: watch::Receiver<Mode>,
+    /// How often all connections were forgotten.
+    forgotten: Arc<AtomicUsize>,
+    caught: Arc<Notify>,
 }
 
 impl Wire {
@@ -56,9 +67,9 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let (mode, seen) = watch::channel(Mode::Whole);
         let (target, place) = watch::channel(target);
-        let caught = Arc::new(Notify::new());
-        tokio::spawn(accept(listener, place, seen, Arc::clone(&caught)));
-        Self { address, caught, target, mode }
+        let line = Line { target: place, mode: seen, forgotten: Arc::default(), caught: Arc::default() };
+        tokio::spawn(accept(listener, line.clone()));
+        Self { address, target, mode, line }
     }
 
     /// Whoever connects from now on arrives elsewhere.
@@ -77,9 +88,15 @@ impl Wire {
         self.mode.send_replace(mode);
     }
 
+    /// Nothing is carried any more on connections that there are now, for ever, and nobody says so: what a firewall does
+    /// that has forgotten them. New ones are as good as ever.
+    pub fn forget(&self) {
+        self.line.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Makes answers to questions with these bytes late, and waits until there is one that was given.
     pub async fn catch(&self, question: Bytes, delay: Duration) {
-        let caught = self.caught.notified();
+        let caught = self.line.caught.notified();
         self.set(Mode::LateAnswers(question, delay));
         caught.await;
     }
@@ -91,18 +108,13 @@ pub fn target(url: &str) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], url.port().unwrap()))
 }
 
-async fn accept(
-    listener: TcpListener,
-    target: watch::Receiver<SocketAddr>,
-    mut mode: watch::Receiver<Mode>,
-    caught: Arc<Notify>,
-) {
+async fn accept(listener: TcpListener, mut line: Line) {
     let address = listener.local_addr().unwrap();
     let mut listener = Some(listener);
     loop {
-        if *mode.borrow() == Mode::Refused {
+        if *line.mode.borrow() == Mode::Refused {
             listener = None;
-            mode.changed().await.unwrap();
+            line.mode.changed().await.unwrap();
             continue;
         }
         if listener.is_none() {
@@ -110,14 +122,15 @@ async fn accept(
         }
         tokio::select! {
             accepted = listener.as_ref().unwrap().accept() => {
-                tokio::spawn(connect(accepted.unwrap().0, *target.borrow(), mode.clone(), Arc::clone(&caught)));
+                tokio::spawn(connect(accepted.unwrap().0, line.clone()));
             }
-            changed = mode.changed() => if changed.is_err() { return },
+            changed = line.mode.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<Mode>, caught: Arc<Notify>) {
+async fn connect(near: TcpStream, line: Line) {
+    let target = *line.target.borrow();
     let Ok(far) = TcpStream::connect(target).await else { return };
     for stream in [&near, &far] {
         stream.set_nodelay(true).unwrap();
@@ -125,9 +138,9 @@ async fn connect(near: TcpStream, target: SocketAddr, mut mode: watch::Receiver<
         stream.set_zero_linger().unwrap();
     }
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-    let late = Arc::new(Mutex::new(None));
-    let there = Carrier { way: Way::There, mode: mode.clone(), late: Arc::clone(&late), caught: Arc::clone(&caught) };
-    let back = Carrier { way: Way::Back, mode: mode.clone(), late, caught };
+    let there = Carrier::of(&line, Way::There);
+    let back = Carrier { late: Arc::clone(&there.late), ..Carrier::of(&line, Way::Back) };
+    let mut mode = line.mode;
     let cut = async {
         while !matches!(*mode.borrow_and_update(), Mode::Reset | Mode::Refused) {
             if mode.changed().await.is_err() {
@@ -154,14 +167,28 @@ struct Carrier {
     mode: watch::Receiver<Mode>,
     /// How late the next answer is to be; both directions know it.
     late: Arc<Mutex<Option<Duration>>>,
+    forgotten: Arc<AtomicUsize>,
+    /// How often all connections had been forgotten when this one was made.
+    born: usize,
     caught: Arc<Notify>,
 }
 
 impl Carrier {
+    fn of(line: &Line, way: Way) -> Self {
+        let Line { mode, forgotten, caught, .. } = line.clone();
+        let born = forgotten.load(Ordering::SeqCst);
+        Self { way, mode, late: Arc::default(), forgotten, born, caught }
+    }
+
     async fn carry(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let Ok(count @ 1..) = from.read(&mut buffer).await else { return };
+            let read = from.read(&mut buffer).await;
+            if self.forgotten.load(Ordering::SeqCst) != self.born {
+                // Not even that it was closed.
+                std::future::pending::<()>().await;
+            }
+            let Ok(count @ 1..) = read else { return };
             if !self.hold(&buffer[..count]).await || to.write_all(&buffer[..count]).await.is_err() {
                 return;
             }

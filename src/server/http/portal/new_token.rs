@@ -4,12 +4,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
-use url::form_urlencoded::Serializer;
 
 use super::super::form::Fields;
-use super::super::login::RETURN_TO_MAX;
-use super::super::session::Visitor;
-use super::super::{Web, page};
+use super::super::login::way_back;
+use super::super::session::{MaybeVisitor, Visitor};
+use super::super::{Web, page, session};
 use super::{lifetime, new_form_key, posted_form_key, shown_once, unexpected};
 use crate::domain::error::FieldErrors;
 use crate::server::service::tokens::{CreateToken, TokenError};
@@ -33,13 +32,18 @@ pub(in crate::server::http) async fn show(
         (form.lifetime, form.date) = lifetime::preset(&web.tokens.policy().lifetime, web.clock.now());
     }
     let stale = web.tokens.require_fresh_login(&visitor.caller).is_err();
-    let problem = stale.then(|| log_in_again(&visitor, &return_to(&form)));
+    let problem = stale.then(|| log_in_again(&visitor, &return_to(&form), MAKING_FIRST));
     render(&web, &visitor, form, Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem }).await
 }
 
 /// Makes the token and shows its secret, or the form again with everything that was typed.
-pub(in crate::server::http) async fn submit(State(web): State<Web>, visitor: Visitor, fields: Fields) -> Response {
+pub(in crate::server::http) async fn submit(
+    State(web): State<Web>,
+    MaybeVisitor(visitor): MaybeVisitor,
+    fields: Fields,
+) -> Response {
     let form = read(&fields);
+    let Some(visitor) = visitor else { return session::over(&return_to(&form)) };
     let Some(form_key) = posted_form_key(&fields) else {
         return render(&web, &visitor, form, outdated()).await;
     };
@@ -66,7 +70,7 @@ pub(super) fn refusal(visitor: &Visitor, error: TokenError, return_to: &str) -> 
         TokenError::StaleLogin => Ok(Refusal {
             status: StatusCode::FORBIDDEN,
             errors: FieldErrors::default(),
-            problem: Some(log_in_again(visitor, return_to)),
+            problem: Some(log_in_again(visitor, return_to, MAKING)),
         }),
         TokenError::LimitReached(_) | TokenError::Conflict(_) => Ok(simple(StatusCode::CONFLICT)),
         TokenError::VersionMismatch => Ok(simple(StatusCode::PRECONDITION_FAILED)),
@@ -87,11 +91,15 @@ pub(super) fn outdated() -> Refusal {
     }
 }
 
+/// Why a secret needs a fresh login, to somebody who has not begun …
+pub(super) const MAKING_FIRST: &str = "Making a secret needs a recent one. Please log in again before you begin.";
+/// … and to somebody who has.
+const MAKING: &str = "Making a secret needs a recent one; what you typed will still be here.";
+
 /// A login that is too old, with a way to a fresh one that comes back here.
-pub(super) fn log_in_again(visitor: &Visitor, return_to: &str) -> FormProblem {
+pub(super) fn log_in_again(visitor: &Visitor, return_to: &str, why: &str) -> FormProblem {
     FormProblem {
-        message: "Your login is a while ago. Making a secret needs a recent one; what you typed will still be here."
-            .to_owned(),
+        message: format!("Your login is a while ago. {why}"),
         link: Some((visitor.fresh_login_path(return_to), "Log in again".to_owned())),
     }
 }
@@ -118,18 +126,13 @@ fn request(form: &NewTokenForm, form_key: String) -> CreateToken {
     }
 }
 
-/// This page with what was typed, for the way back from a login. What no longer fits into an address has to be typed
-/// again, so the long texts come last.
+/// This page with what was typed, for the way back from a login.
 fn return_to(form: &NewTokenForm) -> String {
-    const PAGE: &str = "/tokens/new?";
     let short = [("name", &form.name), ("lifetime", &form.lifetime), ("date", &form.date)];
     let scopes = form.scopes.iter().map(|scope| ("scope", scope));
     let long = [("allowed_ips", &form.allowed_ips), ("description", &form.description)];
-    let typed = short.into_iter().chain(scopes).chain(long).filter(|(_, value)| !value.is_empty());
-    typed.fold(PAGE.to_owned(), |path, (name, value)| {
-        let longer = Serializer::for_suffix(path.clone(), PAGE.len()).append_pair(name, value).finish();
-        if longer.len() <= RETURN_TO_MAX { longer } else { path }
-    })
+    let typed = short.into_iter().chain(scopes).chain(long);
+    way_back("/tokens/new", typed.map(|(name, value)| (name, value.as_str())))
 }
 
 async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, refusal: Refusal) -> Response {

@@ -37,14 +37,16 @@ pub(in crate::server::http) async fn take(
     fields: Fields,
 ) -> Response {
     let text = fields.get("text");
-    let tokens = web.revocation.count(&text);
-    if tokens > REPORTED_MAX {
-        return render(&web, visitor, Outcome::TooLong).await;
+    let report = web.revocation.read_report(&text);
+    let count = |times: usize| origin.ip.map_or(Ok(()), |ip| (0..times).try_for_each(|_| web.failures.count(ip)));
+    if report.count() > REPORTED_MAX {
+        // None is looked up, but reading them is work, too.
+        let outcome = count(1).map_or_else(Outcome::TooMany, |()| Outcome::TooLong);
+        return render(&web, visitor, outcome).await;
     }
-    let done = web.revocation.report(&text, &origin).await;
+    let done = web.revocation.end_reported(&report, &origin).await;
     // Counted whatever they were: else the answer would tell. What was good is revoked all the same.
-    let counted = origin.ip.map_or(Ok(()), |ip| (0..tokens.max(1)).try_for_each(|_| web.failures.count(ip)));
-    let outcome = match (done, counted) {
+    let outcome = match (done, count(report.count().max(1))) {
         (Err(_), _) => Outcome::Failed,
         (Ok(()), Err(excess)) => Outcome::TooMany(excess),
         (Ok(()), Ok(())) => Outcome::Taken,

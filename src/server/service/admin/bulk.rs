@@ -63,7 +63,7 @@ impl Admin {
         let matched = self.matching(&bulk.filter, BULK_MAX).await?;
         let (all, mut done) = (matched.count, 0);
         if bulk.confirmed.is_some_and(|confirmed| confirmed != matched.first.len()) {
-            return Err(TokenError::Invalid(not_as_many(matched.first.len())));
+            return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(matched.first.len()))));
         }
         for batch in matched.first.chunks(BATCH) {
             match self.revoke_batch(administrator, bulk, batch).await {
@@ -148,8 +148,8 @@ impl Admin {
 
 /// What is wrong with a number that was confirmed.
 #[must_use]
-pub fn not_as_many(would_end: usize) -> FieldErrors {
-    FieldErrors::one("confirm", format!("This is not the number of tokens that would end now: {would_end}."))
+pub fn not_as_many(would_end: usize) -> String {
+    format!("This is not the number of tokens that would end now: {would_end}.")
 }
 
 /// Tokens that fit: there may be millions, so only the ids of those that are needed are held.

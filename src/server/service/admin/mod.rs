@@ -17,10 +17,10 @@ use crate::server::store::{Db, StateRules};
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 
-pub use bulk::{BULK_MAX, Bulk, BulkOutcome};
+pub use bulk::{BULK_MAX, Bulk, BulkOutcome, not_as_many};
 pub use identify::Identified;
 pub use inventory::{Inventory, ListInventory};
-pub use people::{People, Person};
+pub use people::{People, Person, may_disable};
 
 pub use crate::server::store::{COUNTED_MAX, InventoryFilter, Mark, MarkKey, Order, PeopleFilter};
 

@@ -73,10 +73,7 @@ impl Admin {
         id: UserId,
         reason: Option<&Reason>,
     ) -> Result<(), TokenError> {
-        if administrator.user() == Some(id) {
-            let why = "You cannot disable yourself: nobody might be left to let you in again.";
-            return Err(TokenError::Conflict(why.to_owned()));
-        }
+        may_disable(administrator, id)?;
         let user = self.user(id).await?;
         let draft = about(Action::UserDisabled, administrator, &user).because(reason);
         let done = self.db.disable_user(id, administrator.user(), &draft, self.clock.now()).await?;
@@ -144,6 +141,18 @@ impl Admin {
         };
         Ok(self.sessions.end(user.id, which, draft).await?)
     }
+}
+
+/// Nobody disables themselves.
+///
+/// # Errors
+/// When it is the administrator.
+pub fn may_disable(administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
+    if administrator.user() != Some(id) {
+        return Ok(());
+    }
+    let why = "You cannot disable yourself: nobody might be left to let you in again.";
+    Err(TokenError::Conflict(why.to_owned()))
 }
 
 fn about(action: Action, administrator: &Administrator, user: &User) -> Draft {

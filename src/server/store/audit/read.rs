@@ -159,10 +159,10 @@ impl LogFilter {
             BY_OBJECT
         } else if !self.actor.is_empty() {
             BY_ACTOR
-        } else if !self.action.is_empty() {
-            BY_ACTION
         } else if self.result == "refused" {
             REFUSED
+        } else if !self.action.is_empty() {
+            BY_ACTION
         } else {
             EVERY
         }
@@ -240,13 +240,12 @@ impl Db {
         mut report: impl FnMut(i64),
     ) -> Result<Result<Verified, Broken>, StoreError> {
         let mut verifier = Verifier::new(checkpoints);
-        loop {
-            let after = verifier.last();
-            let events = self.list_events(after, BATCH).await?;
-            if events.is_empty() {
-                return Ok(verifier.finish());
-            }
-            let mut values = digests(self.reader(), after, BATCH).await?;
+        let mut events = self.list_events(0, BATCH).await?;
+        while let Some(last) = events.last() {
+            // Never values before their events, or those of an event that was written in between would be missing. The next
+            // events may come meanwhile.
+            let values = digests(self.reader(), verifier.last(), BATCH);
+            let (mut values, next) = tokio::try_join!(values, self.list_events(last.event.seq, BATCH))?;
             for PlacedEvent { event, hash } in events {
                 let values = values.remove(&event.seq).unwrap_or_default();
                 if let Err(broken) = verifier.look(&event, hash, &values) {
@@ -254,7 +253,9 @@ impl Db {
                 }
             }
             report(verifier.last());
+            events = next;
         }
+        Ok(verifier.finish())
     }
 }
 

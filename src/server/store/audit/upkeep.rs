@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::digest;
-use crate::domain::audit::{Action, Checkpoint, Draft, Party};
+use crate::domain::audit::{Action, Checkpoint, Draft, Party, identity_as_noted};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
+use crate::domain::user::ExternalIdentity;
 use crate::server::store::commit::Change;
 use crate::server::store::people::session_ends;
 use crate::server::store::query::query;
@@ -14,9 +15,17 @@ use crate::server::store::{Db, StoreError, Touched, row};
 const ADD_CHECKPOINT: &str =
     "INSERT INTO audit_checkpoints (seq, hash, time, signature) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
 const LIST_CHECKPOINTS: &str = "SELECT seq, hash, time, signature FROM audit_checkpoints ORDER BY seq";
-const FIND_LAST_CHECKPOINT: &str = "SELECT seq FROM audit_checkpoints ORDER BY seq DESC LIMIT 1";
+const FIND_LAST_CHECKPOINT: &str = "SELECT seq, hash, time, signature FROM audit_checkpoints ORDER BY seq DESC LIMIT 1";
 const LOOKUP_HASH: &str = "SELECT hash FROM audit_events WHERE seq = $1";
 const ERASE_VALUES: &str = "DELETE FROM audit_personal WHERE user_id = $1";
+/// What was written down of somebody before they were known here.
+const ERASE_VALUES_OF_STRANGER: &str = "
+    DELETE FROM audit_personal WHERE user_id IS NULL AND seq IN (
+        SELECT e.seq FROM audit_events e
+        JOIN audit_personal i ON i.seq = e.seq AND i.field = 'changes.issuer.to' AND i.value = $1
+        JOIN audit_personal s ON s.seq = e.seq AND s.field = 'changes.subject.to' AND s.value = $2
+        WHERE e.action = 'user.login_refused')";
+const FIND_IDENTITY: &str = "SELECT issuer, subject FROM users WHERE id = $1";
 const ERASE_USER: &str = "
     UPDATE users SET username = 'erased', email = NULL, roles = '[]', attributes = '{}',
         disabled_at = coalesce(disabled_at, $2)
@@ -36,6 +45,8 @@ pub(in crate::server::store) const STATEMENTS: &[&str] = &[
     FIND_LAST_CHECKPOINT,
     LOOKUP_HASH,
     ERASE_VALUES,
+    ERASE_VALUES_OF_STRANGER,
+    FIND_IDENTITY,
     ERASE_USER,
     ERASE_TOKENS,
     ERASE_SESSIONS,
@@ -49,6 +60,13 @@ pub struct CheckpointRow {
     pub checkpoint: Checkpoint,
     /// The signature over its message.
     pub signature: Vec<u8>,
+}
+
+type CheckpointColumns = (i64, Vec<u8>, i64, Vec<u8>);
+
+fn checkpoint_row((seq, hash, time, signature): CheckpointColumns) -> Result<CheckpointRow, StoreError> {
+    let checkpoint = Checkpoint { seq, hash: digest(&hash)?, time: row::time(time) };
+    Ok(CheckpointRow { checkpoint, signature })
 }
 
 impl Db {
@@ -67,12 +85,17 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_checkpoints(&self) -> Result<Vec<CheckpointRow>, StoreError> {
-        let rows: Vec<(i64, Vec<u8>, i64, Vec<u8>)> = query(LIST_CHECKPOINTS).fetch_all(self.reader()).await?;
-        let checkpoint = |(seq, hash, time, signature): (i64, Vec<u8>, i64, Vec<u8>)| {
-            let checkpoint = Checkpoint { seq, hash: digest(&hash)?, time: row::time(time) };
-            Ok(CheckpointRow { checkpoint, signature })
-        };
-        rows.into_iter().map(checkpoint).collect()
+        let rows: Vec<CheckpointColumns> = query(LIST_CHECKPOINTS).fetch_all(self.reader()).await?;
+        rows.into_iter().map(checkpoint_row).collect()
+    }
+
+    /// The newest checkpoint that the database has.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn last_checkpoint(&self) -> Result<Option<CheckpointRow>, StoreError> {
+        let found: Option<CheckpointColumns> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
+        found.map(checkpoint_row).transpose()
     }
 
     /// What a checkpoint made now would say, and how many events there were since the last one, if there were any.
@@ -80,9 +103,9 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn next_checkpoint(&self, now: Timestamp) -> Result<Option<(Checkpoint, i64)>, StoreError> {
-        let last: Option<(i64,)> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
+        let last: Option<CheckpointColumns> = query(FIND_LAST_CHECKPOINT).fetch_optional(self.reader()).await?;
         let head: Option<(i64, Vec<u8>, i64)> = query(super::FIND_HEAD).fetch_optional(self.reader()).await?;
-        let last = last.map_or(0, |(seq,)| seq);
+        let last = last.map_or(0, |(seq, ..)| seq);
         let Some((seq, hash, _)) = head.filter(|(seq, ..)| *seq > last) else { return Ok(None) };
         // Seconds are what is signed.
         let time = Timestamp::from_seconds(now.as_seconds());
@@ -113,11 +136,20 @@ impl Db {
         along.extend(session_ends(&mut tx, id, draft).await?);
         query(ERASE_TOKENS).bind(user).bind(now).execute(&mut tx).await?;
         query(ERASE_SESSIONS).bind(user).execute(&mut tx).await?;
-        let removed = query(ERASE_VALUES).bind(user).execute(&mut tx).await?;
+        let removed = erase_values(&mut tx, id).await?;
         self.append_along(&mut tx, &draft.clone().removing(removed), &along, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
     }
+}
+
+/// Removes the personal values of somebody from the log, also from before they were known here. How many there were.
+async fn erase_values(tx: &mut Change, user: UserId) -> Result<u64, StoreError> {
+    let known = query(ERASE_VALUES).bind(user.as_uuid()).execute(&mut *tx).await?;
+    let found: Option<(String, String)> = query(FIND_IDENTITY).bind(user.as_uuid()).fetch_optional(&mut *tx).await?;
+    let Some((issuer, subject)) = found else { return Ok(known) };
+    let [issuer, subject] = identity_as_noted(&ExternalIdentity { issuer, subject });
+    Ok(known + query(ERASE_VALUES_OF_STRANGER).bind(issuer).bind(subject).execute(tx).await?)
 }
 
 /// The events of a user's tokens that are revoked along with another one. Their names are about to be gone.

@@ -224,3 +224,23 @@ pub async fn who_is_erased_leaves_nothing_behind_and_the_log_whole(store: Store)
         (1, erased.subject.map(|id| id.to_string()).as_ref())
     );
 }
+
+pub async fn who_was_refused_before_they_were_known_is_forgotten_with_all_else(store: Store) {
+    let identity = |subject: &str| ExternalIdentity { issuer: "https://id".to_owned(), subject: subject.to_owned() };
+    let elsewhere = ExternalIdentity { issuer: "https://other".to_owned(), subject: "alice".to_owned() };
+    for stranger in [identity("alice"), identity("mallory"), elsewhere] {
+        let draft = Draft::new(Action::UserLoginRefused, Party::stranger("ally"), Party::SYSTEM, &Origin::default());
+        store.db.record(&draft.refused("required_roles").of_stranger(&stranger), NOW).await.unwrap();
+    }
+    let values = async || {
+        let rows = store.db.list_log(&LogFilter::default(), None, 9).await.unwrap();
+        let strangers = rows.into_iter().filter(|row| row.placed.event.action == "user.login_refused");
+        strangers.map(|row| row.values.len()).collect::<Vec<_>>()
+    };
+    let alice = store.log_in("alice", &[]).await;
+    assert_eq!(values().await, [3, 3, 3], "name, issuer and subject");
+    let erased = Draft::new(Action::UserErased, Party::OPERATOR, Party::SYSTEM, &Origin::default()).about(alice);
+    assert!(store.db.erase_user(alice, &erased, LATER).await.unwrap());
+    assert_eq!(values().await, [3, 3, 0], "and of nobody else");
+    assert_eq!(store.db.verify_log([], |_| {}).await.unwrap().unwrap().erased, 3);
+}

@@ -219,7 +219,8 @@ on_both_engines! {
     a_user_is_locked_out_once_by_somebody_who_is_not
     the_log_is_read_from_every_side
     a_checkpoint_is_made_once_for_a_state_and_known_again
-    who_is_erased_leaves_nothing_behind_and_the_log_whole;
+    who_is_erased_leaves_nothing_behind_and_the_log_whole
+    who_was_refused_before_they_were_known_is_forgotten_with_all_else;
     tampering:
     whatever_is_done_to_the_log_is_found;
 }

@@ -105,8 +105,9 @@ pub async fn a_list_goes_on_where_it_stopped_and_finds_text_as_it_is_typed(store
 pub async fn uses_only_move_forward(store: Store) {
     let (key, secret) = store.token().await;
     let at = |at, ip: &str| Use { token: key.id, secret, at, ip: Some(ip.parse().unwrap()) };
-    store.db.mark_used(&[at(LATER, "192.0.2.2")]).await.unwrap();
-    store.db.mark_used(&[at(NOW, "192.0.2.1")]).await.unwrap();
+    for (time, ip) in [(LATER, "192.0.2.2"), (NOW, "192.0.2.1")] {
+        assert_eq!(store.db.mark_used(&[at(time, ip)]).await.unwrap(), [], "nobody is in the way");
+    }
     let row = store.db.lookup_token(key).await.unwrap().unwrap();
     assert_eq!((row.last_used_at, row.last_used_ip.as_deref()), (Some(LATER), Some("192.0.2.2")));
     assert_eq!(row.secrets[0].last_used_at, Some(LATER));
@@ -171,17 +172,23 @@ pub async fn the_census_counts_each_token_once(store: Store) {
     store.add(revoked.owner, "good", &store.new_secret(None, 10)).await;
     store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
     store.db.revoke_token(revoked, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
-    let count = async |now, away_since| {
-        store
-            .db
-            .count_tokens(CensusRules { now, soon: LATER, away_since, idle_since: Timestamp::default() })
-            .await
-            .unwrap()
-    };
     let before = Timestamp::from_seconds(0);
+    let rules = CensusRules {
+        now: NOW,
+        soon: LATER,
+        away_since: before,
+        idle_since: before,
+        unused_since: before,
+        oldest: before,
+    };
+    let count = async |now, away_since| store.db.count_tokens(CensusRules { now, away_since, ..rules }).await.unwrap();
     assert_eq!(count(NOW, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
     assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });
     assert_eq!(count(NOW, LATER).await, Census { revoked: 1, suspended: 2, ..Census::default() });
+    let unused = store.db.count_tokens(CensusRules { unused_since: LATER, ..rules }).await.unwrap();
+    assert_eq!(unused, Census { revoked: 1, active: 2, expiring: 1, unused: 2, ..Census::default() });
+    let too_old = store.db.count_tokens(CensusRules { oldest: NOW, ..rules }).await.unwrap();
+    assert_eq!(too_old, Census { revoked: 1, expired: 2, ..Census::default() });
 }
 
 pub async fn a_schema_that_is_one_ahead_is_borne_with_and_a_later_one_is_not(store: Store) {

@@ -102,3 +102,21 @@ async fn what_was_applied_in_another_history_counts_for_nothing() {
     assert_eq!(applied(head).await, i64::try_from(head.seq.number()).unwrap());
     assert_eq!(store.db.list_changes(head).await.unwrap().doubt, None);
 }
+
+#[tokio::test]
+async fn a_use_of_what_somebody_is_changing_is_given_back_and_written_later() {
+    let store = Store::on_postgres().await;
+    let (key, secret) = store.token().await;
+    let used = |at| Use { token: key.id, secret, at, ip: None };
+    let held = [("SELECT 1 FROM tokens FOR UPDATE", NOW), ("SELECT 1 FROM secrets FOR UPDATE", LATER)];
+    for (held, at) in held {
+        let mut change = store.db.begin().await.unwrap();
+        query(held).execute(&mut change).await.unwrap();
+        assert_eq!(store.db.mark_used(&[used(at)]).await.unwrap(), [used(at)], "{held}");
+        drop(change);
+    }
+    // What was given up is undone a little later.
+    while !store.db.mark_used(&[used(LATER)]).await.unwrap().is_empty() {}
+    let row = store.db.lookup_token(key).await.unwrap().unwrap();
+    assert_eq!((row.last_used_at, row.secrets[0].last_used_at), (Some(LATER), Some(LATER)));
+}

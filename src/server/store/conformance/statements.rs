@@ -4,9 +4,9 @@ use sqlx::{Executor as _, SqlStr};
 
 use super::*;
 use crate::server::store::inventory::sql as inventory;
-use crate::server::store::people;
 use crate::server::store::tokens::sql;
 use crate::server::store::{audit, census, changes, notices, rewinds, sessions, settings, signing_keys, usage, users};
+use crate::server::store::{people, pool};
 
 const OF_BOTH: &[&str] = &[
     PING,
@@ -24,6 +24,7 @@ const OF_BOTH: &[&str] = &[
     users::REFRESH_USER,
     sessions::ADD_SESSION,
     sessions::LOOKUP_SESSION,
+    sessions::FIND_SESSION,
     sessions::TOUCH_SESSION,
     sessions::END_SESSION,
     sessions::DELETE_OLD_SESSIONS,
@@ -57,7 +58,6 @@ const OF_BOTH: &[&str] = &[
     sql::END_SECRETS,
     sql::REVOKE_TOKEN,
     census::COUNT_TOKENS,
-    census::COUNT_UNUSED,
     census::COUNT_USERS,
     census::COUNT_ACTIONS,
 ];
@@ -71,7 +71,7 @@ const OF_POSTGRES: &[&str] = &[
     users::FIND_USER_SOUNDLY_WITH_WRITE,
     usage::MARK_TOKENS_USED,
     usage::MARK_SECRETS_USED,
-    postgres::IS_WRITABLE,
+    pool::IS_WRITABLE,
     postgres::FIND_CHANGE_HEAD,
     postgres::NUMBER_CHANGE,
     postgres::EXAMINE,
@@ -130,5 +130,49 @@ async fn no_search_of_the_panel_reads_all_tokens() {
         let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&engine.write).await.unwrap();
         let mut scanned = steps.iter().filter_map(|(.., step)| step.strip_prefix("SCAN ")?.split(' ').next());
         assert!(scanned.all(|table| table == "u" || *statement == inventory::FIND_REVOKED), "{statement}: {steps:?}");
+    }
+}
+
+/// The log has millions of events, and everybody may ask for their own.
+#[tokio::test]
+async fn no_question_to_the_log_reads_all_of_it_on_sqlite() {
+    let store = Store::on_sqlite().await;
+    let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
+    for statement in audit::read::STATEMENTS {
+        let explained = SqlStr::from_static(format!("EXPLAIN QUERY PLAN {statement}").leak());
+        let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&engine.write).await.unwrap();
+        let steps: Vec<_> = steps.into_iter().map(|(.., step)| step).collect();
+        let reads_all = |step: &&String| ["SCAN a", "SCAN e", "SCAN audit_"].iter().any(|scan| step.starts_with(scan));
+        let by_index = |step: &&String| step.contains("INDEX") || step.contains("PRIMARY KEY");
+        let scans: Vec<_> = steps.iter().filter(reads_all).filter(|step| !by_index(step)).collect();
+        assert!(scans.is_empty() && !steps.is_empty(), "{statement}: {steps:?}");
+        if statement.contains("audit_of_users") {
+            let first = steps.first().unwrap();
+            assert!(first.starts_with("SEARCH a USING PRIMARY KEY (user_id=?"), "{steps:?}");
+        }
+    }
+}
+
+/// The same. A small table is read whole whatever indexes it has, so that is made to look expensive.
+#[tokio::test]
+async fn no_question_to_the_log_reads_all_of_it_on_postgres() {
+    let store = Store::on_postgres().await;
+    let Engine::Postgres(engine) = &store.db.engine else { unreachable!() };
+    let mut connection = engine.pool.acquire().await.unwrap();
+    let run = async |connection: &mut sqlx::PgConnection, sql: String| {
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
+        rows.iter().map(|row| sqlx::Row::try_get::<String, _>(row, 0).unwrap()).collect::<Vec<_>>()
+    };
+    run(&mut connection, "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan".to_owned()).await;
+    for statement in audit::read::STATEMENTS {
+        let values = (1..=9).filter(|number| statement.contains(&format!("${number}"))).map(|_| "NULL");
+        let values = values.collect::<Vec<_>>().join(", ");
+        run(&mut connection, format!("PREPARE asked AS {statement}")).await;
+        let plan = run(&mut connection, format!("EXPLAIN EXECUTE asked({values})")).await.join("\n");
+        run(&mut connection, "DEALLOCATE asked".to_owned()).await;
+        assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{statement}: {plan}");
+        if statement.contains("audit_of_users") {
+            assert!(plan.contains("Index Cond: ((user_id = $8)"), "{plan}");
+        }
     }
 }

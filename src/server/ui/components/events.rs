@@ -65,6 +65,7 @@ fn row(event: &EventView, reader: Reader, now: Timestamp) -> AnyView {
                 <p>
                     <span class="font-medium">{action_words(&event.action)}</span>
                     {object(event, reader)}
+                    {whose(event, reader)}
                     {refused}
                 </p>
                 <div class="text-sm text-muted">{details}</div>
@@ -93,6 +94,17 @@ fn object(event: &EventView, reader: Reader) -> AnyView {
         _ if is_actor => ().into_any(),
         _ => format!(": {name}").into_any(),
     }
+}
+
+/// Whose it was, where somebody else has done it.
+fn whose(event: &EventView, reader: Reader) -> AnyView {
+    let (Some(id), Some(name), Reader::Administrator) = (&event.on_behalf_of, &event.on_behalf_of_name, reader) else {
+        return ().into_any();
+    };
+    if event.actor.id.as_ref() == Some(id) || event.object.id.as_ref() == Some(id) {
+        return ().into_any();
+    }
+    view! { " of " <a class="link" href=format!("/admin/users/{id}")>{name.clone()}</a> }.into_any()
 }
 
 /// Who did it, from where, why, and what changed; a line each.
@@ -131,14 +143,19 @@ fn change(field: &str, from: Option<&str>, to: Option<&str>) -> String {
     let words = match field {
         "expires_at" => "expires".to_owned(),
         "allowed_ips" => "usable from".to_owned(),
+        "secret" => "secret id".to_owned(),
+        "provider" => "login provider".to_owned(),
         field => field.replace('_', " "),
     };
-    match (from.map(spoken), to.map(spoken)) {
-        (Some(from), Some(to)) => format!("{words}: {from} → {to}"),
-        (None, Some(to)) => format!("{words}: {to}"),
-        (Some(from), None) => format!("{words}: {from} → nothing"),
-        (None, None) => words,
-    }
+    let value = |value: &str| if field == "attributes" { value.replace(" = ", ": ") } else { spoken(value) };
+    let values = match (from.map(value), to.map(value)) {
+        (Some(from), Some(to)) => format!("{from} → {to}"),
+        (None, Some(to)) => to,
+        (Some(from), None) => format!("{from} → nothing"),
+        (None, None) => return words,
+    };
+    // Attributes say themselves what they are.
+    if field == "attributes" { values } else { format!("{words}: {values}") }
 }
 
 /// Instants as people write them; everything else as it is.

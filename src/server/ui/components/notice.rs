@@ -54,6 +54,9 @@ pub fn FormAlert(
 pub fn ErrorSummary(
     /// What is wrong; nothing is shown when it is empty.
     errors: FieldErrors,
+    /// What did not happen.
+    #[prop(default = "Nothing was saved.")]
+    nothing: &'static str,
 ) -> impl IntoView {
     (!errors.is_empty()).then(|| {
         let items: Vec<_> = errors
@@ -63,7 +66,7 @@ pub fn ErrorSummary(
                 view! {
                     <li>
                         <a class="link text-error! inline-block py-2" href=href>
-                            {format!("{}: {}", field_label(error.field), error.message)}
+                            {labelled(field_label(error.field), &error.message)}
                         </a>
                     </li>
                 }
@@ -79,12 +82,19 @@ pub fn ErrorSummary(
             >
                 <h2 id="problems-title" class="flex items-center gap-2 text-base">
                     <span class="lead-icon text-error">{Icon::Warning.view()}</span>
-                    "Nothing was saved. Please look at this again:"
+                    {nothing}
+                    " Please look at this again:"
                 </h2>
                 <ul class="mt-1 flex flex-col ps-6">{items}</ul>
             </section>
         }
     })
+}
+
+/// A label with what is wrong; a question needs no colon.
+fn labelled(label: &str, message: &str) -> String {
+    let colon = if label.ends_with('?') { "" } else { ":" };
+    format!("{label}{colon} {message}")
 }
 
 /// A field as the form labels it.
@@ -97,6 +107,16 @@ fn field_label(field: &str) -> &str {
         "allowed_ips" => "Networks",
         "reason" => "Why?",
         "confirm" => "How many?",
+        "action" => "Action",
+        "result" => "Result",
+        "user" => "User",
+        "since" => "From",
+        "until" => "To",
+        "state" => "State",
+        "scope" => "Scope",
+        "unused_since" => "Last use",
+        "created_before" => "Made before",
+        "expires_within" => "Expires within",
         other => other,
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::view::SessionView;
 use crate::server::service::log::EventView;
 use crate::server::ui::components::events::{ACTIONS, Reader, events as event_list};
-use crate::server::ui::components::filters::choice;
+use crate::server::ui::components::filters::{Filter, buttons, choice};
 use crate::server::ui::components::notice::Notice;
 use crate::server::ui::components::paging::{address, paging};
 use crate::server::ui::components::sessions::sessions as session_list;
@@ -86,11 +86,9 @@ fn narrowing(action: &str) -> AnyView {
     let mut options = vec![("", "Everything")];
     options.extend(ACTIONS.iter().filter(|(name, _)| !name.starts_with("key.") && !name.contains("audit")).copied());
     view! {
-        <form method="get" action=PATH class="mb-4 flex flex-wrap gap-2">
-            {choice("action", "What happened", &options, action)}
-            <button type="submit" class="btn btn-plain">
-                "Show"
-            </button>
+        <form method="get" action=PATH class="filters filters-few mt-0!">
+            {choice(Filter::new("action", "What happened", action), &options)}
+            {buttons("Show", None)}
         </form>
     }
     .into_any()

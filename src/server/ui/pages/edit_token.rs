@@ -47,7 +47,7 @@ pub fn EditTokenPage(
                 <input type="hidden" name="version" value=version.to_string()/>
                 {about(&form, &errors)}
                 {scope_fields(&token, &form, &errors, &catalogue)}
-                <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+                <div class="actions">
                     <button type="submit" class="btn btn-primary">
                         "Save changes"
                     </button>

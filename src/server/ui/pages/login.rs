@@ -25,13 +25,22 @@ pub struct LoginProblem {
     pub request_id: String,
 }
 
+/// Why somebody has to log in who wanted something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginReason {
+    /// A form came after its session had ended.
+    SessionEnded,
+    /// A login did not work.
+    Failed(LoginProblem),
+}
+
 /// The login page.
 #[component]
 pub fn LoginPage(
     /// The ways to log in.
     providers: Vec<ProviderButton>,
     /// What went wrong before.
-    problem: Option<LoginProblem>,
+    why: Option<LoginReason>,
 ) -> impl IntoView {
     let buttons: Vec<_> = providers
         .into_iter()
@@ -48,11 +57,24 @@ pub fn LoginPage(
                 <h1>"Log in to Hallpass"</h1>
                 <p class="text-muted">"Make and manage the tokens that your scripts and programs use."</p>
             </div>
-            {problem.map(problem_view)}
+            {why.map(reason_view)}
             <div class="flex flex-col gap-3">{buttons}</div>
         </div>
     }
     .into_any()
+}
+
+fn reason_view(why: LoginReason) -> AnyView {
+    match why {
+        LoginReason::Failed(problem) => problem_view(problem),
+        LoginReason::SessionEnded => view! {
+            <p role="alert" class="rounded-box border border-error bg-error-tint px-4 py-3">
+                "Your session had ended, so nothing was saved. After the login you are back where you were; please look "
+                "whether everything is there."
+            </p>
+        }
+        .into_any(),
+    }
 }
 
 fn problem_view(problem: LoginProblem) -> AnyView {

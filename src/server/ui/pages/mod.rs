@@ -27,7 +27,7 @@ pub use api_docs::ApiDocsPage;
 pub use edit_token::{EditTokenForm, EditTokenPage};
 pub use error::ErrorPage;
 pub use help::HelpPage;
-pub use login::{LoginPage, LoginProblem, ProviderButton};
+pub use login::{LoginPage, LoginProblem, LoginReason, ProviderButton};
 pub use new_token::{NewTokenForm, NewTokenPage};
 pub use problem::ProblemPage;
 pub use regenerate::{RegenerateForm, RegeneratePage};

@@ -81,7 +81,7 @@ pub fn NewTokenPage(
                 {restrictions(&form, &errors)}
             </div>
             {summary_panel()}
-            <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+            <div class="actions">
                 <button type="submit" class="btn btn-primary">
                     "Create token"
                 </button>

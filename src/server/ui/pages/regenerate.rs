@@ -62,7 +62,7 @@ pub fn RegeneratePage(
                 <input type="hidden" name="form_key" value=form_key/>
                 <LifetimeFields choice message/>
                 <LiveSummary/>
-                <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+                <div class="actions">
                     <button type="submit" class="btn btn-primary">
                         "Regenerate token"
                     </button>

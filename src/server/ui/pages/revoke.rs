@@ -28,7 +28,7 @@ pub fn RevokePage(
                 <p>{last_use_sentence(&token, now)}</p>
                 <p>"Requests with it will be refused from the moment you revoke it. This cannot be undone."</p>
             </div>
-            <form method="post" action=action class="flex flex-wrap items-center gap-x-6 gap-y-2">
+            <form method="post" action=action class="actions">
                 <input type="hidden" name="id" value=id/>
                 <button type="submit" class="btn btn-error">
                     "Revoke token"

@@ -1,5 +1,6 @@
 //! The audit log, and taking it away as a file.
 
+use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -18,10 +19,11 @@ use super::super::super::problem::Problem;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
 use super::{failed, user_name};
+use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::{Events, LogFilter};
 use crate::server::ui::pages::address;
-use crate::server::ui::pages::admin::audit::{LogForm, LogPage};
+use crate::server::ui::pages::admin::audit::{ACTIONS, LogForm, LogPage, RESULTS};
 
 /// Events on one page.
 const SHOWN: u32 = 50;
@@ -43,18 +45,18 @@ pub(in crate::server::http) async fn show(
     Params(LogQuery { form, before }): Params<LogQuery>,
 ) -> Response {
     let before = before.parse().ok();
-    let (events, problem) = match filter(&form, web.clock.now()) {
-        Ok(filter) => match web.log.all(&admin.administrator, &filter, before, SHOWN).await {
-            Ok(events) => (events, None),
+    let (events, errors) = match filter(&form, web.clock.now()) {
+        Ok(filter) => match web.log.all_named(&admin.administrator, &filter, before, SHOWN).await {
+            Ok(events) => (events, FieldErrors::default()),
             Err(error) => return failed(&web, &admin, &error.into()).await,
         },
-        Err(problem) => (Events { items: Vec::new(), next: None }, Some(problem.message())),
+        Err(errors) => (Events::default(), errors),
     };
     let user = match form.user.parse() {
         Ok(id) => user_name(&web, &admin, id).await,
         Err(_) => None,
     };
-    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let (now, next, is_later_page) = (web.clock.now(), events.next, before.is_some());
     let view = move || {
         view! {
@@ -62,7 +64,7 @@ pub(in crate::server::http) async fn show(
                 events=events.items.clone()
                 form=form.clone()
                 user=user.clone()
-                problem=problem.clone()
+                errors=errors.clone()
                 is_later_page=is_later_page
                 next=next
                 now=now
@@ -93,7 +95,7 @@ pub(in crate::server::http) async fn export(State(web): State<Web>, admin: Admin
         Ok(first) => first,
         Err(error) => return failed(&web, &admin, &error.into()).await,
     };
-    let body = Body::from_stream(lines(web, admin, filter, first, format));
+    let body = Body::from_stream(lines(Export { web, admin, filter, format }, first));
     let disposition = HeaderValue::from_static(match format {
         Format::Csv => "attachment; filename=\"audit.csv\"",
         Format::JsonLines => "attachment; filename=\"audit.jsonl\"",
@@ -106,40 +108,98 @@ pub(in crate::server::http) async fn export(State(web): State<Web>, admin: Admin
     (headers, body).into_response()
 }
 
-/// The lines of a file, a batch at a time. When one cannot be read the file ends in the middle, and so does the answer.
-fn lines(
+/// A file on its way.
+struct Export {
     web: Web,
     admin: AdminVisitor,
     filter: LogFilter,
-    first: Events,
     format: Format,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
-    let head = Ok(Bytes::from(format.head().unwrap_or_default()));
-    let rest = stream::unfold(Some((web, admin, filter, first)), move |state| async move {
-        let (web, admin, filter, events) = state?;
-        let text: String = events.items.iter().map(|event| format.line(event)).collect();
-        let Some(before) = events.next else { return Some((Ok(Bytes::from(text)), None)) };
-        match web.log.export(&admin.administrator, &filter, Some(before), BATCH).await {
-            Ok(next) => Some((Ok(Bytes::from(text)), Some((web, admin, filter, next)))),
+}
+
+/// What comes next in a file.
+enum Part {
+    /// These events.
+    Read(Events),
+    /// Those before this one.
+    Before(i64),
+}
+
+impl Export {
+    /// A file may take long: whoever asked for it may have lost the right to it meanwhile.
+    async fn read(&self, part: Part) -> io::Result<Events> {
+        let before = match part {
+            Part::Read(events) => return Ok(events),
+            Part::Before(seq) => seq,
+        };
+        if !self.admin.may_go_on(&self.web).await.map_err(io::Error::other)? {
+            return Err(io::Error::other("whoever asked for it may not read the log any more"));
+        }
+        let events = self.web.log.export(&self.admin.administrator, &self.filter, Some(before), BATCH).await;
+        events.map_err(io::Error::other)
+    }
+
+    fn text(&self, events: &Events) -> Bytes {
+        let text: String = events.items.iter().map(|event| self.format.line(event)).collect();
+        Bytes::from(text)
+    }
+}
+
+/// The lines of a file, a batch at a time. When one cannot be read the file ends in the middle, and so does the answer.
+fn lines(export: Export, first: Events) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    let head = Ok(Bytes::from(export.format.head().unwrap_or_default()));
+    let rest = stream::unfold((export, Some(Part::Read(first))), |(export, part)| async move {
+        let (item, next) = match export.read(part?).await {
+            Ok(events) => (Ok(export.text(&events)), events.next.map(Part::Before)),
             Err(error) => {
                 tracing::error!(%error, "an export of the audit log stopped in the middle");
-                Some((Err(std::io::Error::other(error)), None))
+                (Err(error), None)
             }
-        }
+        };
+        Some((item, (export, next)))
     });
     stream::StreamExt::chain(stream::iter([head]), rest)
 }
 
-fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, Problem> {
-    Ok(LogFilter {
-        user: user_id(&form.user)?,
-        action: form.action.clone(),
-        actor: form.actor.clone(),
-        object: form.object.clone(),
-        result: form.result.clone(),
-        since: moment("since", Some(&form.since), now)?,
-        until: last_moment(&form.until, now)?,
-    })
+/// What the log is narrowed to, or everything that is wrong with that.
+fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, FieldErrors> {
+    let mut errors = unknown_names(form);
+    let mut wrong = |problem: Problem| errors.extend(problem.about(&["user", "since", "until"]));
+    let user = user_id(&form.user).unwrap_or_else(|problem| {
+        wrong(problem);
+        None
+    });
+    let since = moment("since", Some(&form.since), now).unwrap_or_else(|problem| {
+        wrong(problem);
+        None
+    });
+    let until = last_moment(&form.until, now).unwrap_or_else(|problem| {
+        wrong(problem);
+        None
+    });
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        errors.push("until", "This has to be after “From”.");
+    }
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let (action, result) = (form.action.clone(), form.result.clone());
+    Ok(LogFilter { user, action, actor: form.actor.clone(), object: form.object.clone(), result, since, until })
+}
+
+/// Names that no event has.
+fn unknown_names(form: &LogForm) -> FieldErrors {
+    let mut errors = FieldErrors::default();
+    let is_one_of =
+        |names: &[(&str, &str)], wanted: &str| wanted.is_empty() || names.iter().any(|(name, _)| *name == wanted);
+    if !is_one_of(ACTIONS, &form.action) {
+        errors.push("action", format!("Nothing is called “{}”. Please choose one.", form.action));
+    }
+    if !is_one_of(RESULTS, &form.result) {
+        errors.push("result", "Please choose one.");
+    }
+    errors
 }
 
 /// A date that ends a time stands for its whole day.

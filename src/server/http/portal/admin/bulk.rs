@@ -7,13 +7,14 @@ use leptos::prelude::*;
 
 use super::super::super::api::FilterText;
 use super::super::super::form::Fields;
+use super::super::super::login::{is_way_back, way_back};
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
 use super::super::new_token::log_in_again;
 use super::token::chosen;
 use super::{failed, owner_name, problem_of, tokens};
 use crate::domain::error::FieldErrors;
-use crate::server::service::admin::{Bulk, InventoryFilter};
+use crate::server::service::admin::{Bulk, InventoryFilter, not_as_many};
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
 use crate::server::ui::pages::{FormProblem, ReasonForm, address};
@@ -27,9 +28,24 @@ const FIELDS: [&str; 7] = ["q", "state", "scope", "user", "unused_since", "creat
 #[derive(Default)]
 struct Typed {
     reason: ReasonForm,
-    count: String,
+    /// The number, where the form was sent.
+    count: Option<String>,
     errors: FieldErrors,
     problem: Option<FormProblem>,
+}
+
+impl Typed {
+    /// What a link back from a login may fill in: anything but the number.
+    fn read(fields: &Fields) -> Self {
+        let reason = ReasonForm { code: fields.get("reason"), words: fields.get("words") };
+        Self { reason, ..Self::default() }
+    }
+
+    /// How many tokens were confirmed. What is no number is none of tokens.
+    fn confirmed(&self) -> Option<usize> {
+        let count = self.count.as_ref()?;
+        Some(count.replace(',', "").parse().unwrap_or(usize::MAX))
+    }
 }
 
 /// What would end.
@@ -39,16 +55,12 @@ pub(in crate::server::http) async fn preview(
     RawQuery(query): RawQuery,
 ) -> Response {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    ask(&web, &admin, &fields, Typed::default()).await
+    ask(&web, &admin, &fields, Typed::read(&fields)).await
 }
 
 /// Ends them, if the number that was typed is theirs.
 pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: AdminVisitor, fields: Fields) -> Response {
-    let mut typed = Typed {
-        reason: ReasonForm { code: fields.get("reason"), words: fields.get("words") },
-        count: fields.get("confirm").trim().to_owned(),
-        ..Typed::default()
-    };
+    let mut typed = Typed { count: Some(fields.get("confirm").trim().to_owned()), ..Typed::read(&fields) };
     let filter = match filter(&web, &admin, &fields).await {
         Ok(filter) => filter,
         Err(page) => return page,
@@ -60,11 +72,9 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: Admin
             return ask(&web, &admin, &fields, typed).await;
         }
     };
-    // What is no number is none of tokens.
-    let confirmed = typed.count.replace(',', "").parse().unwrap_or(usize::MAX);
-    let bulk = Bulk { filter, reason, confirmed: Some(confirmed) };
+    let bulk = Bulk { filter, reason, confirmed: typed.confirmed() };
     match web.admin.revoke_all(&admin.administrator, &bulk).await {
-        Ok(outcome) => page::see_other(&format!("/admin/tokens?notice=revoked-{}", outcome.revoked)),
+        Ok(outcome) => page::see_other(&listed(&fields, &format!("revoked-{}", outcome.revoked))),
         Err(error) => refused(&web, &admin, &fields, typed, error).await,
     }
 }
@@ -73,7 +83,7 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: Admin
 async fn refused(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed, error: TokenError) -> Response {
     typed.problem = Some(match error {
         error @ TokenError::Partly { .. } => FormProblem { message: error.to_string(), link: None },
-        TokenError::StaleLogin => return stale(web, admin, fields).await,
+        TokenError::StaleLogin => return stale(web, admin, fields, &typed).await,
         TokenError::Invalid(errors) => {
             typed.errors = errors;
             return ask(web, admin, fields, typed).await;
@@ -83,27 +93,44 @@ async fn refused(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Ty
     ask(web, admin, fields, typed).await
 }
 
-/// Without a fresh login nothing is even counted.
-async fn stale(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Response {
-    let again = address("/admin/tokens/revoke", &parameters(fields));
-    let mut problem = log_in_again(&admin.visitor, &again);
-    "Your login is a while ago. Ending many tokens needs a recent one.".clone_into(&mut problem.message);
+/// Without a fresh login nothing is even counted. So many ids that no address holds them have to be chosen again.
+async fn stale(web: &Web, admin: &AdminVisitor, fields: &Fields, typed: &Typed) -> Response {
+    let which = address("/admin/tokens/revoke", &parameters(fields));
+    let list = fields.get("list");
+    let (again, why) = if is_way_back(&which) {
+        let typed = [("list", &list), ("reason", &typed.reason.code), ("words", &typed.reason.words)];
+        let again = way_back(&which, typed.map(|(name, value)| (name, value.as_str())));
+        (again, "Ending many tokens needs a recent one.")
+    } else {
+        let why = "Ending many tokens needs a recent one. You chose more than can be kept meanwhile: please tick them again \
+                   afterwards.";
+        (way_back("/admin/tokens", list_parameters(&Fields::parse(list.as_bytes()))), why)
+    };
+    let problem = log_in_again(&admin.visitor, &again, why);
     render(web, admin, StatusCode::FORBIDDEN, None, Typed { problem: Some(problem), ..Typed::default() }).await
 }
 
-async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, typed: Typed) -> Response {
+async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed) -> Response {
     let filter = match filter(web, admin, fields).await {
         Ok(filter) => filter,
         Err(page) => return page,
     };
     let (matched, first) = match web.admin.preview(&admin.administrator, &filter, SHOWN).await {
         Ok(found) => found,
-        Err(TokenError::StaleLogin) => return stale(web, admin, fields).await,
+        Err(TokenError::StaleLogin) => return stale(web, admin, fields, &typed).await,
         Err(error) => return failed(web, admin, &error).await,
     };
     let again = parameters(fields).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let again = again.chain(std::iter::once(("list".to_owned(), list_of(fields))));
     let words = words(fields, owner_name(web, admin, &filter).await);
-    let preview = BulkPreview { matched, first, fields: again.collect(), words };
+    let preview = BulkPreview { matched, first, fields: again.collect(), words, list: listed(fields, "") };
+    // All mistakes are named at once.
+    if !typed.errors.is_empty()
+        && typed.errors.message("confirm").is_none()
+        && typed.confirmed() != Some(preview.ending())
+    {
+        typed.errors.push("confirm", not_as_many(preview.ending()));
+    }
     let status = match (&typed.problem, typed.errors.is_empty()) {
         (Some(_), _) => StatusCode::SERVICE_UNAVAILABLE,
         (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -120,6 +147,7 @@ async fn render(
     typed: Typed,
 ) -> Response {
     let Typed { reason, count, errors, problem } = typed;
+    let count = count.unwrap_or_default();
     let now = web.clock.now();
     let view = move || {
         view! {
@@ -162,11 +190,29 @@ async fn filter(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Result<Inve
 
 /// Back to the list, as it was.
 fn nothing_chosen(fields: &Fields) -> Response {
-    let list = fields.get("list");
+    page::see_other(&listed(fields, "none-chosen"))
+}
+
+/// The list as it was, with something to say.
+fn listed(fields: &Fields, notice: &str) -> String {
+    let list = list_of(fields);
     let list = Fields::parse(list.as_bytes());
-    let mut again = parameters(&list);
-    again.push(("notice", "none-chosen"));
-    page::see_other(&address("/admin/tokens", &again))
+    let again: Vec<_> = list_parameters(&list).into_iter().chain([("notice", notice)]).collect();
+    address("/admin/tokens", &again)
+}
+
+/// The query of the list from which the fields come: it is named beside ids, and else narrowed to what is to end.
+fn list_of(fields: &Fields) -> String {
+    let list = fields.get("list");
+    if !list.is_empty() {
+        return list;
+    }
+    address("", &list_parameters(fields)).trim_start_matches('?').to_owned()
+}
+
+/// The fields that make a list: a filter without ids, and its order.
+fn list_parameters(fields: &Fields) -> Vec<(&str, &str)> {
+    fields.iter().filter(|(name, value)| !value.is_empty() && (*name == "sort" || FIELDS.contains(name))).collect()
 }
 
 /// The fields that make a filter.
@@ -179,7 +225,7 @@ fn words(fields: &Fields, owner: Option<String>) -> String {
     let ids = fields.all("id").len();
     let mut words: Vec<String> = Vec::new();
     if ids > 0 {
-        words.push("those that you chose".to_owned());
+        words.push("that you chose".to_owned());
     }
     let mut say = |name: &str, before: &str, after: &str| {
         let named = owner.clone().filter(|_| name == "user");

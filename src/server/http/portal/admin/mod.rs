@@ -16,6 +16,7 @@ use super::super::api::ApiError;
 use super::super::session::AdminVisitor;
 use super::super::{Web, page};
 use super::unexpected;
+use crate::domain::error::FieldErrors;
 use crate::domain::id::UserId;
 use crate::server::service::admin::InventoryFilter;
 use crate::server::service::tokens::TokenError;
@@ -37,10 +38,13 @@ pub(super) fn routes() -> Router<Web> {
         .route("/admin/identify", get(identify::ask).post(identify::answer))
 }
 
-/// What is wrong with a filter in an address, in words; an error of another kind is a page of its own.
-async fn problem_of(error: ApiError, web: &Web, admin: &AdminVisitor) -> Result<String, Response> {
+/// The fields of a filter of tokens that may be wrong.
+const FILTER_FIELDS: [&str; 5] = ["user", "state", "created_before", "unused_since", "expires_within"];
+
+/// What is wrong with a filter in an address; an error of another kind is a page of its own.
+async fn problem_of(error: ApiError, web: &Web, admin: &AdminVisitor) -> Result<FieldErrors, Response> {
     match error {
-        ApiError::Problem(problem) => Ok(problem.message()),
+        ApiError::Problem(problem) => Ok(problem.about(&FILTER_FIELDS)),
         ApiError::Token(error) => Err(unexpected(web, &admin.visitor, &error).await),
         ApiError::Stale { login_url } => Err(axum::response::Redirect::to(&login_url).into_response()),
     }

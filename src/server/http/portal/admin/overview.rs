@@ -16,7 +16,7 @@ const SHOWN: u32 = 10;
 
 /// The page.
 pub(in crate::server::http) async fn show(State(web): State<Web>, admin: AdminVisitor) -> Response {
-    let events = match web.log.all(&admin.administrator, &LogFilter::default(), None, SHOWN).await {
+    let events = match web.log.all_named(&admin.administrator, &LogFilter::default(), None, SHOWN).await {
         Ok(events) => events.items,
         Err(error) => return failed(&web, &admin, &error.into()).await,
     };

@@ -56,7 +56,7 @@ pub(in crate::server::http) async fn show(
     Params(query): Params<NoticeQuery>,
 ) -> Response {
     let filter = LogFilter { object: owned.token.id.to_string(), ..LogFilter::default() };
-    let history = match web.log.all(&admin.administrator, &filter, None, SHOWN).await {
+    let history = match web.log.all_named(&admin.administrator, &filter, None, SHOWN).await {
         Ok(events) => events.items,
         Err(error) => return failed(&web, &admin, &error.into()).await,
     };

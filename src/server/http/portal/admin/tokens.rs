@@ -11,6 +11,7 @@ use super::super::super::params::Params;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
 use super::{failed, owner_name, problem_of};
+use crate::domain::error::FieldErrors;
 use crate::server::service::admin::{Inventory, InventoryFilter, ListInventory, Order};
 use crate::server::ui::pages::admin::tokens::{InventoryForm, InventoryPage};
 
@@ -33,10 +34,10 @@ pub(in crate::server::http) async fn list(
     Params(query): Params<InventoryQuery>,
 ) -> Response {
     let InventoryQuery { form, cursor, notice } = query;
-    let (filter, problem) = match read(&form).read(&web, &admin.administrator).await {
-        Ok(filter) => (Some(filter), None),
+    let (filter, errors) = match read(&form).read(&web, &admin.administrator).await {
+        Ok(filter) => (Some(filter), FieldErrors::default()),
         Err(error) => match problem_of(error, &web, &admin).await {
-            Ok(problem) => (None, Some(problem)),
+            Ok(errors) => (None, errors),
             Err(page) => return page,
         },
     };
@@ -46,6 +47,7 @@ pub(in crate::server::http) async fn list(
     };
     let after = read_mark(&cursor);
     let is_later_page = after.is_some();
+    let status = if filter.is_some() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let found = match filter {
         None => Inventory { items: Vec::new(), next: None },
         Some(filter) => {
@@ -56,7 +58,6 @@ pub(in crate::server::http) async fn list(
             }
         }
     };
-    let status = if problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let scopes: Vec<_> = web.tokens.catalogue().names().map(ToString::to_string).collect();
     let (next, now) = (found.next.as_ref().map(write_mark), web.clock.now());
     let notice = ended(&notice);
@@ -66,7 +67,7 @@ pub(in crate::server::http) async fn list(
                 tokens=found.items.clone()
                 form=form.clone()
                 owner=owner.clone()
-                problem=problem.clone()
+                errors=errors.clone()
                 scopes=scopes.clone()
                 is_later_page=is_later_page
                 next=next.clone()

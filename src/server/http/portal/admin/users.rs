@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::super::super::api::{read_person, write_person};
 use super::super::super::form::Fields;
 use super::super::super::params::Params;
-use super::super::super::session::AdminVisitor;
+use super::super::super::session::{AdminVisitor, Visitor};
 use super::super::super::{Web, page};
 use super::super::notice;
 use super::super::tokens::NoticeQuery;
@@ -19,7 +19,7 @@ use crate::domain::error::FieldErrors;
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::reason::Reason;
 use crate::domain::user::User;
-use crate::server::service::admin::PeopleFilter;
+use crate::server::service::admin::{PeopleFilter, may_disable};
 use crate::server::service::log::LogFilter;
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::FormProblem;
@@ -67,7 +67,6 @@ pub(in crate::server::http) async fn list(
             <UsersPage
                 people=found.items.clone()
                 form=form.clone()
-                problem=None
                 is_later_page=is_later_page
                 next=next.clone()
                 now=now
@@ -115,14 +114,14 @@ pub(in crate::server::http) async fn show(
 ) -> Response {
     let filter = LogFilter { user: Some(user.id), ..LogFilter::default() };
     let found = async {
-        let events = web.log.all(&admin.administrator, &filter, None, EVENTS).await?;
+        let events = web.log.all_named(&admin.administrator, &filter, None, EVENTS).await?;
         Ok::<_, TokenError>((events.items, web.admin.sessions(&admin.administrator, user.id).await?))
     };
     let (events, sessions) = match found.await {
         Ok(found) => found,
         Err(error) => return failed(&web, &admin, &error).await,
     };
-    let is_self = admin.visitor.caller.user.id == user.id;
+    let own = (admin.visitor.caller.user.id == user.id).then_some(admin.visitor.session.id);
     let (now, notice) = (web.clock.now(), notice(&query.notice));
     let view = move || {
         view! {
@@ -130,7 +129,7 @@ pub(in crate::server::http) async fn show(
                 user=user.clone()
                 sessions=sessions.clone()
                 events=events.clone()
-                is_self=is_self
+                own=own
                 now=now
                 notice=notice.clone()
             />
@@ -144,7 +143,9 @@ pub(in crate::server::http) async fn confirm(State(web): State<Web>, any: AnyUse
     if any.user.disabled_at.is_some() {
         return page::see_other(&format!("/admin/users/{}", any.user.id));
     }
-    ask(&web, any, String::new(), FieldErrors::default(), None).await
+    let refused = may_disable(&any.admin.administrator, any.user.id).err();
+    let problem = refused.map(|error| FormProblem { message: error.to_string(), link: None });
+    ask(&web, any, String::new(), FieldErrors::default(), problem).await
 }
 
 /// Locks somebody out.
@@ -169,6 +170,7 @@ pub(in crate::server::http) async fn disable(State(web): State<Web>, any: AnyUse
 
 async fn ask(web: &Web, any: AnyUser, reason: String, errors: FieldErrors, problem: Option<FormProblem>) -> Response {
     let AnyUser { admin, user } = any;
+    let is_self = admin.visitor.caller.user.id == user.id;
     let status = match (&problem, errors.is_empty()) {
         (Some(_), _) => StatusCode::CONFLICT,
         (None, false) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -176,7 +178,13 @@ async fn ask(web: &Web, any: AnyUser, reason: String, errors: FieldErrors, probl
     };
     let view = move || {
         view! {
-            <DisableUserPage user=user.clone() reason=reason.clone() errors=errors.clone() problem=problem.clone()/>
+            <DisableUserPage
+                user=user.clone()
+                is_self=is_self
+                reason=reason.clone()
+                errors=errors.clone()
+                problem=problem.clone()
+            />
         }
     };
     page::render(web, status, Some(admin.visitor.me()), "/admin/users", view).await
@@ -190,15 +198,21 @@ pub(in crate::server::http) async fn enable(State(web): State<Web>, any: AnyUser
     }
 }
 
-/// Ends one of somebody's sessions, or all of them where none is named.
+/// Ends one of somebody's sessions, or all of them where none is named, but never the one that asks.
 pub(in crate::server::http) async fn end_sessions(State(web): State<Web>, any: AnyUser, fields: Fields) -> Response {
     let named = fields.get("session");
     let only = named.parse::<SessionId>().ok();
     if only.is_none() && !named.is_empty() {
         return page::see_other(&format!("/admin/users/{}", any.user.id));
     }
-    match web.admin.end_sessions(&any.admin.administrator, any.user.id, only).await {
-        Ok(_) => any.page("sessions-ended"),
+    let Visitor { caller, session, .. } = &any.admin.visitor;
+    let ended = if caller.user.id == any.user.id {
+        web.sessions.end_others(caller, session.id, only).await.map_err(TokenError::from)
+    } else {
+        web.admin.end_sessions(&any.admin.administrator, any.user.id, only).await.map(drop)
+    };
+    match ended {
+        Ok(()) => any.page("sessions-ended"),
         Err(error) => failed(&web, &any.admin, &error).await,
     }
 }

@@ -5,14 +5,20 @@ use leptos_meta::Title;
 use serde::Deserialize;
 
 use super::heading;
+use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::events::{ACTIONS, Reader, events as event_list};
-use crate::server::ui::components::filters::{choice, date, narrowing};
-use crate::server::ui::components::notice::{FormAlert, FormProblem};
+use crate::server::ui::components::events::{Reader, events as event_list};
+use crate::server::ui::components::filters::{Filter, buttons, carried, choice, date, narrowing};
+use crate::server::ui::components::notice::ErrorSummary;
 use crate::server::ui::components::paging::{address, paging};
 
+pub use crate::server::ui::components::events::ACTIONS;
+
 const PATH: &str = "/admin/audit";
+
+/// What may have become of something.
+pub const RESULTS: &[(&str, &str)] = &[("done", "Done"), ("refused", "Refused")];
 
 /// What the log is narrowed to, as it stands in the address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -59,8 +65,8 @@ pub fn LogPage(
     form: LogForm,
     /// The name of the user to whom it narrows.
     user: Option<String>,
-    /// What is wrong with it.
-    problem: Option<String>,
+    /// What is wrong with it; then nothing was searched.
+    errors: FieldErrors,
     /// Whether newer events were left out.
     is_later_page: bool,
     /// Where older ones begin.
@@ -68,8 +74,7 @@ pub fn LogPage(
     /// The present.
     now: Timestamp,
 ) -> impl IntoView {
-    let title = if problem.is_some() { "Please check: Audit log" } else { "Audit log" };
-    let problem = problem.map(|message| FormProblem { message, link: None });
+    let title = if errors.is_empty() { "Audit log" } else { "Please check: Audit log" };
     let first = is_later_page.then(|| address(PATH, &form.parameters()));
     let next = next.map(|next| {
         let next = next.to_string();
@@ -77,10 +82,10 @@ pub fn LogPage(
         parameters.push(("before", &next));
         address(PATH, &parameters)
     });
-    let body = if events.is_empty() {
-        view! { <p class="py-8 text-muted">"Nothing of that kind has happened."</p> }.into_any()
+    let found = if errors.is_empty() {
+        (narrowed(&form, user), list(&events, now), paging(first, next), exports(&form)).into_any()
     } else {
-        event_list(&events, Reader::Administrator, now)
+        view! { <ErrorSummary errors=errors.clone() nothing="Nothing was searched."/> }.into_any()
     };
     view! {
         <Title text=title/>
@@ -90,38 +95,36 @@ pub fn LogPage(
                 "hallpass audit verify"
             </code> " says whether any was altered."
         </p>
-        {filters(&form)}
-        {narrowed(&form, user)}
-        <FormAlert problem/>
-        {body}
-        {paging(first, next)}
-        {exports(&form)}
+        {filters(&form, &errors)}
+        {found}
     }
     .into_any()
 }
 
-fn filters(form: &LogForm) -> AnyView {
+fn list(events: &[EventView], now: Timestamp) -> AnyView {
+    if events.is_empty() {
+        return view! { <p class="py-8 text-muted">"Nothing of that kind has happened."</p> }.into_any();
+    }
+    event_list(events, Reader::Administrator, now)
+}
+
+fn filters(form: &LogForm, errors: &FieldErrors) -> AnyView {
     let mut actions = vec![("", "Every action")];
     actions.extend(ACTIONS);
-    let results = [("", "Done or refused"), ("done", "Done"), ("refused", "Refused")];
-    let hidden = [("user", &form.user), ("actor", &form.actor), ("object", &form.object)];
-    let hidden: Vec<_> = hidden
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| view! { <input type="hidden" name=name value=value.clone()/> })
-        .collect();
+    let mut results = vec![("", "Done or refused")];
+    results.extend(RESULTS);
     let is_set = *form != LogForm::default();
+    let field = |name, label, value: &str| Filter::new(name, label, value).checked(errors);
     view! {
-        <form method="get" action=PATH role="search" class="mt-6 mb-4 flex flex-wrap items-center gap-2">
-            {choice("action", "Action", &actions, &form.action)}
-            {choice("result", "Result", &results, &form.result)}
-            {date("since", "From", &form.since)}
-            {date("until", "To", &form.until)}
-            {hidden}
-            <button type="submit" class="btn btn-plain">
-                "Show"
-            </button>
-            {is_set.then(|| view! { <a class="place" href=PATH>"Show all"</a> })}
+        <form method="get" action=PATH role="search" class="filters">
+            {choice(field("action", "Action", &form.action), &actions)}
+            {choice(field("result", "Result", &form.result), &results)}
+            {date(field("since", "From", &form.since))}
+            {date(field("until", "To", &form.until))}
+            {carried(field("user", "User", &form.user))}
+            {carried(field("actor", "Actor", &form.actor))}
+            {carried(field("object", "Object", &form.object))}
+            {buttons("Show", is_set.then_some(PATH))}
         </form>
     }
     .into_any()

@@ -8,7 +8,7 @@ use super::{counted, heading};
 use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::{BULK_MAX, OwnedView};
-use crate::server::ui::components::facts::when_or;
+use crate::server::ui::components::facts::When;
 use crate::server::ui::components::field::{FieldProblem, described_by};
 use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
 use crate::server::ui::components::reason::{ReasonFields, ReasonForm};
@@ -22,8 +22,10 @@ pub struct BulkPreview {
     pub first: Vec<OwnedView>,
     /// The fields that say which, to be sent again.
     pub fields: Vec<(String, String)>,
-    /// The same in words.
+    /// The same in words that follow a number of tokens, such as `of the user alice`.
     pub words: String,
+    /// The address of the list from which it was chosen.
+    pub list: String,
 }
 
 impl BulkPreview {
@@ -52,7 +54,7 @@ pub fn BulkPage(
 ) -> impl IntoView {
     let (title, body) = match &preview {
         None => ("Revoke many tokens".to_owned(), ().into_any()),
-        Some(preview) if preview.matched == 0 => ("Nothing to revoke".to_owned(), nothing()),
+        Some(preview) if preview.matched == 0 => ("Nothing to revoke".to_owned(), nothing(&preview.list)),
         Some(preview) => {
             let title = format!("Revoke {}?", counted(preview.ending(), "token"));
             (title, asking(preview, form, &typed, &errors, now))
@@ -64,17 +66,17 @@ pub fn BulkPage(
         {heading(&title, PATH)}
         <div class="form-width mt-6">
             <FormAlert problem/>
-            <ErrorSummary errors/>
+            <ErrorSummary errors nothing="Nothing was changed."/>
             {body}
         </div>
     }
     .into_any()
 }
 
-fn nothing() -> AnyView {
+fn nothing(list: &str) -> AnyView {
     view! {
         <p class="mb-6">"No token that still could be used matches. Nothing would change."</p>
-        <a class="btn btn-plain" href=PATH>
+        <a class="btn btn-plain" href=list.to_owned()>
             "Back to the tokens"
         </a>
     }
@@ -94,7 +96,7 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
     let ending = counted(preview.ending(), "token");
     view! {
         <div class="mb-6 flex flex-col gap-2">
-            <p>{format!("This ends {}: {}.", ending, preview.words)}</p>
+            <p>{format!("This ends {} {}.", ending, preview.words)}</p>
             {left_over}
             <p>
                 "Requests with them will be refused from that moment on. This cannot be undone. Their owners see that an "
@@ -106,11 +108,11 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
             {hidden}
             <ReasonFields form errors=errors.clone()/>
             {confirmation(preview.ending(), typed, errors)}
-            <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+            <div class="actions">
                 <button type="submit" class="btn btn-error">
                     {format!("Revoke {ending}")}
                 </button>
-                <a class="place" href=PATH>
+                <a class="place" href=preview.list.clone()>
                     "Keep them"
                 </a>
             </div>
@@ -120,26 +122,35 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
 }
 
 fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
-    let rows: Vec<_> = preview
-        .first
-        .iter()
-        .map(|OwnedView { token, owner }| {
-            view! {
-                <li class="flex flex-wrap justify-between gap-x-6 border-b border-base-300 py-2">
-                    <span class="min-w-0">
-                        <a class="link" href=format!("{PATH}/{}", token.id)>
-                            {token.name.clone()}
-                        </a>
-                        {format!(" of {}", owner.username)}
-                    </span>
-                    <span class="text-muted">"last used " {when_or(token.last_used_at, now, "never")}</span>
-                </li>
-            }
-        })
-        .collect();
+    let rows: Vec<_> = preview.first.iter().map(|owned| row(owned, now)).collect();
     let more = preview.ending().saturating_sub(preview.first.len());
     let more = (more > 0).then(|| view! { <p class="mt-2 text-muted">{format!("and {more} more")}</p> });
     view! { <ul class="border-t border-base-300">{rows}</ul> {more} }.into_any()
+}
+
+/// A token that would end; several may have the same name, so it says when it was made and how its id begins.
+fn row(OwnedView { token, owner }: &OwnedView, now: Timestamp) -> AnyView {
+    let id: String = token.id.to_string().chars().take(8).collect();
+    let used = match token.last_used_at {
+        Some(at) => view! { "last used " <When at now/> }.into_any(),
+        None => "never used".into_any(),
+    };
+    view! {
+        <li class="flex flex-wrap justify-between gap-x-6 border-b border-base-300 py-2">
+            <span class="min-w-0">
+                <a class="link" href=format!("{PATH}/{}", token.id)>
+                    {token.name.clone()}
+                </a>
+                {format!(" of {}", owner.username)}
+            </span>
+            <span class="text-sm text-muted">
+                <span class="prose-code">{id}</span>
+                {format!(" · made {} · ", token.created_at.short_date())}
+                {used}
+            </span>
+        </li>
+    }
+    .into_any()
 }
 
 /// Nobody types a number by accident.

@@ -10,6 +10,7 @@ use crate::server::ui::components::facts::{Fact, when_or};
 use crate::server::ui::components::status::{State, secret_state};
 
 pub(super) const PATH: &str = "/admin/identify";
+const TITLE: &str = "Whose token is this?";
 
 /// The page that takes a text and says whose tokens it names. The text is not shown again.
 #[component]
@@ -19,10 +20,11 @@ pub fn IdentifyPage(
     /// The present.
     now: Timestamp,
 ) -> impl IntoView {
+    let title = found.as_deref().map_or_else(|| TITLE.to_owned(), |found| format!("{}: {TITLE}", in_short(found)));
     let answer = found.map(|found| answer(&found, now));
     view! {
-        <Title text="Whose token is this?"/>
-        {heading("Whose token is this?", PATH)}
+        <Title text=title/>
+        {heading(TITLE, PATH)}
         <div class="form-width mt-6 flex flex-col gap-8">
             {answer}
             <form method="post" action=PATH class="flex flex-col gap-4">
@@ -53,6 +55,14 @@ pub fn IdentifyPage(
         </div>
     }
     .into_any()
+}
+
+fn in_short(found: &[Identified]) -> String {
+    match found {
+        [] => "No token found".to_owned(),
+        [Identified { owned: OwnedView { token, owner }, .. }] => format!("{} of {}", token.name, owner.username),
+        several => format!("{} tokens found", several.len()),
+    }
 }
 
 fn answer(found: &[Identified], now: Timestamp) -> AnyView {

@@ -33,7 +33,7 @@ fn heading(title: &str, here: &str) -> AnyView {
         })
         .collect();
     view! {
-        <nav aria-label="Administration" class="-ms-2 mb-4 flex flex-wrap border-b border-base-300 pb-2">{places}</nav>
+        <nav aria-label="Administration" class="panel-places">{places}</nav>
         <h1>{title.to_owned()}</h1>
     }
     .into_any()

@@ -9,7 +9,6 @@ use crate::server::service::log::EventView;
 use crate::server::service::overview::{Day, Figures};
 use crate::server::ui::components::chart::{Bars, bars};
 use crate::server::ui::components::events::{Reader, events as event_list};
-use crate::server::ui::components::facts::When;
 
 const PATH: &str = "/admin";
 
@@ -55,23 +54,36 @@ fn numbers(figures: &Figures, now: Timestamp) -> AnyView {
             <h2 class="sr-only">"In numbers"</h2>
             <div class="grid grid-cols-2 gap-x-6 gap-y-6 sm:grid-cols-3 lg:grid-cols-6">
                 {number(figures.census.active, ["active token", "active tokens"], "/admin/tokens?state=active")}
-                {number(figures.census.expiring, ["expires within 7 days", "expire within 7 days"], "/admin/tokens?expires_within=7d&sort=unused")}
-                {number(figures.unused, ["unused for 90 days"; 2], "/admin/tokens?state=active&unused_since=90d&sort=unused")}
+                {number(figures.census.expiring, ["expires within 7 days", "expire within 7 days"], "/admin/tokens?state=active&expires_within=7d&sort=unused")}
+                {number(figures.census.unused, ["unused for 90 days"; 2], "/admin/tokens?state=active&unused_since=90d&sort=unused")}
                 {number(figures.census.suspended, ["suspended"; 2], "/admin/tokens?state=suspended")}
                 {number(figures.users, ["user", "users"], "/admin/users")}
                 {number(figures.disabled, ["disabled user", "disabled users"], "/admin/users?state=disabled")}
             </div>
-            <div class="mt-8 grid gap-x-12 gap-y-8 md:grid-cols-2">
+            <div class="charts">
                 {chart("Tokens made", "/admin/audit?action=token.created", figures, |day| day.created)}
                 {chart("Tokens revoked", "/admin/audit?action=token.revoked", figures, |day| day.revoked)}
                 {chart("Logins", "/admin/audit?action=user.logged_in", figures, |day| day.logins)}
                 {chart("Logins refused", "/admin/audit?action=user.login_refused", figures, |day| day.logins_refused)}
                 {chart("Checks refused", "/admin/audit?action=check.refused", figures, |day| day.checks_refused)}
             </div>
-            <p class="mt-4 text-sm text-muted">"Counted " <When at=at now/> "."</p>
+            <p class="mt-4 text-sm text-muted">
+                "Counted " <time datetime=at.rfc3339() title=at.exact()>
+                    {how_long_ago(at, now)}
+                </time> "."
+            </p>
         </section>
     }
     .into_any()
+}
+
+/// To the second: numbers of this very minute may be from before something that an administrator has just done.
+fn how_long_ago(at: Timestamp, now: Timestamp) -> String {
+    match now.since(at).as_secs() {
+        1 => "1 second ago".to_owned(),
+        seconds @ 2..60 => format!("{seconds} seconds ago"),
+        _ => at.relative_to(now),
+    }
 }
 
 fn number(value: i64, [one, many]: [&'static str; 2], href: &'static str) -> AnyView {
@@ -93,7 +105,8 @@ fn grouped(value: i64) -> String {
 fn chart(title: &'static str, href: &'static str, figures: &Figures, count: impl Fn(&Day) -> i64) -> AnyView {
     let values: Vec<_> = figures.days.iter().map(&count).collect();
     let total: i64 = values.iter().sum();
-    let words = format!("{} in {} days", grouped(total), values.len());
+    let total = if total == 0 { "none".to_owned() } else { grouped(total) };
+    let words = format!("{total} in {} days", values.len());
     let (first, last) = match (figures.days.first(), figures.days.last()) {
         (Some(first), Some(last)) => (first.begins.short_date(), last.begins.short_date()),
         _ => return ().into_any(),

@@ -149,7 +149,7 @@ pub fn RevokeAnyPage(
         <Title text=document_title/>
         {heading(&title, PATH)}
         <div class="form-width mt-6">
-            <ErrorSummary errors=errors.clone()/>
+            <ErrorSummary errors=errors.clone() nothing="Nothing was changed."/>
             <div class="mb-8 flex flex-col gap-2">
                 <p>{last_use_sentence(token, now)}</p>
                 <p>
@@ -159,7 +159,7 @@ pub fn RevokeAnyPage(
             </div>
             <form method="post" action=format!("{back}/revoke") class="flex flex-col gap-8">
                 <ReasonFields form errors/>
-                <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
+                <div class="actions">
                     <button type="submit" class="btn btn-error">
                         "Revoke token"
                     </button>

@@ -5,10 +5,11 @@ use leptos_meta::Title;
 use serde::Deserialize;
 
 use super::heading;
+use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::OwnedView;
-use crate::server::ui::components::filters::{choice, narrowing, search};
-use crate::server::ui::components::notice::{FormAlert, FormProblem, Notice};
+use crate::server::ui::components::filters::{Filter, buttons, carried, choice, narrowing, search};
+use crate::server::ui::components::notice::{ErrorSummary, Notice};
 use crate::server::ui::components::paging::{address, paging};
 use crate::server::ui::components::scopes::tag;
 use crate::server::ui::components::status::life;
@@ -70,8 +71,8 @@ pub fn InventoryPage(
     form: InventoryForm,
     /// The name of the owner to whom it narrows.
     owner: Option<String>,
-    /// What is wrong with it.
-    problem: Option<String>,
+    /// What is wrong with it; then nothing was searched.
+    errors: FieldErrors,
     /// Names of the scopes that are offered.
     scopes: Vec<String>,
     /// Whether tokens before these were left out.
@@ -83,7 +84,7 @@ pub fn InventoryPage(
     /// Something that has just succeeded.
     notice: Option<String>,
 ) -> impl IntoView {
-    let problem = problem.map(|message| FormProblem { message, link: None });
+    let title = if errors.is_empty() { "Tokens of everybody" } else { "Please check: Tokens of everybody" };
     let first = is_later_page.then(|| address(PATH, &form.parameters()));
     let next = next.map(|cursor| {
         let mut parameters = form.parameters();
@@ -91,20 +92,25 @@ pub fn InventoryPage(
         address(PATH, &parameters)
     });
     let goes_on = next.is_some();
+    let found = if !errors.is_empty() {
+        view! { <ErrorSummary errors=errors.clone() nothing="Nothing was searched."/> }.into_any()
+    } else if tokens.is_empty() {
+        (narrowed(&form, owner), nothing(&form, goes_on)).into_any()
+    } else {
+        (narrowed(&form, owner), table(&tokens, &form, now)).into_any()
+    };
     view! {
-        <Title text="Tokens of everybody"/>
+        <Title text=title/>
         <Notice message=notice/>
         {heading("Tokens of everybody", PATH)}
-        {filters(&form, &scopes)}
-        {narrowed(&form, owner)}
-        <FormAlert problem/>
-        {if tokens.is_empty() { nothing(&form, goes_on) } else { table(&tokens, &form, now) }}
+        {filters(&form, &scopes, &errors)}
+        {found}
         {paging(first, next)}
     }
     .into_any()
 }
 
-fn filters(form: &InventoryForm, scopes: &[String]) -> AnyView {
+fn filters(form: &InventoryForm, scopes: &[String], errors: &FieldErrors) -> AnyView {
     let states = [
         ("", "All states"),
         ("active", "Active"),
@@ -121,25 +127,18 @@ fn filters(form: &InventoryForm, scopes: &[String]) -> AnyView {
     let orders = [("", "Newest first"), ("unused", "Longest unused first"), ("name", "By name")];
     let mut offered = vec![("", "All scopes")];
     offered.extend(scopes.iter().map(|scope| (scope.as_str(), scope.as_str())));
-    let hidden =
-        [("user", &form.user), ("created_before", &form.created_before), ("expires_within", &form.expires_within)];
-    let hidden: Vec<_> = hidden
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| view! { <input type="hidden" name=name value=value.clone()/> })
-        .collect();
+    let field = |name, label, value: &str| Filter::new(name, label, value).checked(errors);
     view! {
-        <form method="get" action=PATH role="search" class="mt-6 mb-4 flex flex-wrap gap-2">
-            {search("q", "Name, owner, e-mail or id", &form.q)}
-            {choice("state", "State", &states, &form.state)}
-            {choice("scope", "Scope", &offered, &form.scope)}
-            {choice("unused_since", "Last use", &unused, &form.unused_since)}
-            {choice("sort", "Order", &orders, &form.sort)}
-            {hidden}
-            <button type="submit" class="btn btn-plain">
-                "Search"
-            </button>
-            {form.is_set().then(|| view! { <a class="place" href=PATH>"Show all"</a> })}
+        <form method="get" action=PATH role="search" class="filters">
+            {search(field("q", "Name, owner, e-mail or id", &form.q))}
+            {choice(field("state", "State", &form.state), &states)}
+            {choice(field("scope", "Scope", &form.scope), &offered)}
+            {choice(field("unused_since", "Last use", &form.unused_since), &unused)}
+            {choice(field("sort", "Order", &form.sort), &orders)}
+            {carried(field("user", "User", &form.user))}
+            {carried(field("created_before", "Made before", &form.created_before))}
+            {carried(field("expires_within", "Expires within", &form.expires_within))}
+            {buttons("Search", form.is_set().then_some(PATH))}
         </form>
     }
     .into_any()
@@ -208,7 +207,7 @@ fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView 
                 </thead>
                 <tbody role="rowgroup">{rows}</tbody>
             </table>
-            <div class="mt-4 flex flex-wrap items-center gap-x-6 gap-y-2">
+            <div class="actions mt-4">
                 {revoke_chosen}
                 {revoke_all}
             </div>
@@ -223,7 +222,10 @@ fn row(owned: &OwnedView, now: Timestamp) -> AnyView {
         token.scopes.iter().map(|name| tag(name, token.effective_scopes.contains(name.as_str()))).collect();
     let choose = token.revoked_at.is_none().then(|| {
         view! {
-            <input type="checkbox" class="checkbox" name="id" value=token.id.to_string() aria-label=format!("Choose {} of {}", token.name, owner.username)/>
+            <label class="tick">
+                <input type="checkbox" class="checkbox" name="id" value=token.id.to_string()/>
+                <span class="sr-only">{format!("Choose {} of {}", token.name, owner.username)}</span>
+            </label>
         }
     });
     view! {

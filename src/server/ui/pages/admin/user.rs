@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use super::heading;
 use super::users::{PATH, access};
 use crate::domain::error::FieldErrors;
+use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::domain::view::SessionView;
@@ -25,8 +26,8 @@ pub fn UserPage(
     sessions: Vec<SessionView>,
     /// What happened, newest first.
     events: Vec<EventView>,
-    /// Whether it is the administrator who looks.
-    is_self: bool,
+    /// The session that looks, where it is one of theirs.
+    own: Option<SessionId>,
     /// The present.
     now: Timestamp,
     /// Something that has just succeeded.
@@ -40,7 +41,7 @@ pub fn UserPage(
         {heading(&name, PATH)}
         <div class="form-width mt-8 flex flex-col gap-10">
             {facts(&user, now)}
-            {open_sessions(&sessions, &base, now)}
+            {open_sessions(&sessions, own, &base, now)}
             <section>
                 <h2 class="mb-3">"What happened"</h2>
                 {event_list(&events, Reader::Administrator, now)}
@@ -50,7 +51,7 @@ pub fn UserPage(
                     </a>
                 </p>
             </section>
-            {standing(&user, &base, is_self)}
+            {standing(&user, &base, own.is_some())}
         </div>
     }
     .into_any()
@@ -88,22 +89,27 @@ fn facts(user: &User, now: Timestamp) -> AnyView {
     .into_any()
 }
 
-fn open_sessions(sessions: &[SessionView], base: &str, now: Timestamp) -> AnyView {
+fn open_sessions(sessions: &[SessionView], own: Option<SessionId>, base: &str, now: Timestamp) -> AnyView {
     let action = format!("{base}/sessions");
+    let some_end = sessions.iter().any(|session| Some(session.id) != own);
+    let words = if own.is_some() { "End all other sessions" } else { "End all sessions" };
     let body = if sessions.is_empty() {
         view! { <p class="text-muted">"Not logged in anywhere."</p> }.into_any()
     } else {
         view! {
-            {session_list(sessions, None, &action, now)}
-            <form method="post" action=action.clone() class="mt-4">
-                <button type="submit" class="btn btn-plain">
-                    "End all sessions"
-                </button>
-            </form>
+            {session_list(sessions, own, &action, now)}
+            {some_end.then(|| view! {
+                <form method="post" action=action.clone() class="mt-4">
+                    <button type="submit" class="btn btn-plain">
+                        {words}
+                    </button>
+                </form>
+            })}
         }
         .into_any()
     };
-    view! { <section><h2 class="mb-3">"Where they are logged in"</h2> {body}</section> }.into_any()
+    let title = if own.is_some() { "Where you are logged in" } else { "Where they are logged in" };
+    view! { <section><h2 class="mb-3">{title}</h2> {body}</section> }.into_any()
 }
 
 fn standing(user: &User, base: &str, is_self: bool) -> AnyView {
@@ -130,7 +136,7 @@ fn standing(user: &User, base: &str, is_self: bool) -> AnyView {
     view! {
         <section class="flex flex-wrap items-center justify-between gap-4 border-t border-base-300 pt-6">
             <div class="min-w-0 flex-1 basis-64">
-                <h3>{title}</h3>
+                <h2>{title}</h2>
                 <p class="text-muted">{consequence}</p>
             </div>
             {button}
@@ -144,6 +150,8 @@ fn standing(user: &User, base: &str, is_self: bool) -> AnyView {
 pub fn DisableUserPage(
     /// The user.
     user: User,
+    /// Whether it is the administrator who asks; nobody disables themselves.
+    is_self: bool,
     /// The reason that was typed.
     reason: String,
     /// What is wrong with it.
@@ -162,28 +170,40 @@ pub fn DisableUserPage(
         max: Some(crate::domain::text::REASON_MAX),
         required: false,
     };
+    let body = if is_self {
+        view! { <a class="btn btn-plain" href=base>"Back to the user"</a> }.into_any()
+    } else {
+        disabling(field, errors.clone(), &base)
+    };
     view! {
         <Title text=document_title/>
         {heading(&title, PATH)}
         <div class="form-width mt-6">
             <FormAlert problem/>
-            <ErrorSummary errors=errors.clone()/>
-            <p class="mb-8">
-                "All their sessions end, and requests with their tokens are refused from that moment on. Nothing is deleted: "
-                "once they are enabled again, tokens that were not revoked meanwhile work again."
-            </p>
-            <form method="post" action=format!("{base}/disable") class="flex flex-col gap-8">
-                <TextField text=field errors/>
-                <div class="flex flex-wrap items-center gap-x-6 gap-y-2">
-                    <button type="submit" class="btn btn-error">
-                        "Disable user"
-                    </button>
-                    <a class="place" href=base.clone()>
-                        "Leave as it is"
-                    </a>
-                </div>
-            </form>
+            <ErrorSummary errors nothing="Nothing was changed."/>
+            {body}
         </div>
+    }
+    .into_any()
+}
+
+fn disabling(field: Text, errors: FieldErrors, base: &str) -> AnyView {
+    view! {
+        <p class="mb-8">
+            "All their sessions end, and requests with their tokens are refused from that moment on. Nothing is deleted: "
+            "once they are enabled again, tokens that were not revoked meanwhile work again."
+        </p>
+        <form method="post" action=format!("{base}/disable") class="flex flex-col gap-8">
+            <TextField text=field errors/>
+            <div class="actions">
+                <button type="submit" class="btn btn-error">
+                    "Disable user"
+                </button>
+                <a class="place" href=base.to_owned()>
+                    "Leave as it is"
+                </a>
+            </div>
+        </form>
     }
     .into_any()
 }

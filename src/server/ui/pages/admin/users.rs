@@ -8,9 +8,8 @@ use super::heading;
 use crate::domain::time::Timestamp;
 use crate::server::service::admin::{COUNTED_MAX, Person};
 use crate::server::ui::components::facts::When;
-use crate::server::ui::components::filters::{choice, search};
+use crate::server::ui::components::filters::{Filter, buttons, choice, search};
 use crate::server::ui::components::icon::Icon;
-use crate::server::ui::components::notice::{FormAlert, FormProblem};
 use crate::server::ui::components::paging::{address, paging};
 
 pub(super) const PATH: &str = "/admin/users";
@@ -32,8 +31,6 @@ pub fn UsersPage(
     people: Vec<Person>,
     /// The filter.
     form: UsersForm,
-    /// What is wrong with it.
-    problem: Option<String>,
     /// Whether users before these were left out.
     is_later_page: bool,
     /// Where the list goes on.
@@ -41,7 +38,6 @@ pub fn UsersPage(
     /// The present.
     now: Timestamp,
 ) -> impl IntoView {
-    let problem = problem.map(|message| FormProblem { message, link: None });
     let parameters = [("q", form.q.as_str()), ("state", form.state.as_str())];
     let first = is_later_page.then(|| address(PATH, &parameters));
     let next = next.map(|cursor| address(PATH, &[&parameters[..], &[("cursor", &cursor)]].concat()));
@@ -54,15 +50,11 @@ pub fn UsersPage(
     view! {
         <Title text="Users"/>
         {heading("Users", PATH)}
-        <form method="get" action=PATH role="search" class="mt-6 mb-4 flex flex-wrap gap-2">
-            {search("q", "Name or e-mail", &form.q)}
-            {choice("state", "State", &states, &form.state)}
-            <button type="submit" class="btn btn-plain">
-                "Search"
-            </button>
-            {(form != UsersForm::default()).then(|| view! { <a class="place" href=PATH>"Show all"</a> })}
+        <form method="get" action=PATH role="search" class="filters filters-few">
+            {search(Filter::new("q", "Name or e-mail", &form.q))}
+            {choice(Filter::new("state", "State", &form.state), &states)}
+            {buttons("Search", (form != UsersForm::default()).then_some(PATH))}
         </form>
-        <FormAlert problem/>
         {body}
         {paging(first, next)}
     }
