@@ -71,6 +71,8 @@ pub use start::serve;
 
 /// How long a login provider may take for one answer: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the numbers of the panel may take to be counted while somebody waits.
+const QUICK: Duration = Duration::from_millis(50);
 
 /// Most refusals of `/check` that are logged in a second.
 const REFUSALS_LOGGED: NonZeroU32 = NonZeroU32::new(50).unwrap();
@@ -86,6 +88,9 @@ pub struct Ambient {
     pub entropy: Arc<dyn Entropy>,
     /// How long a login provider may take for one answer.
     pub patience: Duration,
+    /// How long the numbers of the panel may take to be counted while somebody waits. One that takes longer is made now
+    /// and then.
+    pub quick: Duration,
 }
 
 impl Ambient {
@@ -97,6 +102,7 @@ impl Ambient {
             steady: trials::steady(Arc::new(ambient::SystemSteadyClock)),
             entropy: Arc::new(ambient::SystemEntropy),
             patience: PATIENCE,
+            quick: QUICK,
         }
     }
 }
@@ -180,7 +186,7 @@ impl App {
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
         let revocation = Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone());
         let refused = Refusals::new(db.clone(), ambient.clock.clone());
-        let overview = Overview::new(db.clone(), policy, ambient.clock.clone());
+        let overview = Overview::new(db.clone(), policy, ambient.clock.clone(), ambient.quick);
         let web = Web::new(WebParts {
             public_url: public_url.clone(),
             trusted_proxies: config.trusted_proxies.clone(),

@@ -309,7 +309,7 @@ impl Silence {
 async fn a_provider_that_hangs_is_explained_in_time_and_left_alone_for_a_moment() {
     let silence = Silence::start().await;
     let patience = Duration::from_millis(300);
-    let app = TestApp::with_patience(patience, &[("oidc.0.issuer", &silence.issuer)]).await;
+    let app = TestApp::with_ambient(&[("oidc.0.issuer", &silence.issuer)], |ambient| ambient.patience = patience).await;
     let (one, two) = (app.browser(), app.browser());
     let both = async { tokio::join!(one.get(LOGIN), two.get(LOGIN)) };
     let (first, second) = timeout(10 * patience, both).await.expect("a page in bounded time");

@@ -1,5 +1,7 @@
 //! What the pages of the panel say, and what they lose on the way.
 
+use std::time::Duration;
+
 use crate::support::{Browser, TestApp, form, minutes, seconds};
 
 use super::administrator;
@@ -243,6 +245,21 @@ async fn the_overview_says_to_the_second_how_old_its_numbers_are() {
     let words = admin.get("/admin").await.expect(200).words();
     assert!(words.contains("0active tokens") && words.contains("Counted 2 seconds ago."), "{words}");
     app.clock.advance(seconds(1));
+    let words = admin.get("/admin").await.expect(200).words();
+    assert!(words.contains("1active token") && words.contains("Counted just now."), "{words}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_slow_count() {
+    let app = TestApp::with_ambient(&[], |ambient| ambient.quick = Duration::ZERO).await;
+    let alice = app.browser_of("alice").await;
+    let admin = administrator(&app).await;
+    app.app.overview.count().await.unwrap();
+    alice.create_token("t", &["read:users"]).await;
+    app.clock.advance(seconds(59));
+    let words = admin.get("/admin").await.expect(200).words();
+    assert!(words.contains("0active tokens") && words.contains("Counted 59 seconds ago."), "{words}");
+    app.app.overview.count().await.unwrap();
     let words = admin.get("/admin").await.expect(200).words();
     assert!(words.contains("1active token") && words.contains("Counted just now."), "{words}");
 }

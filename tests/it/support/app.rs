@@ -31,8 +31,7 @@ pub struct TestApp {
     pub app: App,
     router: Router,
     folder: TempDir,
-    entropy: Arc<TestEntropy>,
-    patience: Duration,
+    ambient: Ambient,
     settings: Vec<(String, String)>,
 }
 
@@ -44,45 +43,37 @@ impl TestApp {
 
     /// A server with these settings, by their dotted keys.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::with_patience(PATIENCE, settings).await
+        Self::with_ambient(settings, |_| ()).await
     }
 
-    /// The same, with so much patience for a provider's answer.
-    pub async fn with_patience(patience: Duration, settings: &[(&str, &str)]) -> Self {
+    /// The same, after a change of what tests own.
+    pub async fn with_ambient(settings: &[(&str, &str)], change: impl FnOnce(&mut Ambient)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(TestClock::new());
         let entropy = Arc::new(TestEntropy::default());
         let public_url = settings.iter().find(|(key, _)| *key == "public_url").map_or(PUBLIC_URL, |(_, value)| value);
         let provider = OidcProvider::start(public_url, clock.clone(), entropy.clone()).await;
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let ambient =
-            Ambient { clock: clock.clone(), steady: Arc::new(SystemSteadyClock), entropy: entropy.clone(), patience };
-        let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
+        let steady = Arc::new(SystemSteadyClock);
+        let mut ambient = Ambient { clock: clock.clone(), steady, entropy, patience: PATIENCE, quick: PATIENCE };
+        change(&mut ambient);
+        let app = start(folder.path(), &provider.issuer, &settings, ambient.clone()).await.unwrap();
         let router = http::router(&app.web);
-        Self { clock, provider, app, router, folder, entropy, patience, settings }
+        Self { clock, provider, app, router, folder, ambient, settings }
     }
 
     /// Stops the server and starts it anew on the same files, with more settings.
-    pub async fn restart_with(self, more: &[(&str, &str)]) -> Self {
-        let Self { clock, provider, app, folder, entropy, patience, mut settings, .. } = self;
-        app.close().await;
-        settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-        let ambient =
-            Ambient { clock: clock.clone(), steady: Arc::new(SystemSteadyClock), entropy: entropy.clone(), patience };
-        let app = start(folder.path(), &provider.issuer, &settings, ambient).await.unwrap();
+    pub async fn restart_with(mut self, more: &[(&str, &str)]) -> Self {
+        self.app.close().await;
+        self.settings.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        let app = start(self.folder.path(), &self.provider.issuer, &self.settings, self.ambient.clone()).await.unwrap();
         let router = http::router(&app.web);
-        Self { clock, provider, app, router, folder, entropy, patience, settings }
+        Self { app, router, ..self }
     }
 
     /// Starts another server on the same files.
     pub async fn second_server(&self) -> Result<App, StartError> {
-        let ambient = Ambient {
-            clock: self.clock.clone(),
-            steady: Arc::new(SystemSteadyClock),
-            entropy: self.entropy.clone(),
-            patience: self.patience,
-        };
-        start(self.folder.path(), &self.provider.issuer, &self.settings, ambient).await
+        start(self.folder.path(), &self.provider.issuer, &self.settings, self.ambient.clone()).await
     }
 
     /// Stops the server and starts it anew on the same files.
@@ -204,7 +195,7 @@ impl TestApp {
     }
 }
 
-/// What a provider gets for an answer; more than enough on a busy machine.
+/// What a provider gets for an answer, and a count while somebody waits; more than enough on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const PUBLIC_URL: &str = "http://localhost:3000";
