@@ -1,8 +1,8 @@
 //! Metrics and logs.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -59,6 +59,8 @@ pub struct Metrics {
     pub propagation: Histogram,
     lease: Gauge,
     lag: Gauge,
+    staleness: Gauge,
+    looked: Arc<RwLock<Instant>>,
     tokens: Arc<[Gauge; STATES.len()]>,
     expiring: Gauge,
     recorder: Arc<PrometheusRecorder>,
@@ -96,6 +98,8 @@ impl Metrics {
             propagation: recorder.register_histogram(&Key::from_static_name(PROPAGATION), &METADATA),
             lease: gauge(&recorder, "hallpass_lease", &[]),
             lag: gauge(&recorder, "hallpass_replica_lag", &[]),
+            staleness: gauge(&recorder, "hallpass_replica_staleness_seconds", &[]),
+            looked: Arc::new(RwLock::new(now())),
             tokens: Arc::new(STATES.map(|state| gauge(&recorder, "hallpass_tokens", &[("state", state)]))),
             expiring: gauge(&recorder, "hallpass_tokens_expiring", &[("within", "7d")]),
             recorder: Arc::new(recorder),
@@ -120,13 +124,14 @@ impl Metrics {
         self.expiring.set(approximate(expiring));
     }
 
-    /// Notes whether memory may be believed.
+    /// Notes whether memory may be believed now.
     pub fn note_lease(&self, is_believed: bool) {
         self.lease.set(if is_believed { 1.0 } else { 0.0 });
     }
 
-    /// Notes how many changes were found that others had made.
-    pub fn note_lag(&self, changes: u64) {
+    /// Notes how many changes were found that others had made, at a look that has just ended.
+    pub fn note_look(&self, changes: u64) {
+        *self.looked.write().unwrap_or_else(PoisonError::into_inner) = now();
         self.lag.set(approximate(i64::try_from(changes).unwrap_or(i64::MAX)));
     }
 
@@ -139,6 +144,8 @@ impl Metrics {
     /// The text of `/metrics` (Prometheus exposition format).
     #[must_use]
     pub fn render(&self) -> String {
+        let looked = *self.looked.read().unwrap_or_else(PoisonError::into_inner);
+        self.staleness.set(now().duration_since(looked).as_secs_f64());
         metrics::with_local_recorder(&*self.recorder, || self.process.collect());
         self.handle.render()
     }
@@ -207,6 +214,7 @@ fn describe(recorder: &PrometheusRecorder) {
     gauge("hallpass_tokens_expiring", "Active tokens that expire within the time, counted once a minute");
     gauge("hallpass_lease", "Whether this replica may answer from memory: 1 or 0");
     gauge("hallpass_replica_lag", "Changes by others that were found at the last look");
+    gauge("hallpass_replica_staleness_seconds", "Time since it was last found out what others have changed");
     let histogram = |name: &'static str, text: &'static str| {
         recorder.describe_histogram(KeyName::from_const_str(name), Some(Unit::Seconds), text.into());
     };

@@ -1,18 +1,11 @@
 //! Changes come only from our own pages: contract, sections 8 and 10.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::extract::Request;
-use hallpass::server::ambient::{SystemClock, SystemEntropy};
 use serde_json::json;
-use tempfile::TempDir;
 
-use crate::support::program::{Server, folder_with, free_address};
-use crate::support::{Browser, CLIENT_ID, Call, Database, OidcProvider, TestApp};
+use crate::support::{Browser, Call, TestApp};
 
 /// Every unsafe route, with a body that would change something. A test below finds those that are missing here.
-fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Call)> {
+pub fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Call)> {
     let at = |method: &str, pattern: &str| {
         let subject = if pattern.contains("/users/") { user } else { id };
         Call::new(method, &pattern.replace("{id}", subject))
@@ -71,6 +64,12 @@ fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Call)> 
     ]
 }
 
+/// These are refused to a browser, or change nothing.
+pub fn changes_nothing(route: &str) -> bool {
+    ["DELETE /api/v1/self", "POST /oauth/introspect", "POST /oauth/token", "POST /leaks"].contains(&route)
+        || route.ends_with("identify")
+}
+
 /// What other sites, or programs that are no browsers, may say about where a request comes from.
 const FOREIGN: [&[(&str, &str)]; 13] = [
     &[],
@@ -93,13 +92,13 @@ const STATE: &str = "SELECT count(*) FROM audit_events";
 
 /// What changes are made to.
 #[derive(Default)]
-struct Subject {
+pub struct Subject {
     /// A token's id …
-    id: String,
+    pub id: String,
     /// … and its secret.
-    secret: String,
+    pub secret: String,
     /// Somebody else, who is logged in.
-    user: String,
+    pub user: String,
 }
 
 /// An administrator may change everything. Their own is the token, and bob is somebody else.
@@ -170,10 +169,8 @@ async fn a_change_from_our_own_pages_is_made() {
 async fn a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
     let app = TestApp::new().await;
     let (browser, subject) = administrator_with_token(&app).await;
-    // These are refused to a browser, or change nothing.
-    let none = ["DELETE /api/v1/self", "POST /oauth/introspect", "POST /oauth/token", "POST /leaks"];
     for (route, change) in changes(&subject) {
-        if none.contains(&route) || route.ends_with("identify") {
+        if changes_nothing(route) {
             continue;
         }
         let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
@@ -189,108 +186,6 @@ async fn a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
     }
     browser.get("/tokens").await.expect(200);
     app.check("", &subject.secret).await.expect(200);
-}
-
-/// The program itself, with files of its own and a provider.
-struct Program {
-    server: Server,
-    provider: OidcProvider,
-    folder: TempDir,
-    url: String,
-}
-
-impl Program {
-    async fn start() -> Self {
-        let listen = free_address();
-        let url = listen.replace("127.0.0.1", "http://localhost");
-        let provider = OidcProvider::start(&url, Arc::new(SystemClock), Arc::new(SystemEntropy)).await;
-        let config = format!(
-            "check.failure_limit = \"off\"\nmetrics_listen = \"\"
-             [[oidc]]\nname = \"main\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"
-             scopes = [\"openid\", \"profile\", \"groups\"]
-             [[scopes]]\nname = \"read:users\"",
-            provider.issuer
-        );
-        let folder = folder_with(&config);
-        // Nobody reads what it logs, and a full pipe would stop it.
-        let env = [("HALLPASS_LISTEN", listen.as_str()), ("HALLPASS_PUBLIC_URL", &url), ("RUST_LOG", "off")];
-        let server = Server::start(folder.path(), &["serve"], &env);
-        Self { server, provider, folder, url }
-    }
-
-    /// The way to it for browsers of tests.
-    fn router(&self) -> Router {
-        let (client, url) = (self.server.client.clone(), self.server.url.clone());
-        Router::new().fallback(move |request: Request| async move {
-            let (head, body) = request.into_parts();
-            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let sent = client.request(head.method, format!("{url}{}", head.uri)).headers(head.headers).body(body);
-            let answer = sent.send().await.unwrap();
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            (status, headers, answer.bytes().await.unwrap())
-        })
-    }
-
-    fn browser(&self) -> Browser {
-        Browser::new(self.router(), self.provider.router(), &self.url)
-    }
-
-    async fn browser_of(&self, user: &str) -> Browser {
-        let browser = self.browser();
-        browser.log_in(user).await;
-        browser
-    }
-
-    async fn database(&self) -> Database {
-        Database::open(&self.folder.path().join("data/hallpass.db")).await
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_full_disk_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
-    let program = Program::start().await;
-    let bob = program.browser_of("bob").await;
-    let user = bob.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
-    let (browser, other) = (program.browser_of("admin").await, program.browser_of("admin").await);
-    let token = browser.create_token("t", &["read:users"]).await;
-    let subject = Subject { id: token.id.clone(), secret: token.secret.clone(), user };
-    let check = async || program.browser().send(Call::get("/check").bearer(&token.secret)).await.status;
-    let mut database = program.database().await;
-    // These are refused to a browser, or change nothing.
-    let none = ["DELETE /api/v1/self", "POST /oauth/introspect", "POST /oauth/token", "POST /leaks"];
-    for (route, change) in changes(&subject) {
-        if none.contains(&route) || route.ends_with("identify") {
-            continue;
-        }
-        let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
-        database.execute(&format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'")).await.unwrap();
-        program.server.fill_disk(true);
-        let before = database.dump().await;
-        let answer = browser.send(change.header("sec-fetch-site", "same-origin")).await;
-        let is_told = route == "POST /ui/revoke_token" && answer.location().ends_with("notice=not-revoked");
-        assert!(answer.status == 503 || is_told, "{route}: {answer}");
-        assert!(!answer.body.contains("hpat_") || route == "POST /report", "{route}: {answer}");
-        assert_eq!(database.dump().await, before, "{route}");
-        assert_eq!(check().await, 200, "{route}");
-        program.server.fill_disk(false);
-    }
-    program.server.fill_disk(true);
-    let refused = program.browser().log_in_through("/auth/main/login", "alice").await;
-    assert_eq!(refused.status, 503, "{refused}");
-    program.server.fill_disk(false);
-
-    program.browser_of("alice").await.create_token("t", &["read:users"]).await;
-    // What was refused is done now, by the same server.
-    database.execute("UPDATE users SET disabled_at = NULL").await.unwrap();
-    for (route, change) in changes(&subject) {
-        let first = ["POST /tokens/new", "POST /tokens/{id}/edit", "POST /admin/users/{id}/disable", "POST /report"];
-        if first.contains(&route) {
-            let answer = other.send(change.header("sec-fetch-site", "same-origin")).await;
-            assert!(answer.status < 400, "{route}: {answer}");
-        }
-    }
-    assert_eq!(check().await, 401, "it was reported");
-    bob.get("/api/v1/me").await.problem(401);
 }
 
 #[tokio::test]

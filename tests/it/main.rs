@@ -21,6 +21,7 @@ mod command_line;
 mod config;
 mod connections;
 mod csrf;
+mod full_disk;
 mod grpc;
 mod hammer;
 mod hash_secret;

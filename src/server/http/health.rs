@@ -22,5 +22,7 @@ pub(super) async fn ready(State(web): State<Web>) -> impl IntoResponse {
 
 /// Prometheus exposition format.
 pub(super) async fn metrics(State(web): State<Web>) -> impl IntoResponse {
+    // As it is now: nothing that a replica does by itself can be relied on where it is cut off.
+    web.metrics.note_lease(web.readiness.is_believed());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], web.metrics.render())
 }

@@ -1,6 +1,6 @@
 //! Reading the audit log: one's own events, and for administrators all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::audit::{Action, Broken, Checkpoint, Draft, MEANS, Party, Verified};
@@ -137,20 +137,12 @@ impl Log {
         limit: u32,
     ) -> Result<Events, StoreError> {
         let mut events = self.all(administrator, filter, before, limit).await?;
-        let mut names = BTreeMap::new();
+        let owners: BTreeSet<_> = events.items.iter().filter_map(EventView::owner).collect();
+        let names = self.db.list_usernames(&Vec::from_iter(owners)).await?;
         for event in &mut events.items {
-            let Some(id) = event.on_behalf_of.clone() else { continue };
-            if !names.contains_key(&id) {
-                names.insert(id.clone(), self.name_of(&id).await?);
-            }
-            event.on_behalf_of_name = names.get(&id).cloned().flatten();
+            event.on_behalf_of_name = event.owner().and_then(|owner| names.get(&owner).cloned());
         }
         Ok(events)
-    }
-
-    async fn name_of(&self, id: &str) -> Result<Option<String>, StoreError> {
-        let Ok(id) = id.parse() else { return Ok(None) };
-        Ok(self.db.lookup_user(id).await?.map(|user| user.profile.username))
     }
 
     /// A part of everybody's events for a file; the first part writes down that it was taken.
@@ -194,6 +186,11 @@ impl Log {
 }
 
 impl EventView {
+    /// For whom somebody else acted.
+    fn owner(&self) -> Option<UserId> {
+        self.on_behalf_of.as_ref()?.parse().ok()
+    }
+
     /// What tells of somebody else who acted is theirs: their name, address, program and session. Whoever finds a token and
     /// reports it must not fear its owner.
     fn hide_from(&mut self, reader: UserId) {

@@ -53,6 +53,12 @@ impl Readiness {
         Self { db, live, clock }
     }
 
+    /// Whether checks are answered from memory at present.
+    #[must_use]
+    pub fn is_believed(&self) -> bool {
+        self.live.is_believed()
+    }
+
     /// Whether checks can be answered.
     ///
     /// # Errors

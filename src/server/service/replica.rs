@@ -84,10 +84,9 @@ impl Replica {
                 () = announced.notified() => {}
             }
             let looked = self.live.look().await;
-            self.metrics.note_lease(self.live.is_believed());
             match looked {
                 Ok(found) => {
-                    self.metrics.note_lag(found);
+                    self.metrics.note_look(found);
                     asked |= found > 0;
                 }
                 Err(error) => {

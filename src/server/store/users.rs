@@ -1,5 +1,7 @@
 //! Users: made and refreshed by their logins.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::changes::{number, uuid};
@@ -15,6 +17,11 @@ use crate::domain::user::{ExternalIdentity, Profile, User};
 
 pub(super) const LOOKUP_USER: &str =
     "SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at FROM users WHERE id = $1";
+/// Only SQLite needs this.
+pub(super) const LIST_USERNAMES_OF_SQLITE: &str =
+    "SELECT id, username FROM users WHERE id IN (SELECT unhex(value) FROM json_each($1))";
+/// Only PostgreSQL needs this.
+pub(super) const LIST_USERNAMES_OF_POSTGRES: &str = "SELECT id, username FROM users WHERE id = ANY ($1)";
 pub(super) const FIND_USER_BY_IDENTITY: &str = "
     SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
     FROM users WHERE issuer = $1 AND subject = $2";
@@ -96,6 +103,20 @@ impl Db {
     pub async fn lookup_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let asked = query(LOOKUP_USER).bind(id.as_uuid());
         asked.fetch_optional(self.reader()).await?.map(user).transpose()
+    }
+
+    /// The present names of users.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_usernames(&self, ids: &[UserId]) -> Result<BTreeMap<UserId, String>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sql = if self.is_shared() { LIST_USERNAMES_OF_POSTGRES } else { LIST_USERNAMES_OF_SQLITE };
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+        let rows: Vec<(Uuid, String)> = query(sql).bind(self.ids(&ids)?).fetch_all(self.reader()).await?;
+        Ok(rows.into_iter().map(|(id, name)| (id.into(), name)).collect())
     }
 
     /// The owner of a token.

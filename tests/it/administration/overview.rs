@@ -1,5 +1,7 @@
 //! What the panel opens with: that its numbers are true, on both engines, and lead to what they count.
 
+use std::time::Duration;
+
 use hallpass::domain::audit::{Action, Draft, Origin, Party};
 use hallpass::domain::time::Clock as _;
 use hallpass::server::service::overview::{Figures, Overview};
@@ -65,7 +67,7 @@ async fn what_is_counted_is_what_there_is_on_both_engines() {
     let shared = store::postgres(&cluster::new_database().await).await;
     let moved = Draft::new(Action::StoreMigrated, Party::OPERATOR, Party::SYSTEM, &Origin::default());
     app.app.db.transfer_to(&shared, &moved, app.clock.now(), |_| {}).await.unwrap();
-    let overview = Overview::new(shared.clone(), *app.app.web.tokens.policy(), app.clock.clone());
+    let overview = Overview::new(shared.clone(), *app.app.web.tokens.policy(), app.clock.clone(), Duration::MAX);
     assert_true(&overview.count().await.unwrap());
 
     let filter = PeopleFilter { limit: 9, ..PeopleFilter::default() };

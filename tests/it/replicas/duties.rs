@@ -10,7 +10,7 @@ use crate::support::cluster;
 use crate::support::connection::Connection;
 use crate::support::program::{free_address, run_with};
 use crate::support::replicas::Replicas;
-use crate::support::wire::Mode;
+use crate::support::wire::{Mode, Wire, target};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -222,20 +222,41 @@ async fn a_server_works_with_the_schema_after_its_own_and_not_with_a_later_one()
     assert!(complaint.contains("newer version of Hallpass"), "{complaint}");
 }
 
+/// A value that a server's metrics tell of.
+async fn metric(replicas: &Replicas, listen: &str, name: &str) -> f64 {
+    let told = replicas.servers[0].client.get(format!("http://{listen}/metrics")).send().await.unwrap();
+    let told = told.text().await.unwrap();
+    let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name}: {told}")).parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_tell_of_leases_and_of_how_long_changes_take() {
+async fn metrics_tell_of_leases_of_how_long_changes_take_and_of_who_is_cut_off() {
     let mut replicas = Replicas::start(0).await;
-    let listen = free_address();
-    let way = replicas.database.clone();
+    let wire = Wire::to(target(&replicas.database)).await;
+    let (listen, way) = (free_address(), wire.lead(&replicas.database));
     replicas.add_with(&way, &[("HALLPASS_METRICS_LISTEN", &listen)]);
     let tokens = replicas.tokens(1).await;
     readiness(&replicas, 0, 200).await;
     assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
-    let metrics = replicas.servers[0].client.get(format!("http://{listen}/metrics")).send().await.unwrap();
-    let metrics = metrics.text().await.unwrap();
-    for line in ["hallpass_lease 1", "hallpass_replica_lag ", "hallpass_revocation_propagation_seconds_count 1"] {
-        assert!(metrics.lines().any(|given| given.starts_with(line)), "{line} is not in {metrics}");
-    }
+    let value = async |name| metric(&replicas, &listen, name).await;
+    assert!((value("hallpass_revocation_propagation_seconds_count").await - 1.0).abs() < 0.5);
+    assert!(value("hallpass_replica_lag").await >= 0.0);
+    let becomes = async |lease: f64, is_stale: bool| {
+        let told = async {
+            while (value("hallpass_lease").await - lease).abs() > 0.5
+                || (value("hallpass_replica_staleness_seconds").await > 1.0) != is_stale
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.expect("the metrics do not tell of it");
+    };
+    becomes(1.0, false).await;
+    wire.set(Mode::Reset);
+    becomes(0.0, true).await;
+    wire.set(Mode::Whole);
+    becomes(1.0, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -152,6 +152,15 @@ pub async fn a_user_is_locked_out_once_by_somebody_who_is_not(store: Store) {
     assert_eq!(store.db.list_people(&rest, NOW, NOW).await.unwrap().len(), 1);
 }
 
+pub async fn names_are_told_of_those_who_are_known(store: Store) {
+    let (alice, bob) = (store.log_in("alice", &[]).await, store.log_in("bob", &[]).await);
+    let nobody = UserId::from_random([9; 16]);
+    let names = store.db.list_usernames(&[bob, nobody, alice]).await.unwrap();
+    assert_eq!(names, [(alice, "alice".to_owned()), (bob, "bob".to_owned())].into());
+    assert!(store.db.list_usernames(&[nobody]).await.unwrap().is_empty());
+    assert!(store.db.list_usernames(&[]).await.unwrap().is_empty());
+}
+
 pub async fn the_log_is_read_from_every_side(store: Store) {
     let alice = store.log_in("alice", &[]).await;
     let token = Party::token(TokenId::from_random([5; 16]), "t");

@@ -217,6 +217,7 @@ on_both_engines! {
     an_edited_token_is_found_by_its_new_words_only
     many_are_revoked_together_each_with_its_event
     a_user_is_locked_out_once_by_somebody_who_is_not
+    names_are_told_of_those_who_are_known
     the_log_is_read_from_every_side
     a_checkpoint_is_made_once_for_a_state_and_known_again
     who_is_erased_leaves_nothing_behind_and_the_log_whole

@@ -62,11 +62,12 @@ const OF_BOTH: &[&str] = &[
     census::COUNT_ACTIONS,
 ];
 
-const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION];
+const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION, users::LIST_USERNAMES_OF_SQLITE];
 
 const OF_POSTGRES: &[&str] = &[
     sql::LOOKUP_CHECKS,
     sql::LOOKUP_CHECKS_WITH_WRITE,
+    users::LIST_USERNAMES_OF_POSTGRES,
     users::FIND_USER_SOUNDLY,
     users::FIND_USER_SOUNDLY_WITH_WRITE,
     usage::MARK_TOKENS_USED,

@@ -38,30 +38,10 @@ impl Filter {
     }
 }
 
-/// A search field.
+/// A search field, which says in itself what it is for.
 #[must_use]
 pub fn search(filter: Filter) -> AnyView {
-    let (describedby, invalid) = (filter.described_by(), filter.invalid());
-    let Filter { name, label, value, message } = filter;
-    view! {
-        <div class="filter filter-search">
-            <label class="sr-only" for=name>
-                {label}
-            </label>
-            <input
-                id=name
-                name=name
-                type="search"
-                class="input"
-                placeholder=label
-                value=value
-                aria-describedby=describedby
-                aria-invalid=invalid
-            />
-            <FieldProblem field=name message/>
-        </div>
-    }
-    .into_any()
+    input(filter, "search", "filter filter-search", "sr-only", true)
 }
 
 /// A choice; the first option stands for everything. What was asked for otherwise than by a choice is one more.
@@ -108,11 +88,15 @@ pub fn text(filter: Filter) -> AnyView {
 }
 
 fn labelled(filter: Filter, kind: &'static str) -> AnyView {
+    input(filter, kind, "filter filter-labelled", "text-sm text-muted", false)
+}
+
+fn input(filter: Filter, kind: &'static str, class: &'static str, label_class: &'static str, hints: bool) -> AnyView {
     let (describedby, invalid) = (filter.described_by(), filter.invalid());
     let Filter { name, label, value, message } = filter;
     view! {
-        <div class="filter filter-labelled">
-            <label class="text-sm text-muted" for=name>
+        <div class=class>
+            <label class=label_class for=name>
                 {label}
             </label>
             <input
@@ -120,6 +104,7 @@ fn labelled(filter: Filter, kind: &'static str) -> AnyView {
                 name=name
                 type=kind
                 class="input"
+                placeholder=hints.then_some(label)
                 value=value
                 aria-describedby=describedby
                 aria-invalid=invalid

@@ -1,0 +1,206 @@
+//! Where nothing can be written nothing is changed, and all goes on when there is room.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use hallpass::server::ambient::{SystemClock, SystemEntropy};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::csrf::{Subject, changes, changes_nothing};
+use crate::support::program::{Server, folder_with, free_address};
+use crate::support::{Browser, CLIENT_ID, Call, Database, OidcProvider};
+
+/// The program itself, with files of its own and a provider.
+struct Program {
+    server: Server,
+    provider: OidcProvider,
+    folder: TempDir,
+    url: String,
+}
+
+/// A shell that mounts for itself alone.
+const IN_ITS_OWN: [&str; 4] = ["--mount", "--map-root-user", "sh", "-c"];
+
+/// A file system of its own for the data, which nobody else sees.
+const SMALL: &str = r#"mkdir data && mount -t tmpfs -o size=16m,mode=0700 tmpfs data && exec "$0" serve"#;
+
+impl Program {
+    /// With files that anything may be written to.
+    async fn start() -> Self {
+        Self::start_by(Server::start, &["serve"]).await
+    }
+
+    /// With its data on a small file system; none where mounting is not allowed, as in most containers.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tried")]
+    async fn start_on_a_small_file_system() -> Option<Self> {
+        let may_mount =
+            Command::new("unshare").args([&IN_ITS_OWN[..], &["mount -t tmpfs tmpfs /mnt"]].concat()).output();
+        if !may_mount.unwrap().status.success() {
+            eprintln!("not tried: nobody may mount anything here");
+            return None;
+        }
+        let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
+            Server::start_other("unshare", folder, arguments, env)
+        };
+        Some(Self::start_by(start, &[&IN_ITS_OWN[..], &[SMALL, env!("CARGO_BIN_EXE_hallpass")]].concat()).await)
+    }
+
+    async fn start_by(start: impl Fn(&Path, &[&str], &[(&str, &str)]) -> Server, arguments: &[&str]) -> Self {
+        let listen = free_address();
+        let url = listen.replace("127.0.0.1", "http://localhost");
+        let provider = OidcProvider::start(&url, Arc::new(SystemClock), Arc::new(SystemEntropy)).await;
+        let config = format!(
+            "check.failure_limit = \"off\"\nmetrics_listen = \"\"
+             [[oidc]]\nname = \"main\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"
+             scopes = [\"openid\", \"profile\", \"groups\"]
+             [[scopes]]\nname = \"read:users\"",
+            provider.issuer
+        );
+        let folder = folder_with(&config);
+        // Nobody reads what it logs, and a full pipe would stop it.
+        let env = [("HALLPASS_LISTEN", listen.as_str()), ("HALLPASS_PUBLIC_URL", &url), ("RUST_LOG", "off")];
+        let server = start(folder.path(), arguments, &env);
+        Self { server, provider, folder, url }
+    }
+
+    /// Takes all the room that its file system has.
+    fn take_room(&self) {
+        let mut file = File::create(self.ballast()).unwrap();
+        let full = (0..).find_map(|_| file.write(&[1; 512]).err()).unwrap();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+
+    /// As the server sees its files.
+    fn ballast(&self) -> PathBuf {
+        let root = format!("/proc/{}/root", self.server.child.id());
+        Path::new(&root).join(self.folder.path().strip_prefix("/").unwrap()).join("data/ballast")
+    }
+
+    /// The way to it for browsers of tests.
+    fn router(&self) -> Router {
+        let (client, url) = (self.server.client.clone(), self.server.url.clone());
+        Router::new().fallback(move |request: Request| async move {
+            let (head, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let sent = client.request(head.method, format!("{url}{}", head.uri)).headers(head.headers).body(body);
+            let answer = sent.send().await.unwrap();
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            (status, headers, answer.bytes().await.unwrap())
+        })
+    }
+
+    fn browser(&self) -> Browser {
+        Browser::new(self.router(), self.provider.router(), &self.url)
+    }
+
+    async fn browser_of(&self, user: &str) -> Browser {
+        let browser = self.browser();
+        browser.log_in(user).await;
+        browser
+    }
+
+    async fn database(&self) -> Database {
+        Database::open(&self.folder.path().join("data/hallpass.db")).await
+    }
+}
+
+/// An administrator with a token, and bob, who is to suffer.
+struct People {
+    bob: Browser,
+    admin: Browser,
+    admins_other: Browser,
+    subject: Subject,
+}
+
+impl People {
+    async fn of(program: &Program) -> Self {
+        let bob = program.browser_of("bob").await;
+        let user = bob.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+        let (admin, admins_other) = (program.browser_of("admin").await, program.browser_of("admin").await);
+        let token = admin.create_token("t", &["read:users"]).await;
+        Self { bob, admin, admins_other, subject: Subject { id: token.id, secret: token.secret, user } }
+    }
+
+    async fn check(&self) -> u16 {
+        self.bob.send(Call::get("/check").bearer(&self.subject.secret)).await.status
+    }
+
+    async fn must_fail(&self, route: &str, change: Call) {
+        let answer = self.admin.send(change.header("sec-fetch-site", "same-origin")).await;
+        let is_told = route == "POST /ui/revoke_token" && answer.location().ends_with("notice=not-revoked");
+        assert!(answer.status == 503 || is_told, "{route}: {answer}");
+        assert!(!answer.body.contains("hpat_") || route == "POST /report", "{route}: {answer}");
+    }
+
+    /// What was refused is done now, by the same server.
+    async fn go_on(&self, program: &Program) {
+        program.browser_of("alice").await.create_token("t", &["read:users"]).await;
+        for (route, change) in changes(&self.subject) {
+            let first =
+                ["POST /tokens/new", "POST /tokens/{id}/edit", "POST /admin/users/{id}/disable", "POST /report"];
+            if first.contains(&route) {
+                let answer = self.admins_other.send(change.header("sec-fetch-site", "same-origin")).await;
+                assert!(answer.status < 400, "{route}: {answer}");
+            }
+        }
+        assert_eq!(self.check().await, 401, "it was reported");
+        self.bob.get("/api/v1/me").await.problem(401);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_file_may_grow_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
+    let program = Program::start().await;
+    let people = People::of(&program).await;
+    let mut database = program.database().await;
+    for (route, change) in changes(&people.subject) {
+        if changes_nothing(route) {
+            continue;
+        }
+        let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
+        database.execute(&format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'")).await.unwrap();
+        program.server.fill_disk(true);
+        let before = database.dump().await;
+        people.must_fail(route, change).await;
+        assert_eq!(database.dump().await, before, "{route}");
+        assert_eq!(people.check().await, 200, "{route}");
+        program.server.fill_disk(false);
+    }
+    program.server.fill_disk(true);
+    let refused = program.browser().log_in_through("/auth/main/login", "alice").await;
+    assert_eq!(refused.status, 503, "{refused}");
+    program.server.fill_disk(false);
+    database.execute("UPDATE users SET disabled_at = NULL").await.unwrap();
+    people.go_on(&program).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_full_file_system_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
+    let Some(program) = Program::start_on_a_small_file_system().await else { return };
+    let people = People::of(&program).await;
+    program.take_room();
+    let recorded = async || people.admin.get("/api/v1/admin/audit").await.expect(200).json()["items"].clone();
+    let before = recorded().await;
+    assert!(matches!(&before, Value::Array(events) if !events.is_empty()), "{before}");
+    for (route, change) in changes(&people.subject) {
+        // To enable those who are not disabled changes nothing.
+        if changes_nothing(route) || route.ends_with("/enable") {
+            continue;
+        }
+        people.must_fail(route, change).await;
+        assert_eq!(recorded().await, before, "{route}");
+        assert_eq!(people.check().await, 200, "{route}");
+    }
+    program.make_room();
+    people.go_on(&program).await;
+}
