@@ -1,0 +1,25 @@
+-- Rows have more names than their ids: SQLite's own row numbers, and the number that joins a token to its words. A
+-- statement with OR REPLACE that gives a row the number of another one deletes that other one without asking the triggers
+-- against DELETE, so numbers never change hands.
+CREATE TRIGGER tokens_keep_their_place BEFORE UPDATE ON tokens
+WHEN NEW.rowid IS NOT OLD.rowid
+    OR (NEW.number IS NOT OLD.number
+        AND (OLD.number IS NOT NULL OR EXISTS (SELECT 1 FROM tokens WHERE number = NEW.number)))
+BEGIN SELECT RAISE(ABORT, 'a token keeps its place'); END;
+
+CREATE TRIGGER tokens_take_no_place BEFORE INSERT ON tokens
+WHEN NEW.number IS NOT NULL OR EXISTS (SELECT 1 FROM tokens WHERE rowid = NEW.rowid)
+BEGIN SELECT RAISE(ABORT, 'a new token gets a place of its own'); END;
+
+CREATE TRIGGER secrets_keep_their_place BEFORE UPDATE ON secrets
+WHEN NEW.rowid IS NOT OLD.rowid
+BEGIN SELECT RAISE(ABORT, 'a secret keeps its place'); END;
+
+CREATE TRIGGER secrets_take_no_place BEFORE INSERT ON secrets
+WHEN EXISTS (SELECT 1 FROM secrets WHERE rowid = NEW.rowid)
+BEGIN SELECT RAISE(ABORT, 'a new secret gets a place of its own'); END;
+
+-- Refusals of one action among very many others.
+CREATE INDEX audit_events_refused_by_action ON audit_events (action, seq) WHERE result = 'refused';
+-- Whose name was written down before they were known here.
+CREATE INDEX audit_personal_of_strangers ON audit_personal (value) WHERE field = 'changes.subject.to';
