@@ -19,6 +19,10 @@ CREATE TRIGGER secrets_take_no_place BEFORE INSERT ON secrets
 WHEN EXISTS (SELECT 1 FROM secrets WHERE rowid = NEW.rowid)
 BEGIN SELECT RAISE(ABORT, 'a new secret gets a place of its own'); END;
 
+-- Tokens keep users alive only where foreign keys are enforced, which a SQL prompt does not do by itself.
+CREATE TRIGGER users_are_never_deleted BEFORE DELETE ON users
+BEGIN SELECT RAISE(ABORT, 'users are erased, never deleted'); END;
+
 -- Refusals of one action among very many others.
 CREATE INDEX audit_events_refused_by_action ON audit_events (action, seq) WHERE result = 'refused';
 -- Whose name was written down before they were known here.

@@ -21,16 +21,15 @@ pub enum Mention {
     Token(TokenId),
 }
 
-/// Every token in a text, whole and with the right checksum, wherever it stands; each once.
+/// Every token in a text, whole and with the right checksum, wherever it stands and whatever stands around it; each once.
 #[must_use]
-pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Vec<TokenText<'t>> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let token = |word: &'t str| {
-        let mut starts = prefixes.clone().into_iter().flat_map(|prefix| word.match_indices(prefix.as_str()));
-        starts.find_map(|(start, _)| TokenText::parse(&word[start..], prefixes.clone()).ok())
-    };
+pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Vec<TokenText<'t>> {
+    let beginnings = |prefix: &'p Prefix| text.match_indices(prefix.as_str()).map(move |(start, _)| (start, prefix));
+    let token = |(start, prefix)| Some((start, TokenText::parse_start(&text[start..], prefix).ok()?));
+    let mut found: Vec<_> = prefixes.into_iter().flat_map(beginnings).filter_map(token).collect();
+    found.sort_by_key(|(start, _)| *start);
     let mut seen = HashSet::new();
-    words.filter_map(token).filter(|token| seen.insert(token.reveal())).collect()
+    found.into_iter().map(|(_, token)| token).filter(|token| seen.insert(token.reveal())).collect()
 }
 
 /// What in a text may name a token, each once: first what stands behind a prefix, then what has the form of an id, which
@@ -106,6 +105,11 @@ mod tests {
             format!("MY_TOKEN_{TOKEN}"),
             format!("https://x/?t={TOKEN}#hpat_"),
             format!("`{TOKEN}`, \"{}\"", &TOKEN[..70]),
+            format!("_{TOKEN}_"),
+            format!("{TOKEN}_backup"),
+            format!("{TOKEN}x"),
+            format!("hpat_{TOKEN}{TOKEN}"),
+            format!("é{TOKEN}é"),
         ] {
             let found: Vec<_> = tokens(&text, &prefixes).iter().map(|token| token.reveal()).collect();
             assert_eq!(found, [TOKEN], "{text}");

@@ -208,6 +208,15 @@ impl<'t> TokenText<'t> {
         Ok(Self { text, id })
     }
 
+    /// Reads the token with which a text begins, whatever stands behind it.
+    ///
+    /// # Errors
+    /// When it begins with anything else.
+    pub fn parse_start(text: &'t str, prefix: &Prefix) -> Result<Self, Malformed> {
+        let length = prefix.0.len() + 1 + ID_LEN + 1 + SECRET_LEN + CRC_LEN;
+        Self::parse(text.get(..length).ok_or(Malformed)?, [prefix])
+    }
+
     /// The public name of the secret.
     #[must_use]
     pub const fn id(self) -> SecretId {

@@ -6,7 +6,7 @@ use hallpass::server::keys::hex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Browser, Call, TestApp, minutes};
+use crate::support::{Browser, Call, Scanner, TestApp, minutes};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -263,6 +263,30 @@ async fn a_configuration_that_gives_other_rights_is_told() {
     assert_eq!(event.changes.keys().collect::<Vec<_>>(), ["admin.roles", "tokens.max_lifetime"]);
     let app = app.restart().await;
     assert_eq!(app.actions().await.len(), 2, "it is told once");
+}
+
+#[tokio::test]
+async fn whatever_lets_somebody_do_more_is_told() {
+    let mut app = TestApp::new().await;
+    for (setting, value, told) in [
+        ("trusted_proxies", "[\"10.0.0.0/8\"]", "trusted_proxies"),
+        ("check.identity_header", "x-api-key", "check.identity_header"),
+        ("check.basic_username", "true", "check.basic_username"),
+        ("check.failure_limit", "off", "check.failure_limit"),
+        ("leak_intake.action", "notify", "leak_intake.action"),
+        ("session.idle", "20m", "session.idle"),
+        ("tokens.accepted_prefixes", "[\"old\"]", "tokens.prefixes"),
+        ("oidc.0.check_audiences", "[\"apis\"]", "oidc"),
+        ("oidc.0.legacy_access_tokens", "true", "oidc"),
+        ("leak_intake.keys", &Scanner::new().keys(), "leak_intake.keys"),
+        ("leak_intake.keys", &Scanner::new().keys(), "leak_intake.keys"),
+    ] {
+        let before = app.actions().await.len();
+        app = app.restart_with(&[(setting, value)]).await;
+        let events = app.verified_events().await;
+        assert_eq!(events.len(), before + 1, "{setting}");
+        assert_eq!(events.last().unwrap().changes.keys().collect::<Vec<_>>(), [told], "{setting}");
+    }
 }
 
 #[tokio::test]

@@ -216,26 +216,14 @@ impl Checkpoints {
     }
 
     fn read(&self, path: &Path) -> Result<Vec<Checkpoint>, CheckpointError> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            // None was made yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(file_error(path, error)),
-        };
-        let read = |(index, line): (usize, &str)| {
-            let forged = || CheckpointError::Forged { path: path.display().to_string(), line: index + 1 };
-            self.read_line(line).ok_or_else(forged)
-        };
-        // A line that was cut off while it was written says nothing.
-        text.lines().enumerate().filter(|(_, line)| line.ends_with('}')).map(read).collect()
+        read_lines(path)?.into_iter().map(|signed| self.proven(path, signed)).collect()
     }
 
-    fn read_line(&self, line: &str) -> Option<Checkpoint> {
-        let line: Line = serde_json::from_str(line).ok()?;
-        let hash = unhex(&line.hash)?.try_into().ok()?;
-        let checkpoint = Checkpoint { seq: line.seq, hash, time: Timestamp::parse_rfc3339(&line.time)? };
-        let is_ours = self.keys.audit().verify(&checkpoint.message(), &unhex(&line.signature)?);
-        is_ours.then_some(checkpoint)
+    /// What a line says, if it was signed here.
+    fn proven(&self, path: &Path, signed: SignedLine) -> Result<Checkpoint, CheckpointError> {
+        let SignedLine { number, checkpoint, signature } = signed;
+        let is_ours = self.keys.audit().verify(&checkpoint.message(), &signature);
+        if is_ours { Ok(checkpoint) } else { Err(forged(path, number)) }
     }
 
     /// Whether the database is at least as new as the newest checkpoint outside of it.
@@ -251,10 +239,12 @@ impl Checkpoints {
         Err(CheckpointError::Older { seq: newest.seq, path: path.display().to_string() })
     }
 
-    /// Several servers may write to one file, so the newest is not always the last.
+    /// Several servers may write to one file, so the newest is not always the last. Only that one has to be proven: a file
+    /// grows for years, and `audit verify` looks at all of it.
     fn newest_outside(&self) -> Result<Option<Checkpoint>, CheckpointError> {
         let Some(path) = &self.config.checkpoint_file else { return Ok(None) };
-        Ok(self.read(path)?.into_iter().max_by_key(|checkpoint| checkpoint.seq))
+        let newest = read_lines(path)?.into_iter().max_by_key(|signed| signed.checkpoint.seq);
+        newest.map(|signed| self.proven(path, signed)).transpose()
     }
 
     /// Whether the database is older than the newest checkpoint outside of it.
@@ -284,6 +274,40 @@ impl Checkpoints {
         std::fs::rename(path, &aside).map_err(|error| file_error(path, error))?;
         Ok(Some(aside))
     }
+}
+
+/// A checkpoint as it stands in a file.
+struct SignedLine {
+    /// Of the line.
+    number: usize,
+    checkpoint: Checkpoint,
+    signature: Vec<u8>,
+}
+
+/// What stands in a file, proven or not. A line that was cut off while it was written says nothing.
+fn read_lines(path: &Path) -> Result<Vec<SignedLine>, CheckpointError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        // None was made yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(file_error(path, error)),
+    };
+    let read = |(index, line): (usize, &str)| {
+        let (checkpoint, signature) = read_line(line).ok_or_else(|| forged(path, index + 1))?;
+        Ok(SignedLine { number: index + 1, checkpoint, signature })
+    };
+    text.lines().enumerate().filter(|(_, line)| line.ends_with('}')).map(read).collect()
+}
+
+fn read_line(line: &str) -> Option<(Checkpoint, Vec<u8>)> {
+    let line: Line = serde_json::from_str(line).ok()?;
+    let hash = unhex(&line.hash)?.try_into().ok()?;
+    let checkpoint = Checkpoint { seq: line.seq, hash, time: Timestamp::parse_rfc3339(&line.time)? };
+    Some((checkpoint, unhex(&line.signature)?))
+}
+
+fn forged(path: &Path, line: usize) -> CheckpointError {
+    CheckpointError::Forged { path: path.display().to_string(), line }
 }
 
 /// Appends a line. What is left of one that was cut off, when the disk was full or the power was gone, becomes a line of

@@ -7,7 +7,7 @@ use crate::domain::time::Clock;
 use crate::server::config::SessionConfig;
 use crate::server::service::live::Live;
 use crate::server::service::overview::Overview;
-use crate::server::store::{Db, StoreError, Warrant};
+use crate::server::store::{Db, StoreError};
 use crate::server::telemetry::Metrics;
 
 /// Pause between two rounds.
@@ -57,8 +57,8 @@ impl Housekeeper {
     /// When the store cannot be asked.
     pub async fn round(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        // What runs out is over for ever, so it must be over by both clocks.
-        let surely = self.db.examine(Warrant::Lease).await?.map_or(now, |there| now.min(there));
+        // What runs out is over for ever.
+        let surely = self.db.surely(now).await?;
         for secret in self.db.find_overdue(surely, BATCH).await? {
             self.db.latch_expiry(secret, surely).await?;
         }

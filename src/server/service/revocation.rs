@@ -1,6 +1,7 @@
 //! Token revocation (RFC 7009): whoever holds a secret can end its token.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::audit::Origin;
 use crate::domain::secret::TokenText;
@@ -14,6 +15,9 @@ use super::tokens::{By, TokenError, Tokens};
 
 /// Most tokens in one report: anybody may send one, and each may cost a look into the database.
 pub const REPORTED_MAX: usize = 50;
+
+/// How far the clocks of two replicas may be apart.
+const APART_MAX: Duration = Duration::from_mins(5);
 
 /// What somebody reported, once it was read.
 pub struct Report<'t>(Vec<TokenText<'t>>);
@@ -121,9 +125,11 @@ impl Revocation {
     }
 
     /// A suspension passes, so a suspended token is worth ending. A secret that is over for ever says nothing any more
-    /// about the token, which may have another one.
+    /// about the token, which may have another one; but what has only just run out may still be good where a clock is
+    /// behind this one.
     fn may_become_good(&self, token: &KnownToken) -> bool {
-        let standing = self.policy.standing(&token.token_facts(), &token.facts, self.clock.now());
+        let behind = self.clock.now().minus(APART_MAX);
+        let standing = self.policy.standing(&token.token_facts(), &token.facts, behind);
         matches!(standing, Standing::Good | Standing::Suspended(_))
     }
 }

@@ -176,6 +176,19 @@ impl Db {
         }
     }
 
+    /// The earlier of this server's time and the database's: what cannot be taken back must be due by both clocks, for
+    /// everybody who uses the same database suffers from one that is wrong.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn surely(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        if !self.is_shared() {
+            return Ok(now);
+        }
+        let (there,): (i64,) = query(usage::DATABASE_TIME).fetch_one(self.reader()).await?;
+        Ok(now.min(Timestamp::from_micros(there)))
+    }
+
     /// Whether other servers may use the same database.
     #[must_use]
     pub const fn is_shared(&self) -> bool {

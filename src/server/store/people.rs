@@ -32,7 +32,10 @@ const FIND_NAMED: &str = "
 const DISABLE_USER: &str = "
     UPDATE users SET disabled_at = $2
     WHERE id = $1 AND disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM users WHERE id = $3 AND disabled_at IS NOT NULL)";
-const ENABLE_USER: &str = "UPDATE users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+const ENABLE_USER: &str = "
+    UPDATE users SET disabled_at = NULL
+    WHERE id = $1 AND disabled_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM users WHERE id = $2 AND disabled_at IS NOT NULL)";
 const END_SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
 const LIST_OPEN_SESSIONS: &str =
     "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY created_at, id";
@@ -166,13 +169,20 @@ impl Db {
         Ok(true)
     }
 
-    /// Lets a user in again. `false` when they were not locked out.
+    /// Lets a user in again, if `by` is not locked out, who wants it. `false` when nothing has changed.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing has changed.
-    pub async fn enable_user(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn enable_user(
+        &self,
+        id: UserId,
+        by: Option<UserId>,
+        draft: &Draft,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        if query(ENABLE_USER).bind(id.as_uuid()).execute(&mut tx).await? == 0 {
+        let asked = query(ENABLE_USER).bind(id.as_uuid()).bind(by.map(UserId::as_uuid));
+        if asked.execute(&mut tx).await? == 0 {
             return Ok(false);
         }
         self.append(&mut tx, draft, now).await?;

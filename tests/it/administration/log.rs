@@ -267,6 +267,24 @@ async fn an_export_holds_everything_that_the_filter_leaves_however_much() {
 }
 
 #[tokio::test]
+async fn what_was_pasted_into_a_filter_stays_out_of_the_log() {
+    let app = TestApp::new().await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    let admin = administrator(&app).await;
+    for (field, value) in [("object", token.secret.as_str()), ("actor", &token.secret), ("actor", "bob@example.org")] {
+        let sent = admin.post_form("/admin/audit/export", &[("format", "jsonl"), (field, value)]).await;
+        assert_eq!(sent.status, 200, "{sent}");
+        let noted = app.verified_events().await.pop().unwrap().changes["part"].1.clone();
+        assert_eq!(noted, Some(format!("{field}=…")));
+    }
+    admin.post_form("/admin/audit/export", &[("format", "jsonl"), ("object", &token.id)]).await.expect(200);
+    let noted = app.verified_events().await.pop().unwrap().changes["part"].1.clone();
+    assert_eq!(noted, Some(format!("object={}", token.id)));
+    let dump = app.dump().await;
+    assert!(!dump.contains(&token.secret[22..60]) && !dump.contains("bob@example.org"));
+}
+
+#[tokio::test]
 async fn an_export_ends_where_whoever_asked_for_it_may_not_go_on() {
     let app = TestApp::new().await;
     let draft = Draft::new(Action::TokenExpired, Party::SYSTEM, Party::SYSTEM, &Origin::default());

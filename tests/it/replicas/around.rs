@@ -137,17 +137,36 @@ async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long
     }
 }
 
+/// Starts a replica whose clock is wrong by so much.
+fn add_wrong(replicas: &mut Replicas, wrong: &str) {
+    let library =
+        ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
+    let library = library.into_iter().find(|path| Path::new(path).exists()).expect("faketime is installed");
+    let env = [("LD_PRELOAD", library), ("FAKETIME", wrong), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let database = replicas.database.clone();
+    replicas.add_with(&database, &env);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_a_year_ahead_changes_no_signing_key_for_others() {
+    let database = cluster::new_database().await;
+    let mut replicas = Replicas::start_through(database.clone(), std::slice::from_ref(&database));
+    let keys = "SELECT kid || ' ' || coalesce(withdrawn_at, 0) FROM signing_keys ORDER BY kid";
+    let before = replicas.column(keys).await;
+    assert_eq!(before.len(), 1);
+    add_wrong(&mut replicas, "+400d");
+    assert_eq!(replicas.column(keys).await, before);
+    let token = replicas.tokens(1).await.remove(0);
+    assert_eq!(replicas.check(0, &token).await, 200, "it signs as before");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_clocks_are_told_and_betray_nobody() {
     let database = cluster::new_database().await;
     let mut replicas = Replicas::start_through(database.clone(), &[]);
     replicas.add(&database);
-    let library =
-        ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
-    let library = library.into_iter().find(|path| Path::new(path).exists()).expect("faketime is installed");
     for wrong in ["+120", "-120"] {
-        let env = [("LD_PRELOAD", library), ("FAKETIME", wrong), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
-        replicas.add_with(&database, &env);
+        add_wrong(&mut replicas, wrong);
     }
     for (index, status) in [(0, 200), (1, 503), (2, 503)] {
         let told = replicas.servers[index].get("/readyz").await;

@@ -81,7 +81,7 @@ impl Admin {
             return Ok(());
         }
         if self.user(id).await?.disabled_at.is_none() {
-            return Err(TokenError::Conflict("You were disabled yourself meanwhile.".to_owned()));
+            return Err(disabled_meanwhile());
         }
         // Somebody else has done it, and may still be waiting for it to hold everywhere.
         Ok(self.db.settled().await?)
@@ -93,8 +93,12 @@ impl Admin {
     /// When there is no such user, or the store cannot be asked.
     pub async fn enable(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
         let user = self.user(id).await?;
-        if self.db.enable_user(id, &about(Action::UserEnabled, administrator, &user), self.clock.now()).await? {
+        let draft = about(Action::UserEnabled, administrator, &user);
+        if self.db.enable_user(id, administrator.user(), &draft, self.clock.now()).await? {
             return Ok(());
+        }
+        if self.user(id).await?.disabled_at.is_some() {
+            return Err(disabled_meanwhile());
         }
         Ok(self.db.settled().await?)
     }
@@ -153,6 +157,11 @@ pub fn may_disable(administrator: &Administrator, id: UserId) -> Result<(), Toke
     }
     let why = "You cannot disable yourself: nobody might be left to let you in again.";
     Err(TokenError::Conflict(why.to_owned()))
+}
+
+/// What an administrator is told who was locked out while they asked for something.
+fn disabled_meanwhile() -> TokenError {
+    TokenError::Conflict("You were disabled yourself meanwhile.".to_owned())
 }
 
 fn about(action: Action, administrator: &Administrator, user: &User) -> Draft {

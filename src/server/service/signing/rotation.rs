@@ -91,7 +91,8 @@ impl Rotation {
     /// # Errors
     /// When the store cannot be asked or a key cannot be made.
     pub async fn tend(&self) -> Result<(), SigningError> {
-        let now = self.clock.now();
+        // Keys never come back, and the next one signs from a time that nobody can change.
+        let now = self.db.surely(self.clock.now()).await?;
         let rows = self.db.list_signing_keys().await?;
         if rows.iter().any(|row| row.facts.longest_ttl < self.ttl) {
             self.db.raise_longest_ttl(self.ttl).await?;
@@ -113,7 +114,7 @@ impl Rotation {
     /// # Errors
     /// When the store cannot be asked or a key cannot be made.
     pub async fn rotate(&self) -> Result<bool, SigningError> {
-        self.make(Cause::Operator, self.clock.now()).await
+        self.make(Cause::Operator, self.db.surely(self.clock.now()).await?).await
     }
 
     /// The keys that are published, with what each is for.

@@ -6,7 +6,6 @@ use std::fmt;
 use super::{EventColumns, PlacedEvent, placed_event};
 use crate::domain::audit::{Broken, Checkpoint, Digest, PersonalValue, SALT_LEN, Verified, Verifier};
 use crate::domain::id::UserId;
-use crate::domain::text::sanitised;
 use crate::domain::time::Timestamp;
 use crate::server::store::query::{Target, query};
 use crate::server::store::{Db, StoreError};
@@ -73,6 +72,13 @@ const REFUSED: &str = list_log!(
     "(e.object_id = $5 OR $5 = '')",
     "e.result = 'refused' AND $6 = 'refused'"
 );
+const REFUSED_OF_ACTION: &str = list_log!(
+    "audit_events e",
+    "e.action = $3",
+    "(e.actor_id = $4 OR $4 = '')",
+    "(e.object_id = $5 OR $5 = '')",
+    "e.result = 'refused' AND $6 = 'refused'"
+);
 const OF_USER: &str = list_log!(
     "audit_of_users a JOIN audit_events e ON e.seq = a.seq AND a.user_id = $8 AND a.seq < $1 AND a.seq >= $2",
     "(e.action = $3 OR $3 = '')",
@@ -90,8 +96,18 @@ const LIST_VALUES_OF_SQLITE: &str =
 const LIST_VALUES_OF_POSTGRES: &str = "SELECT seq, field, value FROM audit_personal WHERE seq = ANY ($1)";
 
 #[cfg(test)]
-pub(in crate::server::store) const STATEMENTS: &[&str] =
-    &[EVERY, BY_ACTION, BY_ACTOR, BY_OBJECT, REFUSED, OF_USER, FIND_FIRST_SINCE, FIND_LAST_BEFORE, LIST_VALUES];
+pub(in crate::server::store) const STATEMENTS: &[&str] = &[
+    EVERY,
+    BY_ACTION,
+    BY_ACTOR,
+    BY_OBJECT,
+    REFUSED,
+    REFUSED_OF_ACTION,
+    OF_USER,
+    FIND_FIRST_SINCE,
+    FIND_LAST_BEFORE,
+    LIST_VALUES,
+];
 #[cfg(test)]
 pub(in crate::server::store) const STATEMENTS_OF_SQLITE: &[&str] = &[LIST_VALUES_OF_SQLITE];
 #[cfg(test)]
@@ -144,10 +160,17 @@ impl fmt::Display for LogFilter {
         if said.is_empty() {
             return f.write_str("all");
         }
-        let said: Vec<_> =
-            said.into_iter().map(|(name, value)| format!("{name}={}", sanitised(value, TOLD_MAX))).collect();
+        let said: Vec<_> = said.into_iter().map(|(name, value)| format!("{name}={}", told(value))).collect();
         f.write_str(&said.join("&"))
     }
+}
+
+/// Names, ids and times as they are. Anything else may be somebody's address, or even a secret that was pasted, and what is
+/// said here stays in the log for ever.
+fn told(value: &str) -> &str {
+    let is_harmless = value.len() <= TOLD_MAX
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
+    if is_harmless { value } else { "…" }
 }
 
 impl LogFilter {
@@ -160,7 +183,7 @@ impl LogFilter {
         } else if !self.actor.is_empty() {
             BY_ACTOR
         } else if self.result == "refused" {
-            REFUSED
+            if self.action.is_empty() { REFUSED } else { REFUSED_OF_ACTION }
         } else if !self.action.is_empty() {
             BY_ACTION
         } else {

@@ -140,8 +140,10 @@ pub async fn a_user_is_locked_out_once_by_somebody_who_is_not(store: Store) {
         []
     );
     assert!(disable(bob, None).await);
-    let enable = async |id| store.db.enable_user(id, &event(Action::UserEnabled), NOW).await.unwrap();
-    assert!(enable(alice).await && !enable(alice).await);
+    let enable = async |id, by| store.db.enable_user(id, by, &event(Action::UserEnabled), NOW).await.unwrap();
+    assert!(!enable(alice, Some(alice)).await, "nobody lets themselves in again");
+    assert!(!enable(alice, Some(bob)).await, "he is locked out himself");
+    assert!(enable(alice, None).await && !enable(alice, None).await);
     let listed = store.db.list_people(&PeopleFilter { limit: 9, ..PeopleFilter::default() }, NOW, NOW).await.unwrap();
     let states: Vec<_> = listed.iter().map(|person| person.user.disabled_at.is_some()).collect();
     assert_eq!(states, [false, true]);
