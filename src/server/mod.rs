@@ -184,7 +184,7 @@ impl App {
         let clients = Clients::new(&config.introspection_clients, hasher.clone(), &*ambient.entropy);
         let tokens = tokens(config, db.clone(), keys.clone(), hasher, &ambient);
         let passports = Passports::new(signer.clone(), config.jwt.audiences.all());
-        let revocation = Revocation::new(pat, policy, tokens.clone(), ambient.clock.clone());
+        let revocation = Revocation::new(pat, policy, tokens.clone());
         let refused = Refusals::new(db.clone(), ambient.clock.clone());
         let overview = Overview::new(db.clone(), policy, ambient.clock.clone(), ambient.quick);
         let web = Web::new(WebParts {

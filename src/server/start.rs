@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +17,9 @@ use super::{Ambient, App, StartError};
 
 /// The client that the demo provider knows.
 const DEMO_CLIENT: &str = "hallpass-demo";
+
+/// Everything that is done before the end is done in this time: who manages services kills after ten seconds.
+const STOP: Duration = Duration::from_millis(9_500);
 
 /// SIGXFSZ, on Linux.
 const FILE_TOO_LARGE: i32 = 25;
@@ -58,8 +62,13 @@ pub async fn serve(mut config: Config, demo: bool, ambient: Ambient) -> Result<(
     tracing::info!("stopping");
     stop.cancel();
     tasks.close();
-    tasks.wait().await;
-    app.close().await;
+    let finished = async {
+        tasks.wait().await;
+        app.close().await;
+    };
+    if tokio::time::timeout(STOP, finished).await.is_err() {
+        tracing::warn!("the database takes too long; what was not written yet is lost");
+    }
     Ok(())
 }
 

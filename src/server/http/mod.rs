@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use axum::routing::get;
 use ipnet::IpNet;
 
@@ -184,6 +185,8 @@ pub fn front(web: &Web) -> Front {
         .route("/readyz", get(health::ready))
         .merge(site)
         .with_state(web.clone());
+    // Around all routes, because each says by itself which methods it takes.
+    let site = Router::new().fallback_service(site).layer(map_response(page::hide_methods));
     Front::new(web.clone(), site)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -11,7 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use leptos::nonce::Nonce;
 use leptos::prelude::*;
 
+use super::api::ApiAdmin;
 use super::problem::{Problem, RETRY_AFTER, Slug};
+use super::session::AdminVisitor;
 use super::{Web, session};
 use crate::domain::audit::Origin;
 use crate::domain::entropy;
@@ -109,13 +111,35 @@ pub(super) async fn not_found(State(web): State<Web>, request: Request) -> Respo
     missing(&web, me, request_id(&parts.extensions)).await
 }
 
-/// What is answered where a route does not take the method.
+/// What is answered where a route does not take the method. Of the routes of administrators only they are told even that.
 pub(super) async fn method_not_allowed(State(web): State<Web>, request: Request) -> Response {
     let slug = Slug::MethodNotAllowed;
-    if wants_json(request.uri().path()) {
-        return Problem::new(slug).respond(&web);
+    let (mut parts, _) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let turned_away = if is_below(&path, "/api/v1/admin") {
+        ApiAdmin::from_request_parts(&mut parts, &web).await.err()
+    } else if is_below(&path, "/admin") {
+        AdminVisitor::from_request_parts(&mut parts, &web).await.err()
+    } else {
+        None
+    };
+    match turned_away {
+        Some(answer) => answer,
+        None if wants_json(&path) => Problem::new(slug).respond(&web),
+        None => error(&web, None, slug.status(), slug.title(), slug.text(), request_id(&parts.extensions)).await,
     }
-    error(&web, None, slug.status(), slug.title(), slug.text(), request_id(request.extensions())).await
+}
+
+/// Which methods a route takes is said only where it is the answer: elsewhere it would tell that there is a route.
+pub(super) async fn hide_methods(mut response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(header::ALLOW);
+    }
+    response
+}
+
+fn is_below(path: &str, root: &str) -> bool {
+    path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether an address is answered with problems instead of pages.

@@ -1,11 +1,7 @@
 //! Token revocation (RFC 7009): whoever holds a secret can end its token.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use crate::domain::audit::Origin;
 use crate::domain::secret::TokenText;
-use crate::domain::time::Clock;
 use crate::domain::token::{Standing, TokenPolicy};
 use crate::domain::verdict::Invalid;
 use crate::server::credential::Unproven;
@@ -15,9 +11,6 @@ use super::tokens::{By, TokenError, Tokens};
 
 /// Most tokens in one report: anybody may send one, and each may cost a look into the database.
 pub const REPORTED_MAX: usize = 50;
-
-/// How far the clocks of two replicas may be apart.
-const APART_MAX: Duration = Duration::from_mins(5);
 
 /// What somebody reported, once it was read.
 pub struct Report<'t>(Vec<TokenText<'t>>);
@@ -42,7 +35,6 @@ pub struct Revocation {
     pat: PatValidator,
     policy: TokenPolicy,
     tokens: Tokens,
-    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for Revocation {
@@ -54,8 +46,8 @@ impl std::fmt::Debug for Revocation {
 impl Revocation {
     /// From its parts.
     #[must_use]
-    pub fn new(pat: PatValidator, policy: TokenPolicy, tokens: Tokens, clock: Arc<dyn Clock>) -> Self {
-        Self { pat, policy, tokens, clock }
+    pub const fn new(pat: PatValidator, policy: TokenPolicy, tokens: Tokens) -> Self {
+        Self { pat, policy, tokens }
     }
 
     /// Sees to it that a text is no good token afterwards. What is none is none already, and nothing changes.
@@ -80,7 +72,7 @@ impl Revocation {
     /// When the store cannot be asked.
     pub async fn note_leaked(&self, credential: &str, place: String, origin: &Origin) -> Result<(), TokenError> {
         match self.pat.prove(credential).await {
-            Ok(token) if self.may_become_good(&token.known) => {
+            Ok(token) if self.may_become_good(&token.known).await? => {
                 self.tokens.note_leak(&token.known.grant, &By::Scanner { place }, origin).await
             }
             Ok(_) | Err(Unproven::Invalid(_)) => Ok(()),
@@ -114,22 +106,28 @@ impl Revocation {
 
     async fn end(&self, credential: &str, by: &By, origin: &Origin) -> Result<(), TokenError> {
         match self.pat.prove(credential).await {
-            Ok(token) if self.may_become_good(&token.known) => {
-                self.tokens.revoke_itself(&token.known.grant, by, origin).await
-            }
+            Ok(token) => self.end_proven(&token.known, by, origin).await,
             // Somebody else may have ended it just now.
-            Ok(_) | Err(Unproven::Invalid(Invalid::Ended)) => self.tokens.settled().await,
+            Err(Unproven::Invalid(Invalid::Ended)) => self.tokens.settled().await,
             Err(Unproven::Invalid(_)) => Ok(()),
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
     }
 
-    /// A suspension passes, so a suspended token is worth ending. A secret that is over for ever says nothing any more
-    /// about the token, which may have another one; but what has only just run out may still be good where a clock is
-    /// behind this one.
-    fn may_become_good(&self, token: &KnownToken) -> bool {
-        let behind = self.clock.now().minus(APART_MAX);
-        let standing = self.policy.standing(&token.token_facts(), &token.facts, behind);
-        matches!(standing, Standing::Good | Standing::Suspended(_))
+    async fn may_become_good(&self, token: &KnownToken) -> Result<bool, TokenError> {
+        let standing = self.policy.standing(&token.token_facts(), &token.facts, self.tokens.surely().await?);
+        Ok(matches!(standing, Standing::Good | Standing::Suspended(_)))
+    }
+
+    /// A secret that is over for ever says nothing any more about the token, which may have another one.
+    async fn end_proven(&self, token: &KnownToken, by: &By, origin: &Origin) -> Result<(), TokenError> {
+        let now = self.tokens.surely().await?;
+        match self.policy.standing(&token.token_facts(), &token.facts, now) {
+            // A suspension passes, so a suspended token is worth ending.
+            Standing::Good | Standing::Suspended(_) => self.tokens.revoke_itself(&token.grant, by, origin).await,
+            Standing::Expired => self.tokens.expire(token.secret, now).await,
+            // Somebody else may have ended it just now.
+            Standing::Revoked | Standing::Ended => self.tokens.settled().await,
+        }
     }
 }

@@ -36,6 +36,14 @@ async fn whoever_holds_a_token_can_end_it_from_anywhere() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_line_is_no_part_of_a_token() {
+    let app = app().await;
+    let token = app.token_of_alice(&["read:users"]).await.secret;
+    assert_done(&revoke(&app, &format!("{token}\r\n")).await);
+    app.check("", &token).await.problem(401);
+}
+
+#[tokio::test]
 async fn the_event_names_the_token_as_the_one_who_did_it() {
     let app = app().await;
     let token = app.token_of_alice(&["read:users"]).await;
@@ -96,6 +104,11 @@ async fn an_ended_secret_ends_nothing_more() {
         assert_done(&revoke(&app, ended).await);
     }
     assert_eq!(revocations(&app).await, 0);
+    assert_eq!(
+        app.value("SELECT count(*) FROM secrets WHERE expired_at IS NOT NULL").await,
+        "1",
+        "over on every clock"
+    );
     app.check("", &present).await.expect(200);
     let renewed = alice.regenerate(&brief.id).await.secret;
     app.check("", &renewed).await.expect(200);

@@ -28,6 +28,7 @@ use auth::Person;
 pub(super) use admin::filter::FilterText;
 pub(super) use admin::{read_mark, read_person, write_mark, write_person};
 pub(super) use audit::EventResponse;
+pub(super) use auth::ApiAdmin;
 pub(super) use list::{moment, user_id};
 
 /// The routes.

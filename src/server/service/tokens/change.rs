@@ -7,7 +7,9 @@ use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::reason::{Code, Reason};
 use crate::domain::scope::ScopeSet;
+use crate::domain::secret::SecretId;
 use crate::domain::text;
+use crate::domain::time::Timestamp;
 use crate::domain::token::may_narrow;
 use crate::domain::verdict::Grant;
 use crate::domain::view::TokenView;
@@ -198,6 +200,17 @@ impl Tokens {
     /// so of all of them, also when somebody else has ended it.
     pub(in crate::server::service) async fn settled(&self) -> Result<(), TokenError> {
         Ok(self.parts.db.settled().await?)
+    }
+
+    /// The time by which the end of something is judged.
+    pub(in crate::server::service) async fn surely(&self) -> Result<Timestamp, TokenError> {
+        Ok(self.parts.db.surely(self.parts.clock.now()).await?)
+    }
+
+    /// Makes sure that a secret that ran out is over everywhere, whatever the clocks of other replicas say.
+    pub(in crate::server::service) async fn expire(&self, secret: SecretId, now: Timestamp) -> Result<(), TokenError> {
+        self.parts.db.latch_expiry(secret, now).await?;
+        self.settled().await
     }
 
     async fn is_revoked(&self, key: TokenKey) -> Result<bool, TokenError> {

@@ -145,11 +145,13 @@ impl Db {
 
 /// Removes the personal values of somebody from the log, also from before they were known here. How many there were.
 async fn erase_values(tx: &mut Change, user: UserId) -> Result<u64, StoreError> {
-    let known = query(ERASE_VALUES).bind(user.as_uuid()).execute(&mut *tx).await?;
+    // Somebody who administrated for years has left many.
+    let known = query(ERASE_VALUES).bind(user.as_uuid()).patiently().execute(&mut *tx).await?;
     let found: Option<(String, String)> = query(FIND_IDENTITY).bind(user.as_uuid()).fetch_optional(&mut *tx).await?;
     let Some((issuer, subject)) = found else { return Ok(known) };
     let [issuer, subject] = identity_as_noted(&ExternalIdentity { issuer, subject });
-    Ok(known + query(ERASE_VALUES_OF_STRANGER).bind(issuer).bind(subject).execute(tx).await?)
+    let strange = query(ERASE_VALUES_OF_STRANGER).bind(issuer).bind(subject).patiently().execute(tx).await?;
+    Ok(known + strange)
 }
 
 /// The events of a user's tokens that are revoked along with another one. Their names are about to be gone.

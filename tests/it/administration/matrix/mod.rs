@@ -9,7 +9,7 @@ use hallpass::server::http;
 
 use scene::{Scene, Who};
 
-use crate::support::Answer;
+use crate::support::{Answer, Call, TestApp};
 
 /// What a route is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +223,30 @@ async fn everybody_may_do_what_the_matrix_says_and_nothing_else() {
         }
     }
     assert_eq!(unexpected, [""; 0]);
+}
+
+#[tokio::test]
+async fn only_administrators_learn_which_methods_a_route_of_theirs_takes() {
+    let app = TestApp::new().await;
+    let (admin, bob, nobody) = (app.browser_of("admin").await, app.browser_of("bob").await, app.browser());
+    let is_hidden = |answer: &Answer| !answer.headers.contains_key("allow");
+    for (route, of) in MATRIX.iter().filter(|(_, of)| matches!(of, Administrators | AdministratorsApi)) {
+        let path = route.split_once(' ').unwrap().1;
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+            let is_there = |method: &str| MATRIX.iter().any(|(known, _)| *known == format!("{method} {path}"));
+            if is_there(method) || (method == "HEAD" && is_there("GET")) {
+                continue;
+            }
+            let call = || Call::new(method, &path.replace("{id}", "x")).header("sec-fetch-site", "same-origin");
+            let answer = bob.send(call()).await;
+            assert!(answer.status == 404 && is_hidden(&answer), "{method} {path}: {answer}");
+            let answer = nobody.send(call()).await;
+            let turned_away = if *of == AdministratorsApi { 401 } else { 303 };
+            assert!(answer.status == turned_away && is_hidden(&answer), "{method} {path}: {answer}");
+            let answer = admin.send(call()).await;
+            assert!(answer.status == 405 && !is_hidden(&answer), "{method} {path}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]
