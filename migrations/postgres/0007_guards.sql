@@ -1,3 +1,13 @@
+-- It proves nothing, but whoever takes a row away hides an event from those whom it is about.
+CREATE TRIGGER events_of_users_are_never_deleted BEFORE DELETE ON audit_of_users FOR EACH ROW
+EXECUTE FUNCTION refuse('events are never taken away from users');
+
+CREATE TRIGGER events_of_users_never_change BEFORE UPDATE ON audit_of_users FOR EACH ROW
+EXECUTE FUNCTION refuse('events are never taken away from users');
+
+CREATE TRIGGER events_of_users_are_never_truncated BEFORE TRUNCATE ON audit_of_users
+EXECUTE FUNCTION refuse('events are never taken away from users');
+
 -- Refusals of one action among very many others.
 CREATE INDEX audit_events_refused_by_action ON audit_events (action, seq) WHERE result = 'refused';
 -- Whose name was written down before they were known here.

@@ -23,6 +23,13 @@ BEGIN SELECT RAISE(ABORT, 'a new secret gets a place of its own'); END;
 CREATE TRIGGER users_are_never_deleted BEFORE DELETE ON users
 BEGIN SELECT RAISE(ABORT, 'users are erased, never deleted'); END;
 
+-- It proves nothing, but whoever takes a row away hides an event from those whom it is about.
+CREATE TRIGGER events_of_users_are_never_deleted BEFORE DELETE ON audit_of_users
+BEGIN SELECT RAISE(ABORT, 'events are never taken away from users'); END;
+
+CREATE TRIGGER events_of_users_never_change BEFORE UPDATE ON audit_of_users
+BEGIN SELECT RAISE(ABORT, 'events are never taken away from users'); END;
+
 -- Refusals of one action among very many others.
 CREATE INDEX audit_events_refused_by_action ON audit_events (action, seq) WHERE result = 'refused';
 -- Whose name was written down before they were known here.

@@ -250,6 +250,9 @@ impl App {
         if let Err(error) = self.live.leave().await {
             tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
         }
+        if let Some(decisions) = &self.web.decisions {
+            decisions.finish().await;
+        }
         self.usage.flush().await;
         if let Err(error) = self.refused.write().await {
             tracing::warn!(%error, "the last refused checks could not be written down");

@@ -68,6 +68,8 @@ async fn what_is_final_cannot_be_undone_by_hand() {
         "UPDATE audit_events SET time = time + 1 WHERE seq = 1".to_owned(),
         "UPDATE audit_events SET hash = zeroblob(32)".to_owned(),
         "UPDATE audit_personal SET value = 'mallory'".to_owned(),
+        "DELETE FROM audit_of_users".to_owned(),
+        "UPDATE audit_of_users SET user_id = randomblob(16)".to_owned(),
         "UPDATE sessions SET ended_at = NULL WHERE ended_at IS NOT NULL".to_owned(),
         "UPDATE sessions SET last_seen_at = last_seen_at + 1 WHERE ended_at IS NOT NULL".to_owned(),
     ];

@@ -58,7 +58,7 @@ async fn migrate(from: &str, to: SecretString) -> Result<(), Failure> {
     target.close().await;
     print(
         "Everything was moved, counted and verified. Please set database.url to the new database, keep the secret key \
-         file, and start the server. The old file is as it was.",
+         file, and start the server. The old file still has everything.",
     );
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use metrics::Counter;
 use serde::Serialize;
+use tokio::sync::oneshot;
 
 /// Others may not read who used what; a group may be let in.
 const FILE_MODE: u32 = 0o640;
@@ -64,8 +65,16 @@ pub struct Decision<'a> {
 /// Takes decisions.
 #[derive(Clone, Debug)]
 pub struct Decisions {
-    sender: SyncSender<String>,
+    sender: SyncSender<Note>,
     dropped: Counter,
+}
+
+/// What the writer is told.
+#[derive(Debug)]
+enum Note {
+    Line(String),
+    /// Somebody waits until everything before this is written.
+    Finish(oneshot::Sender<()>),
 }
 
 impl Decisions {
@@ -76,15 +85,27 @@ impl Decisions {
     pub fn start(path: &Path, dropped: Counter) -> io::Result<Self> {
         let file = LogFile::open(path)?;
         let (sender, receiver) = sync_channel(CAPACITY);
-        std::thread::Builder::new().name("decisions".to_owned()).spawn(move || write(file, &receiver))?;
+        let writer = Writer { file, dropped: dropped.clone() };
+        std::thread::Builder::new().name("decisions".to_owned()).spawn(move || writer.run(&receiver))?;
         Ok(Self { sender, dropped })
     }
 
     /// Takes one, or drops it where there is no room.
     pub fn note(&self, decision: &Decision<'_>) {
         let line = serde_json::to_string(decision).unwrap_or_default();
-        if self.sender.try_send(line).is_err() {
+        if self.sender.try_send(Note::Line(line)).is_err() {
             self.dropped.increment(1);
+        }
+    }
+
+    /// Returns when everything that was taken is written, as far as it can be.
+    pub async fn finish(&self) {
+        let (finished, heard) = oneshot::channel();
+        let sender = self.sender.clone();
+        // There may be no room yet.
+        let sent = tokio::task::spawn_blocking(move || sender.send(Note::Finish(finished))).await;
+        if matches!(sent, Ok(Ok(()))) {
+            let _ = heard.await;
         }
     }
 }
@@ -111,20 +132,46 @@ impl LogFile {
     }
 }
 
-fn write(mut file: LogFile, lines: &Receiver<String>) {
-    loop {
-        let outcome = match lines.recv_timeout(FLUSH_EVERY) {
-            Ok(line) => writeln!(file.writer, "{line}").and_then(|()| {
-                let more = lines.try_iter().try_for_each(|line| writeln!(file.writer, "{line}"));
-                more.and_then(|()| file.flush())
-            }),
-            Err(RecvTimeoutError::Timeout) => file.flush(),
-            Err(RecvTimeoutError::Disconnected) => {
-                let _ = file.flush();
-                return;
+struct Writer {
+    file: LogFile,
+    dropped: Counter,
+}
+
+impl Writer {
+    /// Writes until nobody is left who could send anything.
+    fn run(mut self, notes: &Receiver<Note>) {
+        loop {
+            match notes.recv_timeout(FLUSH_EVERY) {
+                Ok(note) => {
+                    let notes = std::iter::once(note).chain(notes.try_iter());
+                    let waiting: Vec<_> = notes.filter_map(|note| self.take(note)).collect();
+                    self.flush();
+                    for finished in waiting {
+                        // Whoever waited may be gone.
+                        let _ = finished.send(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Disconnected) => return self.flush(),
             }
-        };
-        if let Err(error) = outcome {
+        }
+    }
+
+    /// Writes a line, or gives who is to be told when that is done.
+    fn take(&mut self, note: Note) -> Option<oneshot::Sender<()>> {
+        match note {
+            Note::Line(line) => {
+                if writeln!(self.file.writer, "{line}").is_err() {
+                    self.dropped.increment(1);
+                }
+                None
+            }
+            Note::Finish(finished) => Some(finished),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Err(error) = self.file.flush() {
             tracing::error!(%error, "decisions could not be logged");
         }
     }

@@ -123,3 +123,25 @@ async fn a_log_that_is_moved_away_begins_anew() {
     app.check("", &token.secret).await.expect(200);
     assert_eq!(logged.lines(1).await.len(), 1);
 }
+
+#[tokio::test]
+async fn no_decision_is_lost_where_the_server_stops() {
+    let logged = Logged::new().await;
+    let token = logged.app.token_of_alice(&["read:users"]).await;
+    for _ in 0..500 {
+        logged.app.check("", &token.secret).await.expect(200);
+    }
+    logged.app.app.close().await;
+    let text = std::fs::read_to_string(logged.folder.path().join("decisions.jsonl")).unwrap();
+    assert_eq!(text.lines().count(), 500);
+}
+
+#[tokio::test]
+async fn decisions_that_cannot_be_written_keep_nobody_waiting() {
+    let app = TestApp::with(&[("audit.decision_log", "/dev/full")]).await;
+    let token = app.token_of_alice(&["read:users"]).await;
+    for _ in 0..100 {
+        app.check("", &token.secret).await.expect(200);
+    }
+    app.app.close().await;
+}

@@ -60,12 +60,14 @@ async fn an_installation_goes_on_where_it_was_moved_to() {
     assert_eq!(column(&target, guards).await, [""; 0]);
 }
 
-/// A target that has its tables already, because a command was tried there.
+/// A target that has tables and a key already, because a server was tried there.
 async fn prepared_target(folder: &tempfile::TempDir) -> String {
     let target = cluster::new_database().await;
-    let (code, _, complaint) = run_with(folder.path(), &["keys", "list"], &[("HALLPASS_DATABASE__URL", &target)]);
-    assert_eq!(code, 0, "{complaint}");
-    execute(&target, "DELETE FROM signing_keys").await;
+    let listen = free_address();
+    let tried = [("HALLPASS_DATABASE__URL", target.as_str()), ("HALLPASS_LISTEN", &listen)];
+    let (code, _) = Server::start(folder.path(), &["serve"], &tried).stop();
+    assert_eq!(code, 0);
+    assert_eq!(column(&target, "SELECT count(*)::TEXT FROM signing_keys").await, ["1"]);
     target
 }
 

@@ -20,7 +20,7 @@ pub(super) async fn revoke(
     form: Form,
 ) -> Result<Response, OAuthError> {
     // What comes from a file often ends with its line, and must not pass for somebody else's token.
-    let token = form.require("token", "Please give the token.")?.trim();
+    let token = form.require("token", "Please give the token.")?.trim_end_matches(['\r', '\n']);
     // A failed revocation is never reported as done, whatever failed.
     web.revocation.revoke(token, &origin).await.map_err(|_| OAuthError::Unavailable)?;
     // Counted whatever it was: else the answer would tell. What was good is revoked all the same.

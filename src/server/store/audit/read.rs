@@ -10,8 +10,8 @@ use crate::domain::time::Timestamp;
 use crate::server::store::query::{Target, query};
 use crate::server::store::{Db, StoreError};
 
-/// Longest text of a filter that is repeated, in characters.
-const TOLD_MAX: usize = 100;
+/// Longest text of a filter that is repeated, in bytes. Ids and names are shorter, and every token is longer.
+const TOLD_MAX: usize = 64;
 /// Events that are looked at together.
 const BATCH: i64 = 1_000;
 

@@ -68,6 +68,12 @@ pub enum TransferError {
         /// In the target.
         written: i64,
     },
+    /// The last answer did not come.
+    #[error(
+        "nobody knows whether it was moved, because the database did not say so ({0}). It was if an event \
+         \"store.migrated\" is there; if not, please try again"
+    )]
+    Unconfirmed(StoreError),
     /// The audit log is not what it was.
     #[error("the audit log is broken: {0}. Nothing was moved")]
     Chain(#[from] Broken),
@@ -91,7 +97,10 @@ pub struct Progress {
 }
 
 /// Nobody else may begin a change meanwhile. What a server that stops in the middle has done is undone by the database.
-const BEGIN: &str = "BEGIN; SELECT seq FROM change_head FOR UPDATE";
+const BEGIN: &str = "
+    BEGIN;
+    SET LOCAL idle_in_transaction_session_timeout = '1min';
+    SELECT seq FROM change_head FOR UPDATE";
 /// Replicas that look at the target find a gap, and begin anew.
 const SKIP_NUMBER: &str = "UPDATE change_head SET seq = seq + 1";
 
@@ -125,19 +134,26 @@ impl Db {
         let mut change = engine.change(tx, begun, PATIENCE);
         verify_chain(&mut change).await?;
         target.append(&mut change, draft, now).await?;
-        Ok(target.commit(change, Touched::Everything).await?)
+        target.commit(change, Touched::Everything).await.map_err(TransferError::Unconfirmed)
     }
 }
 
-/// Settings do not count: a server that only started there has written some.
+/// What a server or a command makes that only started there does not count, and goes.
+const MADE_AT_START: [&str; 2] = ["settings", "signing_keys"];
+
 async fn require_empty(tx: &mut PgConnection) -> Result<(), TransferError> {
-    for table in TABLES.iter().filter(|table| table.name != "settings") {
+    let (made, kept): (Vec<_>, Vec<_>) = TABLES.iter().partition(|table| MADE_AT_START.contains(&table.name));
+    for table in kept {
         let count = table.count_there(tx).await?;
         if count > 0 {
             return Err(TransferError::NotEmpty { table: table.name, count });
         }
     }
-    sqlx::query("DELETE FROM settings").execute(tx).await?;
+    for table in made {
+        table.set_triggers(tx, false).await?;
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {}", table.name))).execute(&mut *tx).await?;
+        table.set_triggers(tx, true).await?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Where nothing can be written nothing is changed, and all goes on when there is room.
+//! Where a change or its event cannot be written nothing is changed, and all goes on when it can: in the program itself.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,11 +10,12 @@ use axum::Router;
 use axum::extract::Request;
 use hallpass::server::ambient::{SystemClock, SystemEntropy};
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
 
 use crate::csrf::{Subject, changes, changes_nothing};
 use crate::support::program::{Server, folder_with, free_address};
-use crate::support::{Browser, CLIENT_ID, Call, Database, OidcProvider};
+use crate::support::{Browser, CLIENT_ID, Call, Database, OidcProvider, cluster};
 
 /// The program itself, with files of its own and a provider.
 struct Program {
@@ -202,5 +203,46 @@ async fn on_a_full_file_system_no_change_is_made_whatever_it_is_and_all_are_when
         assert_eq!(people.check().await, 200, "{route}");
     }
     program.make_room();
+    people.go_on(&program).await;
+}
+
+/// What a change would change, but for when somebody was last seen.
+const STATE: &str = "SELECT md5(string_agg(row, ';' ORDER BY row)) FROM (
+    SELECT concat_ws('|', id, name, description, scopes, allowed_ips, revoked_at, revoked_reason, version) AS row FROM tokens
+    UNION ALL SELECT concat_ws('|', id, state, expires_at, ends_at, ended_at, expired_at, phc) FROM secrets
+    UNION ALL SELECT concat_ws('|', id, username, email, roles, disabled_at) FROM users
+    UNION ALL SELECT concat_ws('|', id, ended_at) FROM sessions
+    UNION ALL SELECT concat_ws('|', seq, hash) FROM audit_events
+    UNION ALL SELECT concat_ws('|', seq, field, value) FROM audit_personal
+    UNION ALL SELECT concat_ws('|', key_hash, token_id) FROM form_keys) rows";
+const BREAK: &str = "
+    CREATE FUNCTION break_log() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$;
+    CREATE TRIGGER broken BEFORE INSERT ON audit_events FOR EACH ROW EXECUTE FUNCTION break_log()";
+const MEND: &str = "DROP TRIGGER broken ON audit_events; DROP FUNCTION break_log()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres_a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
+    let url = cluster::new_database().await;
+    let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
+        Server::start(folder, arguments, &[env, &[("HALLPASS_DATABASE__URL", url.as_str())]].concat())
+    };
+    let program = Program::start_by(start, &["serve"]).await;
+    let people = People::of(&program).await;
+    let mut shell = sqlx::PgConnection::connect(&url).await.unwrap();
+    for (route, change) in changes(&people.subject) {
+        if changes_nothing(route) {
+            continue;
+        }
+        let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
+        let prepare = format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'; {BREAK}");
+        sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut shell).await.unwrap();
+        let before: String = sqlx::query_scalar(STATE).fetch_one(&mut shell).await.unwrap();
+        people.must_fail(route, change).await;
+        let after: String = sqlx::query_scalar(STATE).fetch_one(&mut shell).await.unwrap();
+        assert_eq!(after, before, "{route}");
+        assert_eq!(people.check().await, 200, "{route}");
+        sqlx::raw_sql(MEND).execute(&mut shell).await.unwrap();
+    }
+    sqlx::raw_sql("UPDATE users SET disabled_at = NULL").execute(&mut shell).await.unwrap();
     people.go_on(&program).await;
 }
