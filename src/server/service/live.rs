@@ -315,9 +315,7 @@ impl People for Live {
     async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
         self.require_truth()?;
         let Parts { memory, db, .. } = &*self.0;
-        let (seen, warrant) = (memory.applied(), memory.warrant());
-        let user = db.find_user_soundly(identity, seen, warrant).await?;
-        if memory.speaks_for(warrant) { Ok(user) } else { db.find_user_soundly(identity, seen, Warrant::Commit).await }
+        memory.vouched(|seen, warrant| db.find_user_soundly(identity, seen, warrant)).await
     }
 }
 
