@@ -1,10 +1,12 @@
 //! Rows of tokens in memory, and whether they may be believed.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use quick_cache::sync::Cache;
 
+use crate::domain::id::{TokenId, UserId};
 use crate::domain::lease::{
     Deadline, Flaw, Gap, Head, Holder, Moment, Point, Renewal, SteadyClock, Terms, Ticket, Written,
 };
@@ -138,12 +140,10 @@ impl Memory {
         self.write(Holder::give_up);
     }
 
-    /// Forgets what changes touch, in their order; everything, where some are missing.
+    /// Forgets what changes touch, and only then counts them as applied, in their order; everything, where some are missing.
     pub(super) fn apply(&self, changes: &Changes) {
+        self.forget(changes.noted.iter().map(|noted| noted.touched));
         for change in changes.noted.chunk_by(|one, next| one.point == next.point) {
-            for noted in change {
-                self.touched(noted.touched);
-            }
             if change.first().is_some_and(|noted| self.write(|holder| holder.apply(noted.point)) == Err(Gap)) {
                 break;
             }
@@ -152,6 +152,26 @@ impl Memory {
             self.touched(Touched::Everything);
             self.skip_to(changes.head);
         }
+    }
+
+    /// All at once: to look through what is held takes as long for one as for a thousand.
+    fn forget(&self, what: impl Iterator<Item = Touched>) {
+        let Stale { is_all, tokens, owners } = what.collect();
+        if !is_all && tokens.is_empty() && owners.is_empty() {
+            return;
+        }
+        // First of all: what was read before this must not come in behind it.
+        self.write(Holder::forgot);
+        // A new secret may be one that was asked for before it was there.
+        self.unknown.clear();
+        if is_all {
+            self.known.clear();
+            return;
+        }
+        self.known.retain(|_, row| {
+            let is_touched = row.grant.token.is_some_and(|token| tokens.contains(&token));
+            !is_touched && !owners.contains(&row.grant.user)
+        });
     }
 
     /// Counts as applied whatever was changed up to there: all of it has been forgotten.
@@ -183,18 +203,30 @@ impl Memory {
 
 impl Watcher for Memory {
     fn touched(&self, what: Touched) {
-        if what == Touched::Nothing {
-            return;
+        self.forget(std::iter::once(what));
+    }
+}
+
+/// What changes have touched.
+#[derive(Default)]
+struct Stale {
+    is_all: bool,
+    tokens: HashSet<TokenId>,
+    owners: HashSet<UserId>,
+}
+
+impl FromIterator<Touched> for Stale {
+    fn from_iter<I: IntoIterator<Item = Touched>>(touched: I) -> Self {
+        let mut stale = Self::default();
+        for what in touched {
+            match what {
+                Touched::Nothing => {}
+                Touched::Token(id) => _ = stale.tokens.insert(id),
+                Touched::Owner(id) => _ = stale.owners.insert(id),
+                Touched::Everything => stale.is_all = true,
+            }
         }
-        self.write(Holder::forgot);
-        // A new secret may be one that was asked for before it was there.
-        self.unknown.clear();
-        match what {
-            Touched::Nothing => {}
-            Touched::Token(id) => self.known.retain(|_, token| token.grant.token != Some(id)),
-            Touched::Owner(id) => self.known.retain(|_, token| token.grant.user != id),
-            Touched::Everything => self.known.clear(),
-        }
+        stale
     }
 }
 

@@ -2,7 +2,6 @@ use std::sync::{Mutex, Weak};
 use std::time::Duration;
 
 use super::*;
-use crate::domain::id::{TokenId, UserId};
 use crate::domain::lease::{History, Mark, Seq};
 use crate::domain::time::Timestamp;
 use crate::domain::token::{SecretFacts, SecretState, TokenFacts};
@@ -181,6 +180,20 @@ fn changes_of_others_are_forgotten_one_by_one() {
     memory.apply(&changes(2, [(1, Touched::Token(token_id(1))), (2, Touched::Token(token_id(3)))]));
     assert_eq!((held(&memory), memory.applied()), (vec![2], point(2)));
     assert!(!memory.written(memory.ask(), head(3)), "there is one more");
+}
+
+#[test]
+fn many_changes_are_forgotten_together_and_a_row_that_was_read_before_any_of_them_does_not_come_in() {
+    let memory = memory();
+    let ticket = memory.ticket();
+    let touched = [Touched::Nothing, Touched::Token(token_id(3)), Touched::Owner(owner(1)), Touched::Nothing];
+    memory.apply(&changes(3, [(1, touched[0]), (1, touched[1]), (2, touched[2]), (3, touched[3])]));
+    assert_eq!((held(&memory), memory.applied()), (vec![], point(3)));
+    memory.keep(ticket, secret(3), Some(&row(3)));
+    assert_eq!(held(&memory), [0; 0]);
+    memory.keep(memory.ticket(), secret(3), Some(&row(3)));
+    memory.apply(&changes(4, [(4, Touched::Everything)]));
+    assert_eq!((held(&memory), memory.applied()), (vec![], point(4)));
 }
 
 #[test]
