@@ -122,18 +122,13 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and brings the schema up to date. Of several servers that start together one does it and the others
-    /// wait.
+    /// Connects, and brings the schema up to date.
     pub async fn open(place: &PostgresPlace, connections: u32) -> Result<Self, StoreError> {
         let options = connect_options(&place.url)?;
         let direct = place.direct_url.as_ref().map_or_else(|| Ok(options.clone()), connect_options)?;
         let mut connection = within(ACQUIRE_TIMEOUT, direct.connect()).await?;
-        // That everything is there already is no news.
-        sqlx::query("SET client_min_messages = warning").execute(&mut connection).await?;
-        let migrator = schema::of_postgres().await?;
-        migrator.run(&mut connection).await?;
-        schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
-        connection.close().await?;
+        schema::bring_up_to_date(&mut connection).await?;
+        within(ANSWER_TIMEOUT, connection.close()).await?;
         let route = if place.direct_url.is_some() { Route::Pooler } else { Route::Direct };
         let pool = pool::options(connections, route, place.clock.clone());
         Ok(Self {

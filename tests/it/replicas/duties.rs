@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass::server::telemetry;
+use sqlx::migrate::Migrate as _;
 
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
@@ -220,6 +221,24 @@ async fn a_server_works_with_the_schema_after_its_own_and_not_with_a_later_one()
     let (code, _, complaint) = replicas.run(&["serve"]);
     assert_eq!(code, 2);
     assert!(complaint.contains("newer version of Hallpass"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_stopped_while_it_migrates_keeps_no_command_waiting() {
+    let mut replicas = Replicas::start(1).await;
+    let token = replicas.tokens(1).await.pop().unwrap();
+    let mut held = replicas.connection().await;
+    held.lock().await.unwrap();
+    let begun = telemetry::now();
+    let (code, _, complaint) = replicas.run(&["token", "revoke", &token.id.to_string()]);
+    assert_eq!(code, 0, "{complaint}");
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    // From here on there is something to do.
+    replicas.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let (code, _, complaint) = replicas.run(&["keys", "list"]);
+    assert!(code == 2 && complaint.contains("another server is doing that"), "{code}: {complaint}");
+    assert!(begun.elapsed() < PATIENCE * 2, "{:?}", begun.elapsed());
 }
 
 /// A value that a server's metrics tell of.

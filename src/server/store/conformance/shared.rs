@@ -120,3 +120,33 @@ async fn a_use_of_what_somebody_is_changing_is_given_back_and_written_later() {
     let row = store.db.lookup_token(key).await.unwrap().unwrap();
     assert_eq!((row.last_used_at, row.secrets[0].last_used_at), (Some(LATER), Some(LATER)));
 }
+
+/// Holds what sqlx takes for a migration, as a server does that was stopped in the middle of one.
+async fn hold_migrations(url: &str) -> sqlx::PgConnection {
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap();
+    sqlx::migrate::Migrate::lock(&mut connection).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn nobody_waits_for_long_for_somebody_who_migrates() {
+    let place = place(cluster::new_database().await);
+    let url = secrecy::ExposeSecret::expose_secret(&place.url).to_owned();
+    let home = Home::Server(place);
+    let held = hold_migrations(&url).await;
+    let open = async || home.open(Arc::new(Seeded(AtomicU64::new(0)))).await;
+    let refusal = tokio::time::timeout(Duration::from_secs(10), open()).await.unwrap().unwrap_err();
+    assert!(refusal.is_late() && refusal.to_string().contains("another server"), "{refusal}");
+    drop(held);
+    while let Err(error) = open().await {
+        assert!(error.is_late(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_to_be_migrated_nobody_waits_for_whoever_would() {
+    let store = Store::on_postgres().await;
+    let Home::Server(place) = &store.home else { unreachable!() };
+    let _held = hold_migrations(secrecy::ExposeSecret::expose_secret(&place.url)).await;
+    store.open_again().await.unwrap();
+}
