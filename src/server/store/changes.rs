@@ -1,5 +1,7 @@
 //! What was changed and who has noticed: how replicas of a server keep up with each other.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
@@ -99,6 +101,10 @@ pub enum Doubt {
     Unacknowledged,
 }
 
+/// After so much silence a connection on which changes are announced is asked whether it still is one: a network that has
+/// lost it does not say so.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Hears of changes sooner than by asking. Only a hint: it may miss any number of them.
 pub struct Announcements(Option<PgListener>);
 
@@ -120,12 +126,17 @@ impl Announcements {
     /// # Errors
     /// When there will be no more: then one has to listen anew.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        match &mut self.0 {
-            None => std::future::pending().await,
-            Some(listener) => match listener.try_recv().await? {
-                Some(_) => Ok(()),
-                None => Err(StoreError::corrupt("the connection on which changes are announced was closed")),
-            },
+        let Some(listener) = &mut self.0 else { return std::future::pending().await };
+        loop {
+            // It can be given up in the middle: what was read of a message stays with the connection.
+            match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+                Ok(Ok(Some(_))) => return Ok(()),
+                Ok(Ok(None)) => {
+                    return Err(StoreError::corrupt("the connection on which changes are announced was closed"));
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => postgres::listen(listener).await?,
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
-use sqlx::{ConnectOptions as _, Connection as _, Transaction};
+use sqlx::{Acquire as _, ConnectOptions as _, Connection as _, Transaction};
 use uuid::Uuid;
 
 use super::changes::{is_known, number, point, uuid};
@@ -20,8 +20,8 @@ use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
 const APPLICATION: &str = "hallpass";
-/// The channel on which changes are announced.
-const CHANNEL: &str = "hallpass_changes";
+/// Hears what is announced on the channel of changes.
+const LISTEN: &str = "LISTEN hallpass_changes";
 
 /// Begins a change: whoever makes one holds the head to the end, so changes take turns, as they do with SQLite. A server
 /// that stops in the middle must not keep the others waiting, so the database gives up on it. In one message, so that
@@ -274,10 +274,19 @@ impl Postgres {
     /// Listens for announcements of changes, on a connection of its own.
     pub async fn listen(&self) -> Result<PgListener, StoreError> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
-        let mut listener = PgListener::connect_with(&pool.connect_with(self.direct.clone()).await?).await?;
-        listener.listen(CHANNEL).await?;
+        let pool = within(ACQUIRE_TIMEOUT, pool.connect_with(self.direct.clone())).await?;
+        let mut listener = within(ACQUIRE_TIMEOUT, PgListener::connect_with(&pool)).await?;
+        // What was announced meanwhile is lost, so whoever listens has to know that the connection was.
+        listener.eager_reconnect(false);
+        listen(&mut listener).await?;
         Ok(listener)
     }
+}
+
+/// Says on a connection that it is for announcements. To say so again changes nothing, and shows whether it still is.
+pub(super) async fn listen(listener: &mut PgListener) -> Result<(), StoreError> {
+    within(ANSWER_TIMEOUT, async { sqlx::raw_sql(LISTEN).execute(listener.acquire().await?).await }).await?;
+    Ok(())
 }
 
 /// How long to wait before asking again how far the replicas are. It grows with what was waited already, so that whoever
