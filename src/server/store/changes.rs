@@ -29,18 +29,20 @@ macro_rules! is_known {
 }
 pub(super) use is_known;
 
-/// Changes with their numbers after one that was seen (`$1` with the mark `$2`), and the last one as of the same moment.
-/// Whether the database knows the one that was seen; whether somebody has acknowledged that it need not; whether any
-/// replica has seen what the database does not know, and nobody has acknowledged that yet.
+/// Changes with their numbers after one that was seen (`$1` with the mark `$2`), at most so many parts of them, and the last
+/// one as of the same moment. Whether the database knows the one that was seen; whether somebody has acknowledged that it
+/// need not; whether any replica has seen what the database does not know, and nobody has acknowledged that yet. The parts are
+/// counted off before anything else is done with them: by hand somebody may have changed a million rows at once.
 pub(super) const LIST_CHANGES: &str = concat!(
     "SELECT h.seq AS head, h.mark AS head_mark, ",
     is_known!("$1", "$2"),
     " AS is_known, $1 <= h.acknowledged AS is_acknowledged, EXISTS (SELECT 1 FROM rewinds) AS is_doubted,
-        c.seq, m.mark, c.kind, c.id
+        c.seq, (SELECT m.mark FROM change_marks m WHERE m.seq = c.seq) AS mark, c.kind, c.id
     FROM change_head h
-    LEFT JOIN changes c ON c.seq > $1 AND c.seq <= h.seq
-    LEFT JOIN change_marks m ON m.seq = c.seq
-    ORDER BY c.seq LIMIT $3"
+    LEFT JOIN LATERAL (
+        SELECT seq, kind, id FROM changes WHERE seq > $1 AND seq <= h.seq ORDER BY seq, kind, id LIMIT $3
+    ) c ON TRUE
+    ORDER BY c.seq"
 );
 /// Writes down a sign of life and says which change was the last, in which history: of which installation of the database,
 /// on which of its timelines. The head is locked until that is committed, so each
