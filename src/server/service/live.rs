@@ -306,7 +306,8 @@ impl Live {
             profile: memory.profiles.share(row.owner.profile),
         };
         let hmac = row.hmac.filter(|(key, _)| key == facts.keys.id()).map(|(_, proof)| proof);
-        KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc)
+        let known = KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc);
+        known.noted(row.secret_last_used_at)
     }
 }
 

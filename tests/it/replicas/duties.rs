@@ -184,6 +184,27 @@ async fn a_server_that_stops_writes_the_last_uses_that_it_knows_of() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_constant_use_is_written_once_a_minute_also_where_the_database_is_asked_for_each_check() {
+    let mut replicas = Replicas::start(0).await;
+    let way = replicas.database.clone();
+    let (mut tokens, mut versions) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict")]);
+        if tokens.is_empty() {
+            tokens = replicas.tokens(1).await;
+        }
+        for _ in 0..10 {
+            assert_eq!(replicas.check(0, &tokens[0]).await, 200);
+        }
+        // It writes what it has to write.
+        assert_eq!(replicas.servers.pop().unwrap().stop().0, 0);
+        let sql = "SELECT t.xmin || ' ' || s.xmin || ' ' || t.last_used_at FROM tokens t, secrets s";
+        versions.extend(replicas.column(sql).await);
+    }
+    assert_eq!(versions[0], versions[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_login_is_a_login_at_every_replica_until_it_ends_at_one() {
     let replicas = Replicas::start(2).await;
     let login = replicas.log_in(&replicas.tokens(1).await[0]).await;
