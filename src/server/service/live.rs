@@ -182,6 +182,7 @@ impl Live {
                 return Err(self.stop(seen, changes.head.seq, applied).await);
             }
             Some(Doubt::Unacknowledged) => return Err(self.stop_with_others()),
+            Some(Doubt::Acknowledged) => self.part(seen, applied).await?,
             None => {}
         }
         seen.note(&changes);
@@ -217,6 +218,16 @@ impl Live {
             }
         }
         LookError::Rewound { head, applied: applied.seq }
+    }
+
+    /// Somebody has taken the present state of the database for the true one. What only we know of the other one must not
+    /// be forgotten in silence: we may have been away when it was asked for.
+    async fn part(&self, seen: &mut Seen, applied: Point) -> Result<(), StoreError> {
+        if !seen.is_rewind_noted && self.note_rewind(seen, applied).await? {
+            tracing::error!("that was acknowledged without being known: please see `hallpass restore-ack` again");
+        }
+        seen.recent.clear();
+        Ok(())
     }
 
     async fn note_rewind(&self, seen: &Seen, applied: Point) -> Result<bool, StoreError> {

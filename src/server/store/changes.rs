@@ -36,7 +36,8 @@ pub(super) use is_known;
 pub(super) const LIST_CHANGES: &str = concat!(
     "SELECT h.seq AS head, h.mark AS head_mark, ",
     is_known!("$1", "$2"),
-    " AS is_known, $1 <= h.acknowledged AS is_acknowledged, EXISTS (SELECT 1 FROM rewinds) AS is_doubted,
+    " AS is_known, $1 <= h.acknowledged AS is_acknowledged,
+        EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > h.acknowledged) AS is_doubted,
         c.seq, (SELECT m.mark FROM change_marks m WHERE m.seq = c.seq) AS mark, c.kind, c.id
     FROM change_head h
     LEFT JOIN LATERAL (
@@ -87,11 +88,11 @@ pub struct Changes {
     pub head: Point,
     /// What came since, in order. Nothing where there is too much to tell, or where it goes on from something else.
     pub noted: Vec<Noted>,
-    /// Why the database must not be believed, if so.
+    /// Whether the database has gone back, and what is to be done about it.
     pub doubt: Option<Doubt>,
 }
 
-/// Why a database must not be believed: it was put back to an earlier state, or a standby took over that had seen less.
+/// Why a database must not simply be believed: it was put back to an earlier state, or a standby took over that had seen less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It does not know the change that was seen.
@@ -101,6 +102,9 @@ pub enum Doubt {
     },
     /// Others have said so, and nobody has acknowledged it yet.
     Unacknowledged,
+    /// It does not know the change that was seen, and somebody has taken it for the true one all the same, maybe without
+    /// having been told what was seen here.
+    Acknowledged,
 }
 
 /// After so much silence a connection on which changes are announced is asked whether it still is one: a network that has
@@ -172,6 +176,7 @@ impl ChangeColumns {
                 Some(Doubt::Forgotten { is_noted: self.is_doubted })
             }
             Self { is_doubted: true, .. } => Some(Doubt::Unacknowledged),
+            Self { is_known: false, .. } => Some(Doubt::Acknowledged),
             _ => None,
         }
     }

@@ -1,9 +1,10 @@
 //! What only a database that several servers share has to do.
 
 use super::*;
+use crate::domain::id::ReplicaId;
 use crate::domain::lease::{Mark, Point, Seq};
 use crate::server::store::query::query;
-use crate::server::store::{Doubt, Warrant};
+use crate::server::store::{Doubt, Rewind, Warrant};
 
 #[tokio::test]
 async fn nothing_that_is_final_can_be_truncated() {
@@ -101,6 +102,45 @@ async fn what_was_applied_in_another_history_counts_for_nothing() {
     assert_eq!(applied(Point { seq: head.seq.next(), ..head }).await, 0);
     assert_eq!(applied(head).await, i64::try_from(head.seq.number()).unwrap());
     assert_eq!(store.db.list_changes(head).await.unwrap().doubt, None);
+}
+
+/// Something was changed, and a replica has seen other changes with the same numbers.
+async fn another_history() -> (Store, Point, ReplicaId) {
+    let store = Store::on_postgres().await;
+    store.token().await;
+    let head = store.db.list_changes(Point::default()).await.unwrap().head;
+    (store, Point { mark: Mark::new(7), ..head }, ReplicaId::from_random([7; 16]))
+}
+
+#[tokio::test]
+async fn whoever_acknowledges_is_told_of_all_that_is_deleted() {
+    let (store, other, replica) = another_history().await;
+    let lost = [TokenId::from_random([1; 16])];
+    assert!(store.db.note_rewind(replica, other, &lost).await.unwrap());
+    let mut told = Vec::new();
+    let tell = |rewinds: &[Rewind]| told = rewinds.to_vec();
+    store.db.pass_rewinds(&event(Action::RestoreAcknowledged), NOW, tell).await.unwrap();
+    assert_eq!(told, [Rewind { replica: "test".to_owned(), applied: other.seq, lost: lost.to_vec() }]);
+    assert_eq!(store.db.list_rewinds().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_noted_after_it_was_acknowledged_is_kept_and_doubts_nothing() {
+    let (store, other, replica) = another_history().await;
+    let doubt = async |point| store.db.list_changes(point).await.unwrap().doubt;
+    let acknowledge = async || {
+        let mut told = Vec::new();
+        let tell = |rewinds: &[Rewind]| told = rewinds.to_vec();
+        store.db.pass_rewinds(&event(Action::RestoreAcknowledged), NOW, tell).await.unwrap();
+        told
+    };
+    assert_eq!(acknowledge().await, []);
+    assert_eq!(doubt(other).await, Some(Doubt::Acknowledged));
+    assert!(store.db.note_rewind(replica, other, &[]).await.unwrap());
+    assert_eq!(doubt(other).await, Some(Doubt::Acknowledged));
+    assert_eq!(doubt(Point::default()).await, None);
+    store.db.lookup_checks(&[], other, Warrant::Lease).await.unwrap();
+    assert_eq!(acknowledge().await.len(), 1);
 }
 
 #[tokio::test]

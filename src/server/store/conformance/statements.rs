@@ -89,7 +89,7 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::NOTE_REWIND,
     rewinds::LIST_REWINDS,
     rewinds::PASS_REWINDS,
-    rewinds::DELETE_REWINDS,
+    rewinds::TAKE_REWINDS,
     rewinds::LIST_KNOWN,
     changes::DELETE_OLD_MARKS,
     postgres::CONFIRM,
