@@ -24,8 +24,9 @@ pub(super) struct Late(pub Duration);
 /// Somebody else does what has to be done first.
 #[derive(Debug, Error)]
 #[error(
-    "its schema has to be brought up to date, and another server is doing that and has not finished (session {0:?} of the \
-    database): this one has to wait for it"
+    "its schema has to be brought up to date, and another server is doing that and has not finished (session {} of the \
+    database): this one has to wait for it",
+    .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 )]
 pub(super) struct Migrating(pub Vec<i64>);
 
