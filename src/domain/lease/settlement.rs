@@ -1,6 +1,7 @@
 //! Waiting for a change to hold everywhere.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::{Flaw, Moment, Seq, Terms};
 
@@ -58,6 +59,12 @@ impl<Id: Ord + Clone> Settlement<Id> {
         now >= self.over || self.behind.as_ref().is_some_and(|behind| behind.replicas.is_empty())
     }
 
+    /// How long it can take at most until then, whatever the database says.
+    #[must_use]
+    pub const fn at_most(&self, now: Moment) -> Duration {
+        self.over.since(now)
+    }
+
     /// Whether somebody has not said that they applied the change.
     #[must_use]
     pub fn is_anybody_behind(&self) -> bool {
@@ -80,8 +87,6 @@ impl<Id: Ord + Clone> Settlement<Id> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const TERMS: Terms = Terms::new(Duration::from_micros(100), 10);
@@ -110,6 +115,8 @@ mod tests {
     fn nobody_is_waited_for_longer_than_a_lease_can_run() {
         let mut settlement = Settlement::begin(TERMS, Seq::new(3), at(900), at(1_000));
         assert!(!settlement.is_settled(at(1_109)));
+        assert_eq!(settlement.at_most(at(1_109)), Duration::from_micros(1));
+        assert_eq!(settlement.at_most(at(1_111)), Duration::ZERO);
         assert!(settlement.is_settled(at(1_110)), "even if the database says nothing");
         settlement.hear(&standings([("a", 2), ("b", 4)]), at(1_050));
         assert!(settlement.is_settled(at(1_110)));

@@ -27,9 +27,9 @@ async fn acknowledge(config: &Config) -> Result<(), Failure> {
         print("Nobody has noticed that the database went back. There is nothing to acknowledge.");
         return Ok(());
     }
-    rewinds.iter().for_each(describe);
     let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());
-    existing.db().pass_rewinds(&draft, ambient.clock.now()).await?;
+    let describe_all = |rewinds: &[Rewind]| rewinds.iter().for_each(describe);
+    existing.db().pass_rewinds(&draft, ambient.clock.now(), describe_all).await?;
     // Only now: what was not written down can be tried again.
     if let Some(aside) = checkpoints.begin_anew().await? {
         print(&format!("Checkpoints of the state that was lost are kept in {}.", aside.display()));

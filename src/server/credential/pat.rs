@@ -62,7 +62,9 @@ pub struct KnownToken {
     pub issued: Issued,
     /// Microseconds; the last use that this process knows of.
     last_used: AtomicI64,
+    /// The last use that is written down, or will be; and the last one after the end.
     noted: AtomicI64,
+    end_noted: AtomicI64,
     /// The secret's public name.
     pub secret: SecretId,
     /// What the secret's standing depends on.
@@ -113,9 +115,18 @@ impl KnownToken {
             token,
             last_used: AtomicI64::new(last_used),
             noted: AtomicI64::new(i64::MIN),
+            end_noted: AtomicI64::new(i64::MIN),
             fast_proof: fast.map_or_else(OnceLock::new, OnceLock::from),
             slow_proof,
         }
+    }
+
+    /// With what the store says of the secret's last use. Not of the token's: whoever replaces a secret looks for uses of the
+    /// old one, which those of the new one must not hide.
+    #[must_use]
+    pub fn noted(mut self, last_used: Option<Timestamp>) -> Self {
+        self.noted = AtomicI64::new(last_used.map_or(i64::MIN, Timestamp::as_micros));
+        self
     }
 
     /// What the token's standing depends on, with the uses that only this process knows of yet.
@@ -134,17 +145,13 @@ impl KnownToken {
         if last == i64::MIN || at.since(Timestamp::from_micros(last)) >= EXACT_TO {
             self.last_used.fetch_max(now, Ordering::Relaxed);
         }
-        let noted = self.noted.load(Ordering::Relaxed);
-        let due = noted == i64::MIN || at.since(Timestamp::from_micros(noted)) >= NOTE_EVERY;
-        due && self.noted.compare_exchange(noted, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        is_due(&self.noted, at, NOTE_EVERY)
     }
 
-    /// Notes a use after the end. Whether it is time to tell of it. What is over has no other uses to note.
+    /// Notes a use after the end. Whether it is time to tell of it.
     #[must_use]
     pub fn note_end(&self, at: Timestamp, every: Duration) -> bool {
-        let noted = self.noted.load(Ordering::Relaxed);
-        let due = noted == i64::MIN || at.since(Timestamp::from_micros(noted)) >= every;
-        due && self.noted.compare_exchange(noted, at.as_micros(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        is_due(&self.end_noted, at, every)
     }
 
     /// Whether the token may be used from an address; an unknown address is in no network.
@@ -158,6 +165,13 @@ impl KnownToken {
     pub fn is_restricted(&self) -> bool {
         !self.allowed_ips.is_empty()
     }
+}
+
+/// Whether something was noted so long ago that it has to be noted again. Only one is told so.
+fn is_due(noted: &AtomicI64, at: Timestamp, every: Duration) -> bool {
+    let last = noted.load(Ordering::Relaxed);
+    let is_due = last == i64::MIN || at.since(Timestamp::from_micros(last)) >= every;
+    is_due && noted.compare_exchange(last, at.as_micros(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 /// Proves personal access tokens.
@@ -268,4 +282,58 @@ impl PatValidator {
 
 const fn invalid(reason: Invalid) -> Unproven {
     Unproven::Invalid(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::UserId;
+    use crate::domain::verdict::Method;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn known(last_used: Option<Timestamp>) -> KnownToken {
+        let facts = SecretFacts {
+            state: SecretState::Active,
+            created_at: at(0),
+            expires_at: None,
+            ends_at: None,
+            expired_at: None,
+        };
+        let token = TokenFacts {
+            revoked_at: None,
+            last_used_at: last_used,
+            owner_disabled_at: None,
+            owner_last_login_at: at(0),
+        };
+        let grant = Grant {
+            method: Method::Pat,
+            user: UserId::from_random([1; 16]),
+            profile: Arc::default(),
+            token: None,
+            scopes: Arc::default(),
+            expires_at: None,
+        };
+        let secret = "0123456789abcdef".parse().unwrap();
+        KnownToken::new(secret, token, facts, grant, Vec::new(), None, String::new()).noted(last_used)
+    }
+
+    #[test]
+    fn a_use_is_noted_once_a_minute_also_where_each_check_reads_the_row_anew() {
+        for (used, is_due) in [(None, true), (Some(at(100)), false), (Some(at(50)), true), (Some(at(51)), false)] {
+            assert_eq!(known(used).note_use(at(100)), is_due, "{used:?}");
+        }
+        let known = known(Some(at(60)));
+        assert_eq!([100, 109, 110, 111, 160].map(|now| known.note_use(at(now))), [false, false, true, false, true]);
+    }
+
+    #[test]
+    fn a_use_after_the_end_is_told_however_short_ago_the_last_one_before_it_was() {
+        let known = known(Some(at(100)));
+        assert!(!known.note_use(at(101)));
+        assert!(known.note_end(at(102), NOTE_EVERY));
+        assert!(!known.note_end(at(103), NOTE_EVERY));
+    }
 }

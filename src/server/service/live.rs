@@ -182,6 +182,7 @@ impl Live {
                 return Err(self.stop(seen, changes.head.seq, applied).await);
             }
             Some(Doubt::Unacknowledged) => return Err(self.stop_with_others()),
+            Some(Doubt::Acknowledged) => self.part(seen, applied).await?,
             None => {}
         }
         seen.note(&changes);
@@ -217,6 +218,16 @@ impl Live {
             }
         }
         LookError::Rewound { head, applied: applied.seq }
+    }
+
+    /// Somebody has taken the present state of the database for the true one. What only we know of the other one must not
+    /// be forgotten in silence: we may have been away when it was asked for.
+    async fn part(&self, seen: &mut Seen, applied: Point) -> Result<(), StoreError> {
+        if !seen.is_rewind_noted && self.note_rewind(seen, applied).await? {
+            tracing::error!("that was acknowledged without being known: please see `hallpass restore-ack` again");
+        }
+        seen.recent.clear();
+        Ok(())
     }
 
     async fn note_rewind(&self, seen: &Seen, applied: Point) -> Result<bool, StoreError> {
@@ -306,7 +317,8 @@ impl Live {
             profile: memory.profiles.share(row.owner.profile),
         };
         let hmac = row.hmac.filter(|(key, _)| key == facts.keys.id()).map(|(_, proof)| proof);
-        KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc)
+        let known = KnownToken::new(id, row.token, row.secret, grant, row.allowed_ips, hmac, row.phc);
+        known.noted(row.secret_last_used_at)
     }
 }
 
@@ -315,9 +327,7 @@ impl People for Live {
     async fn find(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
         self.require_truth()?;
         let Parts { memory, db, .. } = &*self.0;
-        let (seen, warrant) = (memory.applied(), memory.warrant());
-        let user = db.find_user_soundly(identity, seen, warrant).await?;
-        if memory.speaks_for(warrant) { Ok(user) } else { db.find_user_soundly(identity, seen, Warrant::Commit).await }
+        memory.vouched(|seen, warrant| db.find_user_soundly(identity, seen, warrant)).await
     }
 }
 

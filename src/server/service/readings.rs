@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::lease::Flaw;
 use crate::domain::secret::SecretId;
-use crate::server::store::{CheckRow, Db, StoreError, Warrant};
+use crate::server::store::{CheckRow, Db, StoreError};
 use crate::server::telemetry::Lines;
 
 use super::memory::Memory;
@@ -128,13 +128,7 @@ impl Service {
 
     async fn ask(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
         let Readings { db, memory, .. } = &self.0;
-        let warrant = memory.warrant();
-        let rows = db.lookup_checks(ids, memory.applied(), warrant).await?;
-        if memory.speaks_for(warrant) {
-            Ok(rows)
-        } else {
-            db.lookup_checks(ids, memory.applied(), Warrant::Commit).await
-        }
+        memory.vouched(|seen, warrant| db.lookup_checks(ids, seen, warrant)).await
     }
 
     /// Whether nobody came meanwhile.

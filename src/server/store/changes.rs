@@ -1,5 +1,7 @@
 //! What was changed and who has noticed: how replicas of a server keep up with each other.
 
+use std::time::Duration;
+
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
@@ -27,18 +29,21 @@ macro_rules! is_known {
 }
 pub(super) use is_known;
 
-/// Changes with their numbers after one that was seen (`$1` with the mark `$2`), and the last one as of the same moment.
-/// Whether the database knows the one that was seen; whether somebody has acknowledged that it need not; whether any
-/// replica has seen what the database does not know, and nobody has acknowledged that yet.
+/// Changes with their numbers after one that was seen (`$1` with the mark `$2`), at most so many parts of them, and the last
+/// one as of the same moment. Whether the database knows the one that was seen; whether somebody has acknowledged that it
+/// need not; whether any replica has seen what the database does not know, and nobody has acknowledged that yet. The parts are
+/// counted off before anything else is done with them: by hand somebody may have changed a million rows at once.
 pub(super) const LIST_CHANGES: &str = concat!(
     "SELECT h.seq AS head, h.mark AS head_mark, ",
     is_known!("$1", "$2"),
-    " AS is_known, $1 <= h.acknowledged AS is_acknowledged, EXISTS (SELECT 1 FROM rewinds) AS is_doubted,
-        c.seq, m.mark, c.kind, c.id
+    " AS is_known, $1 <= h.acknowledged AS is_acknowledged,
+        EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > h.acknowledged) AS is_doubted,
+        c.seq, (SELECT m.mark FROM change_marks m WHERE m.seq = c.seq) AS mark, c.kind, c.id
     FROM change_head h
-    LEFT JOIN changes c ON c.seq > $1 AND c.seq <= h.seq
-    LEFT JOIN change_marks m ON m.seq = c.seq
-    ORDER BY c.seq LIMIT $3"
+    LEFT JOIN LATERAL (
+        SELECT seq, kind, id FROM changes WHERE seq > $1 AND seq <= h.seq ORDER BY seq, kind, id LIMIT $3
+    ) c ON TRUE
+    ORDER BY c.seq"
 );
 /// Writes down a sign of life and says which change was the last, in which history: of which installation of the database,
 /// on which of its timelines. The head is locked until that is committed, so each
@@ -83,11 +88,11 @@ pub struct Changes {
     pub head: Point,
     /// What came since, in order. Nothing where there is too much to tell, or where it goes on from something else.
     pub noted: Vec<Noted>,
-    /// Why the database must not be believed, if so.
+    /// Whether the database has gone back, and what is to be done about it.
     pub doubt: Option<Doubt>,
 }
 
-/// Why a database must not be believed: it was put back to an earlier state, or a standby took over that had seen less.
+/// Why a database must not simply be believed: it was put back to an earlier state, or a standby took over that had seen less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// It does not know the change that was seen.
@@ -97,7 +102,14 @@ pub enum Doubt {
     },
     /// Others have said so, and nobody has acknowledged it yet.
     Unacknowledged,
+    /// It does not know the change that was seen, and somebody has taken it for the true one all the same, maybe without
+    /// having been told what was seen here.
+    Acknowledged,
 }
+
+/// After so much silence a connection on which changes are announced is asked whether it still is one: a network that has
+/// lost it does not say so.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Hears of changes sooner than by asking. Only a hint: it may miss any number of them.
 pub struct Announcements(Option<PgListener>);
@@ -120,12 +132,17 @@ impl Announcements {
     /// # Errors
     /// When there will be no more: then one has to listen anew.
     pub async fn next(&mut self) -> Result<(), StoreError> {
-        match &mut self.0 {
-            None => std::future::pending().await,
-            Some(listener) => match listener.try_recv().await? {
-                Some(_) => Ok(()),
-                None => Err(StoreError::corrupt("the connection on which changes are announced was closed")),
-            },
+        let Some(listener) = &mut self.0 else { return std::future::pending().await };
+        loop {
+            // It can be given up in the middle: what was read of a message stays with the connection.
+            match tokio::time::timeout(SILENCE, listener.try_recv()).await {
+                Ok(Ok(Some(_))) => return Ok(()),
+                Ok(Ok(None)) => {
+                    return Err(StoreError::corrupt("the connection on which changes are announced was closed"));
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => postgres::listen(listener).await?,
+            }
         }
     }
 }
@@ -159,6 +176,7 @@ impl ChangeColumns {
                 Some(Doubt::Forgotten { is_noted: self.is_doubted })
             }
             Self { is_doubted: true, .. } => Some(Doubt::Unacknowledged),
+            Self { is_known: false, .. } => Some(Doubt::Acknowledged),
             _ => None,
         }
     }

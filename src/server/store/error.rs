@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
 /// What PostgreSQL says when `lock_timeout` is over.
@@ -19,6 +20,15 @@ pub struct StoreError {
 #[derive(Debug, Error)]
 #[error("no answer within {} ms", .0.as_millis())]
 pub(super) struct Late(pub Duration);
+
+/// Somebody else does what has to be done first.
+#[derive(Debug, Error)]
+#[error(
+    "its schema has to be brought up to date, and another server is doing that and has not finished (session {} of the \
+    database): this one has to wait for it",
+    .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+)]
+pub(super) struct Migrating(pub Vec<i64>);
 
 /// It would be unsafe to go on.
 #[derive(Debug, Error)]
@@ -41,8 +51,12 @@ impl StoreError {
     /// Whether the database was only too slow, so that it may do what it is asked the next time.
     #[must_use]
     pub fn is_late(&self) -> bool {
-        match self.source.downcast_ref() {
-            None => self.source.is::<Late>(),
+        let error = match self.source.downcast_ref() {
+            Some(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Some(error),
+            _ => self.source.downcast_ref(),
+        };
+        match error {
+            None => self.source.is::<Late>() || self.source.is::<Migrating>(),
             Some(sqlx::Error::PoolTimedOut) => true,
             Some(error) => {
                 let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
@@ -80,8 +94,8 @@ impl From<serde_json::Error> for StoreError {
     }
 }
 
-impl From<sqlx::migrate::MigrateError> for StoreError {
-    fn from(error: sqlx::migrate::MigrateError) -> Self {
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
         Self::corrupt(error)
     }
 }

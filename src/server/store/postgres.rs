@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
-use sqlx::{ConnectOptions as _, Connection as _, Transaction};
+use sqlx::{Acquire as _, ConnectOptions as _, Connection as _, Transaction};
 use uuid::Uuid;
 
 use super::changes::{is_known, number, point, uuid};
 use super::commit::{Change, Numbered};
-use super::error::NoStandby;
+use super::error::{Late, NoStandby};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
 use super::{ACQUIRE_TIMEOUT, StoreError, Warrant, pool, schema};
 use crate::domain::lease::{Flaw, Moment, Point, Seq, Settlement, Standing, SteadyClock, Terms};
@@ -20,8 +20,8 @@ use crate::domain::time::Timestamp;
 
 /// As it stands in `pg_stat_activity`.
 const APPLICATION: &str = "hallpass";
-/// The channel on which changes are announced.
-const CHANNEL: &str = "hallpass_changes";
+/// Hears what is announced on the channel of changes.
+const LISTEN: &str = "LISTEN hallpass_changes";
 
 /// Begins a change: whoever makes one holds the head to the end, so changes take turns, as they do with SQLite. A server
 /// that stops in the middle must not keep the others waiting, so the database gives up on it. In one message, so that
@@ -84,8 +84,9 @@ pub(super) const END_OLD_WAITS: &str = "
         AND query_start < clock_timestamp() - INTERVAL '2 s'";
 /// When it is committed, so is everything before it, on the standby, too.
 pub(super) const CONFIRM: &str = concat!("SELECT ", written!());
-/// Between two looks at how far the replicas are, while somebody waits for them.
-const ASK_REPLICAS_EVERY: Duration = Duration::from_millis(4);
+/// Between two looks at how far the replicas are, while somebody waits for them: first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
+const MOST_PAUSE: Duration = Duration::from_millis(64);
 
 /// Where a PostgreSQL database is.
 #[derive(Clone, Debug)]
@@ -122,18 +123,13 @@ pub(super) struct Postgres {
 }
 
 impl Postgres {
-    /// Connects, and brings the schema up to date. Of several servers that start together one does it and the others
-    /// wait.
+    /// Connects, and brings the schema up to date.
     pub async fn open(place: &PostgresPlace, connections: u32) -> Result<Self, StoreError> {
         let options = connect_options(&place.url)?;
         let direct = place.direct_url.as_ref().map_or_else(|| Ok(options.clone()), connect_options)?;
         let mut connection = within(ACQUIRE_TIMEOUT, direct.connect()).await?;
-        // That everything is there already is no news.
-        sqlx::query("SET client_min_messages = warning").execute(&mut connection).await?;
-        let migrator = schema::of_postgres().await?;
-        migrator.run(&mut connection).await?;
-        schema::accept(&migrator, sqlx::query_scalar(schema::FIND_SCHEMA).fetch_one(&mut connection).await?)?;
-        connection.close().await?;
+        schema::bring_up_to_date(&mut connection).await?;
+        within(ANSWER_TIMEOUT, connection.close()).await?;
         let route = if place.direct_url.is_some() { Route::Pooler } else { Route::Direct };
         let pool = pool::options(connections, route, place.clock.clone());
         Ok(Self {
@@ -236,18 +232,25 @@ impl Postgres {
     pub async fn settle(&self, change: Numbered) -> Duration {
         let committed = self.clock.moment();
         let mut settlement = Settlement::begin(self.terms, change.point.seq, change.begun, committed);
-        loop {
-            let heard = tokio::time::timeout(self.terms.length(), self.standings(change.point)).await;
-            let now = self.clock.moment();
+        let (mut now, mut complaint) = (committed, None);
+        while !settlement.is_settled(now) {
+            // No answer is worth waiting for longer than without one.
+            let left = settlement.at_most(now);
+            let heard = tokio::time::timeout(left, self.standings(change.point)).await;
+            now = self.clock.moment();
             match heard {
                 Ok(Ok(standings)) => settlement.hear(&standings, now),
-                Ok(Err(error)) => tracing::warn!(%error, "the database does not say how far the replicas are"),
-                Err(_) => tracing::warn!("the database takes long to say how far the replicas are"),
+                Ok(Err(error)) => complaint = Some(error),
+                Err(_) if left > MOST_PAUSE => complaint = Some(StoreError::corrupt(Late(left))),
+                Err(_) => {}
             }
-            if settlement.is_settled(now) {
-                break;
+            if !settlement.is_settled(now) {
+                tokio::time::sleep(pause(now.since(committed)).min(settlement.at_most(now))).await;
+                now = self.clock.moment();
             }
-            tokio::time::sleep(ASK_REPLICAS_EVERY).await;
+        }
+        if let Some(error) = complaint {
+            tracing::warn!(%error, "the database did not always say how far the replicas are");
         }
         let took = self.clock.moment().since(committed);
         if settlement.is_anybody_behind() {
@@ -271,10 +274,25 @@ impl Postgres {
     /// Listens for announcements of changes, on a connection of its own.
     pub async fn listen(&self) -> Result<PgListener, StoreError> {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT);
-        let mut listener = PgListener::connect_with(&pool.connect_with(self.direct.clone()).await?).await?;
-        listener.listen(CHANNEL).await?;
+        let pool = within(ACQUIRE_TIMEOUT, pool.connect_with(self.direct.clone())).await?;
+        let mut listener = within(ACQUIRE_TIMEOUT, PgListener::connect_with(&pool)).await?;
+        // What was announced meanwhile is lost, so whoever listens has to know that the connection was.
+        listener.eager_reconnect(false);
+        listen(&mut listener).await?;
         Ok(listener)
     }
+}
+
+/// Says on a connection that it is for announcements. To say so again changes nothing, and shows whether it still is.
+pub(super) async fn listen(listener: &mut PgListener) -> Result<(), StoreError> {
+    within(ANSWER_TIMEOUT, async { sqlx::raw_sql(LISTEN).execute(listener.acquire().await?).await }).await?;
+    Ok(())
+}
+
+/// How long to wait before asking again how far the replicas are. It grows with what was waited already, so that whoever
+/// waits for one that is silent, maybe with a hundred others, does not ask all the time; and adds little to that.
+fn pause(waited: Duration) -> Duration {
+    (waited / 4).clamp(FIRST_PAUSE, MOST_PAUSE)
 }
 
 /// Nobody has to wait again for a replica that is gone. It is gone when it was silent for a whole lease since it was first
@@ -306,4 +324,21 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, StoreError> {
     let options = options.map_err(|_| StoreError::corrupt("database.url: this is no URL of a PostgreSQL database"))?;
     // Poolers refuse parameters that they do not know, and we have no floating-point columns.
     Ok(options.application_name(APPLICATION).extra_float_digits(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_for_a_silent_replica_asks_seldom_and_whoever_waits_for_others_hears_soon() {
+        let mut asked = Vec::new();
+        let mut waited = Duration::ZERO;
+        while waited < Duration::from_millis(1_100) {
+            asked.push(waited.as_millis());
+            waited += pause(waited);
+        }
+        assert_eq!(asked[..6], [0, 4, 8, 12, 16, 20]);
+        assert!(asked.len() < 40, "{asked:?}");
+    }
 }

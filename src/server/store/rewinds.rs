@@ -12,6 +12,7 @@ use crate::domain::id::{ReplicaId, TokenId};
 use crate::domain::lease::{Point, Seq};
 use crate::domain::time::Timestamp;
 
+/// What comes after an acknowledgement that covers it is there to be read, and stops nobody.
 /// Only in a database that does not know the change (`$3` with the mark `$5`): another one may answer by now.
 pub(super) const NOTE_REWIND: &str = concat!(
     "INSERT INTO rewinds (replica, name, applied, lost) SELECT $1, $2, $3::BIGINT, $4 WHERE NOT ",
@@ -23,8 +24,9 @@ pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds O
 pub(super) const PASS_REWINDS: &str = "
     UPDATE change_head h SET seq = r.seq, acknowledged = r.seq
     FROM (SELECT greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1 AS seq FROM change_head) r";
-/// Not those that were written down after that.
-pub(super) const DELETE_REWINDS: &str = "DELETE FROM rewinds WHERE applied <= (SELECT acknowledged FROM change_head)";
+/// Not those that were written down after that and go further. Gives what is deleted, so that none goes unseen.
+pub(super) const TAKE_REWINDS: &str =
+    "DELETE FROM rewinds WHERE applied <= (SELECT acknowledged FROM change_head) RETURNING name, applied, lost";
 
 /// What a replica knows of changes that the database has forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,27 +77,36 @@ impl Db {
         if !self.is_shared() {
             return Ok(Vec::new());
         }
-        let rows: Vec<(String, i64, String)> = query(LIST_REWINDS).fetch_all(self.reader()).await?;
-        let rewind = |(replica, applied, lost): (String, i64, String)| {
-            let lost: Vec<Uuid> = super::row::json(&lost)?;
-            let lost = lost.into_iter().map(TokenId::from).collect();
-            Ok(Rewind { replica, applied: postgres::seq(applied)?, lost })
-        };
-        rows.into_iter().map(rewind).collect()
+        rewinds(query(LIST_REWINDS).fetch_all(self.reader()).await?)
     }
 
     /// Takes the present state for the true one: changes go on from a number that no replica has seen, so each forgets
-    /// everything and begins anew.
+    /// everything and begins anew. `tell` is given what replicas knew, before the database forgets that, too: afterwards
+    /// somebody may lose patience.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing has changed.
-    pub async fn pass_rewinds(&self, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn pass_rewinds(
+        &self,
+        draft: &Draft,
+        now: Timestamp,
+        tell: impl FnOnce(&[Rewind]),
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         if self.is_shared() {
             query(PASS_REWINDS).execute(&mut tx).await?;
-            query(DELETE_REWINDS).execute(&mut tx).await?;
+            tell(&rewinds(query(TAKE_REWINDS).fetch_all(&mut tx).await?)?);
         }
         self.append(&mut tx, draft, now).await?;
         self.commit(tx, Touched::Everything).await
     }
+}
+
+fn rewinds(rows: Vec<(String, i64, String)>) -> Result<Vec<Rewind>, StoreError> {
+    let rewind = |(replica, applied, lost): (String, i64, String)| {
+        let lost: Vec<Uuid> = super::row::json(&lost)?;
+        let lost = lost.into_iter().map(TokenId::from).collect();
+        Ok(Rewind { replica, applied: postgres::seq(applied)?, lost })
+    };
+    rows.into_iter().map(rewind).collect()
 }

@@ -14,7 +14,8 @@ macro_rules! is_sound {
             $crate::server::store::changes::is_known!($seq, $mark),
             " OR ",
             $seq,
-            " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds) FROM change_head)"
+            " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > acknowledged)
+            FROM change_head)"
         )
     };
 }

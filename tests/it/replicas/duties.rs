@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hallpass::server::telemetry;
+use sqlx::migrate::Migrate as _;
 
 use super::stage::with_a_wire;
 use super::trial::revoke_once;
@@ -183,6 +184,27 @@ async fn a_server_that_stops_writes_the_last_uses_that_it_knows_of() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_constant_use_is_written_once_a_minute_also_where_the_database_is_asked_for_each_check() {
+    let mut replicas = Replicas::start(0).await;
+    let way = replicas.database.clone();
+    let (mut tokens, mut versions) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict")]);
+        if tokens.is_empty() {
+            tokens = replicas.tokens(1).await;
+        }
+        for _ in 0..10 {
+            assert_eq!(replicas.check(0, &tokens[0]).await, 200);
+        }
+        // It writes what it has to write.
+        assert_eq!(replicas.servers.pop().unwrap().stop().0, 0);
+        let sql = "SELECT t.xmin || ' ' || s.xmin || ' ' || t.last_used_at FROM tokens t, secrets s";
+        versions.extend(replicas.column(sql).await);
+    }
+    assert_eq!(versions[0], versions[1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_login_is_a_login_at_every_replica_until_it_ends_at_one() {
     let replicas = Replicas::start(2).await;
     let login = replicas.log_in(&replicas.tokens(1).await[0]).await;
@@ -220,6 +242,24 @@ async fn a_server_works_with_the_schema_after_its_own_and_not_with_a_later_one()
     let (code, _, complaint) = replicas.run(&["serve"]);
     assert_eq!(code, 2);
     assert!(complaint.contains("newer version of Hallpass"), "{complaint}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_was_stopped_while_it_migrates_keeps_no_command_waiting() {
+    let mut replicas = Replicas::start(1).await;
+    let token = replicas.tokens(1).await.pop().unwrap();
+    let mut held = replicas.connection().await;
+    held.lock().await.unwrap();
+    let begun = telemetry::now();
+    let (code, _, complaint) = replicas.run(&["token", "revoke", &token.id.to_string()]);
+    assert_eq!(code, 0, "{complaint}");
+    let way = replicas.database.clone();
+    replicas.add(&way);
+    // From here on there is something to do.
+    replicas.execute("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)").await;
+    let (code, _, complaint) = replicas.run(&["keys", "list"]);
+    assert!(code == 2 && complaint.contains("another server is doing that"), "{code}: {complaint}");
+    assert!(begun.elapsed() < PATIENCE * 2, "{:?}", begun.elapsed());
 }
 
 /// A value that a server's metrics tell of.

@@ -2,6 +2,7 @@
 //! sent to any replica after the answer passes.
 
 mod around;
+mod bounds;
 mod changes;
 mod compose;
 mod duties;

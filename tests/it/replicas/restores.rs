@@ -145,6 +145,35 @@ async fn as_many_changes_in_another_history_are_other_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_away_when_it_was_acknowledged_says_what_it_knew_and_goes_on() {
+    let replicas = Replicas::start(2).await;
+    let tokens = replicas.tokens(2).await;
+    let backup = cluster::copy_of(&replicas.database).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    replicas.servers[1].signal("STOP");
+    cluster::put_back(&replicas.database, &backup).await;
+    readiness(&replicas, 0, 503).await;
+    let noted = async |count: usize| {
+        let noted = async { while replicas.column("SELECT name FROM rewinds").await.len() != count {} };
+        tokio::time::timeout(Duration::from_secs(10), noted).await.expect("it is not written down");
+    };
+    noted(1).await;
+    assert_eq!(replicas.run(&["restore-ack"]).0, 0);
+    noted(0).await;
+    readiness(&replicas, 0, 200).await;
+    replicas.servers[1].signal("CONT");
+    noted(1).await;
+    for index in [0, 1] {
+        readiness(&replicas, index, 200).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 200);
+    }
+    let (code, said, _) = replicas.run(&["restore-ack"]);
+    assert!(code == 0 && said.contains(&tokens[0].id.to_string()), "{said}");
+    readiness(&replicas, 1, 200).await;
+    noted(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_put_back_twice_is_doubted_twice() {
     let mut replicas = Replicas::start(1).await;
     let tokens = replicas.tokens(2).await;

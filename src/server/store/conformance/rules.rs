@@ -111,6 +111,8 @@ pub async fn uses_only_move_forward(store: Store) {
     let row = store.db.lookup_token(key).await.unwrap().unwrap();
     assert_eq!((row.last_used_at, row.last_used_ip.as_deref()), (Some(LATER), Some("192.0.2.2")));
     assert_eq!(row.secrets[0].last_used_at, Some(LATER));
+    let row = store.db.lookup_check(secret).await.unwrap().unwrap();
+    assert_eq!((row.token.last_used_at, row.secret_last_used_at), (Some(LATER), Some(LATER)));
 }
 
 pub async fn an_expiry_is_noticed_once_and_for_ever(store: Store) {
@@ -215,4 +217,6 @@ pub async fn uses_of_several_secrets_of_one_token_are_noted_with_the_last(store:
     assert_eq!(row.last_used_at, Some(LATER));
     let used = row.secrets.iter().map(|secret| secret.last_used_at).collect::<Vec<_>>();
     assert!(used.contains(&Some(LATER)) && used.contains(&Some(NOW)), "{used:?}");
+    let row = store.db.lookup_check(secret).await.unwrap().unwrap();
+    assert_eq!((row.token.last_used_at, row.secret_last_used_at), (Some(LATER), Some(NOW)), "each secret has its own");
 }

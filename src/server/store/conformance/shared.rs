@@ -1,9 +1,10 @@
 //! What only a database that several servers share has to do.
 
 use super::*;
+use crate::domain::id::ReplicaId;
 use crate::domain::lease::{Mark, Point, Seq};
 use crate::server::store::query::query;
-use crate::server::store::{Doubt, Warrant};
+use crate::server::store::{Doubt, Rewind, Warrant};
 
 #[tokio::test]
 async fn nothing_that_is_final_can_be_truncated() {
@@ -103,6 +104,45 @@ async fn what_was_applied_in_another_history_counts_for_nothing() {
     assert_eq!(store.db.list_changes(head).await.unwrap().doubt, None);
 }
 
+/// Something was changed, and a replica has seen other changes with the same numbers.
+async fn another_history() -> (Store, Point, ReplicaId) {
+    let store = Store::on_postgres().await;
+    store.token().await;
+    let head = store.db.list_changes(Point::default()).await.unwrap().head;
+    (store, Point { mark: Mark::new(7), ..head }, ReplicaId::from_random([7; 16]))
+}
+
+#[tokio::test]
+async fn whoever_acknowledges_is_told_of_all_that_is_deleted() {
+    let (store, other, replica) = another_history().await;
+    let lost = [TokenId::from_random([1; 16])];
+    assert!(store.db.note_rewind(replica, other, &lost).await.unwrap());
+    let mut told = Vec::new();
+    let tell = |rewinds: &[Rewind]| told = rewinds.to_vec();
+    store.db.pass_rewinds(&event(Action::RestoreAcknowledged), NOW, tell).await.unwrap();
+    assert_eq!(told, [Rewind { replica: "test".to_owned(), applied: other.seq, lost: lost.to_vec() }]);
+    assert_eq!(store.db.list_rewinds().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_noted_after_it_was_acknowledged_is_kept_and_doubts_nothing() {
+    let (store, other, replica) = another_history().await;
+    let doubt = async |point| store.db.list_changes(point).await.unwrap().doubt;
+    let acknowledge = async || {
+        let mut told = Vec::new();
+        let tell = |rewinds: &[Rewind]| told = rewinds.to_vec();
+        store.db.pass_rewinds(&event(Action::RestoreAcknowledged), NOW, tell).await.unwrap();
+        told
+    };
+    assert_eq!(acknowledge().await, []);
+    assert_eq!(doubt(other).await, Some(Doubt::Acknowledged));
+    assert!(store.db.note_rewind(replica, other, &[]).await.unwrap());
+    assert_eq!(doubt(other).await, Some(Doubt::Acknowledged));
+    assert_eq!(doubt(Point::default()).await, None);
+    store.db.lookup_checks(&[], other, Warrant::Lease).await.unwrap();
+    assert_eq!(acknowledge().await.len(), 1);
+}
+
 #[tokio::test]
 async fn a_use_of_what_somebody_is_changing_is_given_back_and_written_later() {
     let store = Store::on_postgres().await;
@@ -119,4 +159,34 @@ async fn a_use_of_what_somebody_is_changing_is_given_back_and_written_later() {
     while !store.db.mark_used(&[used(LATER)]).await.unwrap().is_empty() {}
     let row = store.db.lookup_token(key).await.unwrap().unwrap();
     assert_eq!((row.last_used_at, row.secrets[0].last_used_at), (Some(LATER), Some(LATER)));
+}
+
+/// Holds what sqlx takes for a migration, as a server does that was stopped in the middle of one.
+async fn hold_migrations(url: &str) -> sqlx::PgConnection {
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap();
+    sqlx::migrate::Migrate::lock(&mut connection).await.unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn nobody_waits_for_long_for_somebody_who_migrates() {
+    let place = place(cluster::new_database().await);
+    let url = secrecy::ExposeSecret::expose_secret(&place.url).to_owned();
+    let home = Home::Server(place);
+    let held = hold_migrations(&url).await;
+    let open = async || home.open(Arc::new(Seeded(AtomicU64::new(0)))).await;
+    let refusal = tokio::time::timeout(Duration::from_secs(10), open()).await.unwrap().unwrap_err();
+    assert!(refusal.is_late() && refusal.to_string().contains("another server"), "{refusal}");
+    drop(held);
+    while let Err(error) = open().await {
+        assert!(error.is_late(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_to_be_migrated_nobody_waits_for_whoever_would() {
+    let store = Store::on_postgres().await;
+    let Home::Server(place) = &store.home else { unreachable!() };
+    let _held = hold_migrations(secrecy::ExposeSecret::expose_secret(&place.url)).await;
+    store.open_again().await.unwrap();
 }

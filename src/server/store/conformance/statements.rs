@@ -73,6 +73,9 @@ const OF_POSTGRES: &[&str] = &[
     usage::MARK_TOKENS_USED,
     usage::MARK_SECRETS_USED,
     pool::IS_WRITABLE,
+    schema::HAS_SCHEMA,
+    schema::LIST_SCHEMA,
+    schema::FIND_MIGRATING,
     postgres::FIND_CHANGE_HEAD,
     postgres::NUMBER_CHANGE,
     postgres::EXAMINE,
@@ -86,7 +89,7 @@ const OF_POSTGRES: &[&str] = &[
     rewinds::NOTE_REWIND,
     rewinds::LIST_REWINDS,
     rewinds::PASS_REWINDS,
-    rewinds::DELETE_REWINDS,
+    rewinds::TAKE_REWINDS,
     rewinds::LIST_KNOWN,
     changes::DELETE_OLD_MARKS,
     postgres::CONFIRM,
@@ -175,5 +178,29 @@ async fn no_question_to_the_log_reads_all_of_it_on_postgres() {
         if statement.contains("audit_of_users") {
             assert!(plan.contains("Index Cond: ((user_id = $8)"), "{plan}");
         }
+    }
+}
+
+/// Somebody may have changed a million rows by hand, and every replica looks several times in a second.
+#[tokio::test]
+async fn whoever_looks_for_changes_reads_no_more_of_them_than_are_told() {
+    let store = Store::on_postgres().await;
+    let Engine::Postgres(engine) = &store.db.engine else { unreachable!() };
+    let mut connection = engine.pool.acquire().await.unwrap();
+    let run = async |connection: &mut sqlx::PgConnection, sql: String| {
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
+        rows.iter().filter_map(|row| sqlx::Row::try_get::<String, _>(row, 0).ok()).collect::<Vec<_>>()
+    };
+    let many = "UPDATE change_head SET seq = seq + 1;
+        INSERT INTO changes SELECT seq, 'owner', gen_random_uuid() FROM change_head, generate_series(1, 50000)";
+    run(&mut connection, many.to_owned()).await;
+    run(&mut connection, format!("PREPARE asked AS {}", changes::LIST_CHANGES)).await;
+    for prepare in ["SELECT 1", "SET plan_cache_mode = force_generic_plan", "ANALYZE"] {
+        run(&mut connection, prepare.to_owned()).await;
+        let explain = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF) EXECUTE asked(0, gen_random_uuid(), 1001)";
+        let plan = run(&mut connection, explain.to_owned()).await;
+        assert!(!plan.iter().any(|step| step.contains("rows=50000")), "{prepare}: {}", plan.join("\n"));
+        let read = |step: &String| step.contains("changes_pkey") && step.contains("actual rows=1001");
+        assert!(plan.iter().any(read), "{prepare}: {}", plan.join("\n"));
     }
 }

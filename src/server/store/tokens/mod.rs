@@ -36,6 +36,8 @@ pub struct CheckRow {
     pub token: TokenFacts,
     /// The secret that was presented.
     pub secret: SecretFacts,
+    /// When that one was last used, as far as it is written down.
+    pub secret_last_used_at: Option<Timestamp>,
     /// Its durable proof.
     pub phc: String,
     /// Its fast proof and the key that made it.

@@ -7,6 +7,7 @@ macro_rules! columns_of_a_check {
     () => {
         "
         s.id, s.token_id, s.state, s.created_at, s.expires_at, s.ends_at, s.expired_at, s.phc, s.hmac, s.hmac_key_id,
+        s.last_used_at AS secret_last_used_at,
         t.scopes, t.allowed_ips, t.revoked_at, t.last_used_at,
         u.id AS owner_id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at"
     };
