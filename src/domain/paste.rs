@@ -32,24 +32,35 @@ pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Pref
     found.into_iter().map(|(_, token)| token).filter(|token| seen.insert(token.reveal())).collect()
 }
 
+/// The secret that stands first in a text behind a prefix, by its public part: what somebody means who pastes a token, or a
+/// line with one, where they look for something.
+#[must_use]
+pub fn first_secret<'p>(text: &str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Option<SecretId> {
+    words(text).find_map(|word| behind_prefix(word, prefixes.clone()))
+}
+
 /// What in a text may name a token, each once: first what stands behind a prefix, then what has the form of an id, which
 /// may be one of anything; that is for the store to say.
 #[must_use]
 pub fn mentions<'p>(text: &str, prefixes: impl IntoIterator<Item = &'p Prefix> + Clone) -> Vec<Mention> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    let words = words.map(|word| word.trim_matches('-')).collect::<Vec<_>>();
     let mut seen = HashSet::new();
-    let mut found: Vec<_> = words.iter().filter_map(|word| behind_prefix(word, prefixes.clone())).collect();
-    found.retain(|mention| seen.insert(*mention));
+    let mut found: Vec<_> = words(text).filter_map(|word| behind_prefix(word, prefixes.clone())).collect();
+    found.retain(|id| seen.insert(Mention::Secret(*id)));
     found.truncate(MENTIONS_MAX);
-    let ids = words.iter().filter_map(|word| id(word)).filter(|mention| seen.insert(*mention));
+    let mut found: Vec<_> = found.into_iter().map(Mention::Secret).collect();
+    let ids = words(text).filter_map(id).filter(|mention| seen.insert(*mention));
     found.extend(ids.take(WORDS_MAX));
     found
 }
 
-fn behind_prefix<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<Mention> {
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    words.map(|word| word.trim_matches('-'))
+}
+
+fn behind_prefix<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<SecretId> {
     let behind = prefixes.into_iter().find_map(|prefix| word.split_once(prefix.as_str())?.1.strip_prefix('_'));
-    behind?.split('_').next()?.parse().ok().map(Mention::Secret)
+    behind?.split('_').next()?.parse().ok()
 }
 
 fn id(word: &str) -> Option<Mention> {
@@ -116,6 +127,17 @@ mod tests {
         }
         assert_eq!(tokens(&TOKEN.replace("9rC", "9rD"), &prefixes).len(), 0, "a wrong checksum");
         assert_eq!(tokens(&format!("{TOKEN} ").repeat(99), &prefixes).len(), 1, "each once");
+    }
+
+    #[test]
+    fn who_looks_for_a_token_that_they_have_means_its_public_part() {
+        let prefixes = [Prefix::default()];
+        for text in [TOKEN, "GET / hpat_0123456789ABCDEF_… 401", "Bearer hpat_0123456789ABCDEF_wrong"] {
+            assert_eq!(first_secret(text, &prefixes), "0123456789ABCDEF".parse().ok(), "{text}");
+        }
+        for text in ["", "deploy", "0123456789ABCDEF", "hpat_", "nightly 0123456789ABCDEF"] {
+            assert_eq!(first_secret(text, &prefixes), None, "{text}");
+        }
     }
 
     #[test]

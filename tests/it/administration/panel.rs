@@ -306,3 +306,19 @@ async fn what_changed_is_told_in_plain_words() {
     assert!(words.contains("secret id: ") && !words.contains("secret: "), "{words}");
     assert!(words.contains("login provider: main") && !words.contains("attributes: "), "{words}");
 }
+
+#[tokio::test]
+async fn a_token_that_is_pasted_into_the_search_is_found_and_stays_in_no_address() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("wanted", &["read:users"]).await;
+    alice.create_token("another", &["read:users"]).await;
+    let admin = administrator(&app).await;
+    for pasted in [token.secret.clone(), format!("curl%20-H%20Bearer%20{}%20api", token.secret)] {
+        let moved = admin.get(&format!("/admin/tokens?state=active&q={pasted}")).await.expect(303);
+        let place = moved.location().to_owned();
+        assert_eq!(place, format!("/admin/tokens?q={}&state=active", token.secret_id()));
+        let words = admin.get(&place).await.expect(200).words();
+        assert!(words.contains("wanted") && !words.contains("another"), "{words}");
+    }
+}

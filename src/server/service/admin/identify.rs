@@ -2,7 +2,7 @@
 
 use super::{Admin, OwnedView};
 use crate::domain::id::TokenId;
-use crate::domain::paste::{Mention, mentions};
+use crate::domain::paste::{Mention, first_secret, mentions};
 use crate::domain::secret::SecretId;
 use crate::domain::view::SecretView;
 use crate::server::service::authority::Administrator;
@@ -34,6 +34,12 @@ impl Admin {
             found.extend(identified.filter(is_new));
         }
         Ok(found)
+    }
+
+    /// The public part of a token that somebody pasted where they search.
+    #[must_use]
+    pub fn pasted(&self, text: &str) -> Option<SecretId> {
+        first_secret(text, &*self.prefixes)
     }
 
     async fn identify_secret(&self, id: SecretId) -> Result<Option<Identified>, TokenError> {

@@ -13,6 +13,7 @@ use super::super::super::{Web, page};
 use super::{failed, owner_name, problem_of};
 use crate::domain::error::FieldErrors;
 use crate::server::service::admin::{Inventory, InventoryFilter, ListInventory, Order};
+use crate::server::ui::pages::address;
 use crate::server::ui::pages::admin::tokens::{InventoryForm, InventoryPage};
 
 /// Tokens on one page.
@@ -34,6 +35,11 @@ pub(in crate::server::http) async fn list(
     Params(query): Params<InventoryQuery>,
 ) -> Response {
     let InventoryQuery { form, cursor, notice } = query;
+    if let Some(secret) = web.admin.pasted(&form.q) {
+        // It is found by its public part, and the rest of it stays in no address.
+        let form = InventoryForm { q: secret.to_string(), ..form };
+        return page::see_other(&address("/admin/tokens", &form.parameters()));
+    }
     let (filter, errors) = match read(&form).read(&web, &admin.administrator).await {
         Ok(filter) => (Some(filter), FieldErrors::default()),
         Err(error) => match problem_of(error, &web, &admin).await {
