@@ -25,14 +25,20 @@ async fn whoever_is_cut_off_while_waiting_for_others_waits_no_longer_than_one_le
     for token in tokens {
         recovery(&replicas, &good).await;
         while replicas.ids().await.len() < 2 {}
-        let begun = replicas.column("SELECT clock_timestamp()::TEXT").await.pop().unwrap();
         replicas.servers[1].signal("STOP");
-        let url = replicas.servers[0].url.clone();
+        let (url, id) = (replicas.servers[0].url.clone(), token.id);
         let revoked = tokio::spawn(async move { (revoke_once(&url, &token).await, telemetry::now()) });
-        // From there on it is committed, and others are waited for.
+        let committed =
+            format!("SELECT clock_timestamp()::TEXT FROM tokens WHERE id = '{id}' AND revoked_at IS NOT NULL");
+        let since = loop {
+            if let Some(since) = replicas.column(&committed).await.pop() {
+                break since;
+            }
+        };
+        // Who asks from there on has been told that it is committed.
         let waits = format!(
             "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database()
-                AND query LIKE '%LEFT JOIN replicas%' AND query_start > '{begun}' AND pid <> pg_backend_pid()"
+                AND query LIKE '%LEFT JOIN replicas%' AND query_start > '{since}' AND pid <> pg_backend_pid()"
         );
         while replicas.column(&waits).await.is_empty() {}
         wire.set(Mode::BlackHole);
