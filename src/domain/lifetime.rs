@@ -65,6 +65,18 @@ pub struct LifetimePolicy {
     pub allow_never: bool,
 }
 
+/// What has run out at a moment, told by what is stored of a secret: [`LifetimePolicy::deadline`] for whoever looks for
+/// many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// What was asked to expire by then.
+    pub at: Timestamp,
+    /// What was asked to expire at any time, and was made by then.
+    pub made: Timestamp,
+    /// What was asked to expire never, and was made by then.
+    pub made_for_ever: Timestamp,
+}
+
 /// Why an expiry is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LifetimeError {
@@ -106,6 +118,13 @@ impl LifetimePolicy {
         } else {
             Ok(Some(at))
         }
+    }
+
+    /// Which secrets have had their deadline at a moment.
+    #[must_use]
+    pub fn due(&self, at: Timestamp) -> Due {
+        let made = at.minus(self.max);
+        Due { at, made, made_for_ever: if self.allow_never { Timestamp::from_micros(i64::MIN) } else { made } }
     }
 
     /// When a secret stops being good under the present policy, whatever was allowed when it was made.
@@ -202,6 +221,24 @@ mod tests {
         assert_eq!(generous.expiry(ExpiryRequest::Never, NOW), Ok(None));
         assert_eq!(generous.deadline(NOW, None), None);
         assert_eq!(policy().deadline(NOW, None), Some(NOW.plus(days(365))));
+    }
+
+    #[test]
+    fn many_are_due_when_each_has_had_its_deadline() {
+        let tick = Duration::from_micros(1);
+        for policy in [policy(), LifetimePolicy { allow_never: true, ..policy() }] {
+            for asked in [None, Some(NOW.plus(days(90))), Some(NOW.plus(days(400)))] {
+                for at in [0, 90, 365, 400].map(|count| NOW.plus(days(count))) {
+                    for at in [at.minus(tick), at, at.plus(tick)] {
+                        let due = policy.due(at);
+                        let is_due =
+                            NOW <= due.made_for_ever || asked.is_some_and(|end| end <= due.at || NOW <= due.made);
+                        let deadline = policy.deadline(NOW, asked);
+                        assert_eq!(is_due, deadline.is_some_and(|deadline| at >= deadline), "{asked:?} {at:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::domain::audit::Action;
 use crate::domain::time::{Clock, Timestamp};
 use crate::domain::token::TokenPolicy;
-use crate::server::store::{Census, CensusRules, Db, LogFilter, StoreError};
+use crate::server::store::{Census, CensusRules, Db, LogFilter, StateRules, StoreError};
 use crate::server::telemetry;
 
 use super::authority::Administrator;
@@ -108,9 +108,8 @@ impl Overview {
     pub async fn count(&self) -> Result<Figures, StoreError> {
         let started = telemetry::now();
         let now = self.clock.now();
-        let (away_since, idle_since) = (self.policy.away_since(now), self.policy.idle_since(now));
-        let (unused_since, oldest) = (now.minus(UNUSED), now.minus(self.policy.lifetime.max));
-        let rules = CensusRules { now, soon: now.plus(SOON), away_since, idle_since, unused_since, oldest };
+        let state = StateRules::of(&self.policy, now);
+        let rules = CensusRules { state, soon: now.plus(SOON), unused_since: now.minus(UNUSED) };
         let (users, disabled) = self.db.count_users().await?;
         let figures = Figures {
             at: now,

@@ -3,29 +3,31 @@
 use std::collections::BTreeMap;
 
 use super::query::query;
+use super::standing::{self, StateRules, is_due, state};
 use super::{Db, StoreError};
 use crate::domain::time::Timestamp;
 
-/// One pass over the current secrets. A token that is idle, or whose owner is disabled or has not logged in for long,
-/// counts as suspended; one that was never observed to expire counts by its date.
-pub(super) const COUNT_TOKENS: &str = "
+/// One pass over the current secrets.
+pub(super) const COUNT_TOKENS: &str = concat!(
+    "
     SELECT
-        count(CASE WHEN revoked THEN 1 END),
-        count(CASE WHEN NOT revoked AND over THEN 1 END),
-        count(CASE WHEN NOT revoked AND NOT over AND away THEN 1 END),
-        count(CASE WHEN NOT revoked AND NOT over AND NOT away THEN 1 END),
-        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND expires_at <= $2 THEN 1 END),
-        count(CASE WHEN NOT revoked AND NOT over AND NOT away AND rested THEN 1 END)
+        count(CASE WHEN state = 'revoked' THEN 1 END),
+        count(CASE WHEN state = 'expired' THEN 1 END),
+        count(CASE WHEN state = 'suspended' THEN 1 END),
+        count(CASE WHEN state = 'active' THEN 1 END),
+        count(CASE WHEN state = 'active' AND is_ending THEN 1 END),
+        count(CASE WHEN state = 'active' AND is_at_rest THEN 1 END)
     FROM (
-        SELECT t.revoked_at IS NOT NULL AS revoked,
-            (s.expired_at IS NOT NULL OR coalesce(s.expires_at <= $1, FALSE) OR coalesce(s.created_at <= $6, FALSE)) AS over,
-            (u.disabled_at IS NOT NULL OR u.last_login_at < $3 OR coalesce(t.last_used_at, t.created_at) < $4) AS away,
-            coalesce(t.last_used_at, t.created_at) < $5 AS rested,
-            s.expires_at
+        SELECT ",
+    state!("$1", "$2", "$3", "$4", "$5"),
+    " AS state, ",
+    is_due!("$6", "$7", "$8"),
+    " AS is_ending, coalesce(t.last_used_at, t.created_at) < $9 AS is_at_rest
         FROM tokens t
         JOIN users u ON u.id = t.owner_id
         LEFT JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
-    ) counted";
+    ) counted"
+);
 
 pub(super) const COUNT_USERS: &str = "SELECT count(*), count(CASE WHEN disabled_at IS NOT NULL THEN 1 END) FROM users";
 pub(super) const COUNT_ACTIONS: &str =
@@ -34,18 +36,12 @@ pub(super) const COUNT_ACTIONS: &str =
 /// The moments that the count depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct CensusRules {
-    /// Now.
-    pub now: Timestamp,
-    /// What expires before this expires soon.
+    /// What states depend on.
+    pub state: StateRules,
+    /// What runs out before this runs out soon.
     pub soon: Timestamp,
-    /// Owners who logged in last before this are away too long.
-    pub away_since: Timestamp,
-    /// Tokens that were not used since this are idle.
-    pub idle_since: Timestamp,
     /// Those that were neither used nor made since this may not be needed.
     pub unused_since: Timestamp,
-    /// Secrets that were made before this have had the longest lifetime.
-    pub oldest: Timestamp,
 }
 
 /// Numbers of tokens by state.
@@ -89,13 +85,8 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn count_tokens(&self, rules: CensusRules) -> Result<Census, StoreError> {
-        let asked = query(COUNT_TOKENS)
-            .bind(rules.now.as_micros())
-            .bind(rules.soon.as_micros())
-            .bind(rules.away_since.as_micros())
-            .bind(rules.idle_since.as_micros())
-            .bind(rules.unused_since.as_micros())
-            .bind(rules.oldest.as_micros());
+        let asked = rules.state.bind(query(COUNT_TOKENS));
+        let asked = standing::bind(rules.state.over_before(rules.soon), asked).bind(rules.unused_since);
         let (revoked, expired, suspended, active, expiring, unused): (i64, i64, i64, i64, i64, i64) =
             asked.patiently().fetch_one(self.reader()).await?;
         Ok(Census { revoked, expired, suspended, active, expiring, unused })

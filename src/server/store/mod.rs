@@ -23,6 +23,7 @@ mod signing_keys;
 mod sole;
 mod sound;
 mod sqlite;
+mod standing;
 mod tokens;
 mod transfer;
 mod usage;
@@ -51,7 +52,7 @@ pub use census::{Census, CensusRules};
 pub use changes::{Announcements, Changes, Doubt, Noted};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
-pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, StateRules, Walked};
+pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, Walked};
 pub use notices::Notice;
 pub use people::{COUNTED_MAX, PeopleFilter, PersonRow};
 pub use postgres::PostgresPlace;
@@ -60,6 +61,7 @@ pub use sessions::{NewSession, SessionRow};
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use sole::SoleServer;
 pub use sound::Warrant;
+pub use standing::StateRules;
 pub use tokens::{
     AddOutcome, ChangeOutcome, CheckRow, Edit, NewSecret, NewToken, SecretRow, TokenKey, TokenPage, TokenRow,
 };

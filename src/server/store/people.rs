@@ -4,20 +4,24 @@ use uuid::Uuid;
 
 use super::commit::Change;
 use super::query::query;
+use super::standing::{self, is_over};
 use super::tokens::like_pattern;
 use super::users::{UserColumns, user};
 use super::{Db, SessionRow, StoreError, Touched, row};
 use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::id::{SessionId, UserId};
+use crate::domain::lifetime::Due;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 
-const LIST_PEOPLE: &str = "
+const LIST_PEOPLE: &str = concat!(
+    "
     SELECT u.id, u.provider, u.username, u.email, u.roles, u.attributes, u.last_login_at, u.disabled_at, u.created_at,
         (SELECT count(*) FROM (SELECT 1 FROM tokens t JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
-            WHERE t.owner_id = u.id AND t.revoked_at IS NULL AND s.expired_at IS NULL
-                AND (s.expires_at IS NULL OR s.expires_at > $6) LIMIT $8) counted) AS tokens,
-        (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at > $7) AS sessions
+            WHERE t.owner_id = u.id AND t.revoked_at IS NULL AND NOT ",
+    is_over!("$8", "$9", "$10"),
+    " LIMIT $7) counted) AS tokens,
+        (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at > $6) AS sessions
     FROM (
         SELECT * FROM users
         WHERE (lower(username) > $1 OR (lower(username) = $1 AND id > $2))
@@ -25,7 +29,8 @@ const LIST_PEOPLE: &str = "
             AND ($4 = '' OR ($4 = 'disabled') = (disabled_at IS NOT NULL))
         ORDER BY lower(username), id LIMIT $5
     ) u
-    ORDER BY lower(u.username), u.id";
+    ORDER BY lower(u.username), u.id"
+);
 const FIND_NAMED: &str = "
     SELECT id, provider, username, email, roles, attributes, last_login_at, disabled_at
     FROM users WHERE lower(username) = $1 ORDER BY id LIMIT 2";
@@ -93,14 +98,14 @@ struct PersonColumns {
 }
 
 impl Db {
-    /// Users by name. Sessions count that began after `sessions_since`.
+    /// Users by name. Tokens count that are not `over`, and sessions that began after `sessions_since`.
     ///
     /// # Errors
     /// When the database cannot be asked.
     pub async fn list_people(
         &self,
         filter: &PeopleFilter,
-        now: Timestamp,
+        over: Due,
         sessions_since: Timestamp,
     ) -> Result<Vec<PersonRow>, StoreError> {
         let (name, id) = match &filter.after {
@@ -118,10 +123,9 @@ impl Db {
             .bind(like_pattern(&filter.text))
             .bind(state)
             .bind(filter.limit)
-            .bind(now)
             .bind(sessions_since)
             .bind(COUNTED_MAX + 1);
-        let rows: Vec<PersonColumns> = asked.fetch_all(self.reader()).await?;
+        let rows: Vec<PersonColumns> = standing::bind(over, asked).fetch_all(self.reader()).await?;
         let person = |columns: PersonColumns| {
             Ok(PersonRow {
                 user: user(columns.user)?,

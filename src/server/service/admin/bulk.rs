@@ -13,9 +13,6 @@ use crate::server::store::{InventoryFilter, Order, OwnedToken, TokenKey};
 pub const BULK_MAX: usize = 10_000;
 /// Tokens that are revoked in one transaction, which keeps other changes waiting.
 const BATCH: usize = 50;
-/// Tokens that are read at once.
-const READ: u32 = 1_000;
-
 /// A wish to revoke many.
 #[derive(Clone, Debug)]
 pub struct Bulk {
@@ -37,7 +34,8 @@ pub struct BulkOutcome {
 }
 
 impl Admin {
-    /// How many tokens would be revoked, and the first of them.
+    /// How many tokens would be revoked, and the first of them. More than [`BULK_MAX`] are counted only where `exactly` is
+    /// asked for: one step ends no more than that, so whoever confirms one has to know no more.
     ///
     /// # Errors
     /// When the login is not fresh, or the store cannot be asked.
@@ -46,10 +44,13 @@ impl Admin {
         administrator: &Administrator,
         filter: &InventoryFilter,
         shown: usize,
+        exactly: bool,
     ) -> Result<(usize, Vec<OwnedView>), TokenError> {
         self.require_fresh_login(administrator)?;
-        let matched = self.matching(filter, shown).await?;
-        let first = self.still_matching(filter, &matched.first).await?;
+        let filter = unrevoked(filter);
+        let matched = self.matching(&filter, exactly).await?;
+        let shown = matched.first.get(..shown).unwrap_or(&matched.first);
+        let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
         Ok((matched.count, first.into_iter().map(|each| self.view(each)).collect()))
     }
 
@@ -60,13 +61,14 @@ impl Admin {
     /// confirmed. [`TokenError::Partly`] where it stopped in the middle.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
-        let matched = self.matching(&bulk.filter, BULK_MAX).await?;
-        let (all, mut done) = (matched.count, 0);
-        if bulk.confirmed.is_some_and(|confirmed| confirmed != matched.first.len()) {
-            return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(matched.first.len()))));
+        let filter = unrevoked(&bulk.filter);
+        let matched = self.matching(&filter, bulk.confirmed.is_none()).await?;
+        let (all, mut done) = (matched.first.len(), 0);
+        if bulk.confirmed.is_some_and(|confirmed| confirmed != all) {
+            return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(all))));
         }
         for batch in matched.first.chunks(BATCH) {
-            match self.revoke_batch(administrator, bulk, batch).await {
+            match self.revoke_batch(administrator, &filter, &bulk.reason, batch).await {
                 Ok(revoked) => done += revoked,
                 Err(error) if done == 0 => return Err(error),
                 Err(error) => {
@@ -75,23 +77,25 @@ impl Admin {
                 }
             }
         }
-        if done < matched.first.len() {
+        if done < all {
             // Somebody else has revoked some meanwhile, and may still be waiting for it to hold everywhere.
             self.db.settled().await.map_err(|_| TokenError::Partly { done, all })?;
         }
-        Ok(BulkOutcome { matched: all, revoked: done })
+        Ok(BulkOutcome { matched: matched.count, revoked: done })
     }
 
     /// Revokes those that still fit: much may have happened since they were found.
     async fn revoke_batch(
         &self,
         administrator: &Administrator,
-        bulk: &Bulk,
+        filter: &InventoryFilter,
+        reason: &Reason,
         ids: &[TokenId],
     ) -> Result<usize, TokenError> {
-        let tokens = self.still_matching(&bulk.filter, ids).await?;
-        let batch: Vec<_> = tokens.iter().map(|each| self.revocation(administrator, each, &bulk.reason)).collect();
-        Ok(self.db.revoke_tokens(&batch, &bulk.reason.to_string(), self.clock.now()).await?)
+        let now = self.clock.now();
+        let tokens = self.db.list_fitting(ids, filter, &self.rules(now)).await?;
+        let batch: Vec<_> = tokens.iter().map(|each| self.revocation(administrator, each, reason)).collect();
+        Ok(self.db.revoke_tokens(&batch, &reason.to_string(), now).await?)
     }
 
     fn revocation(
@@ -110,40 +114,41 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// Tokens that fit and are not revoked: how many, and the first so many of them.
-    async fn matching(&self, filter: &InventoryFilter, most: usize) -> Result<Matched, TokenError> {
+    /// Tokens that fit: how many, and the first of them that one step ends. There may be millions, so the database looks
+    /// at them, and tells no more than the ids that are needed.
+    async fn matching(&self, filter: &InventoryFilter, exactly: bool) -> Result<Matched, TokenError> {
         let rules = self.rules(self.clock.now());
-        let mut matched = Matched::default();
-        let mut take = |found: Vec<OwnedToken>| {
-            for (token, _) in found.iter().filter(|each| each.0.revoked_at.is_none() && self.fits(each, filter)) {
-                matched.count += 1;
-                if matched.first.len() < most {
-                    matched.first.push(token.id);
-                }
-            }
-        };
+        let mut first: Vec<TokenId> = Vec::new();
         if let Some(few) = self.db.find_few(filter, &rules, Order::Age).await? {
-            let ids: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
-            take(self.db.list_owned(&ids).await?);
-            return Ok(matched);
+            first.extend(few.into_iter().map(|mark| mark.id));
+            return Ok(Matched { count: first.len(), first });
         }
         let mut on = None;
         loop {
-            let walked = self.db.walk(filter, &rules, Order::Age, on, READ).await?;
-            take(walked.found);
+            let walked = self.db.walk_ids(filter, &rules, on).await?;
+            first.extend(walked.found);
             on = walked.on;
-            if on.is_none() {
-                return Ok(matched);
+            if on.is_none() || first.len() > BULK_MAX {
+                break;
             }
         }
+        let mut count = first.len();
+        first.truncate(BULK_MAX);
+        if !exactly {
+            return Ok(Matched { count: count.min(BULK_MAX + 1), first });
+        }
+        while on.is_some() {
+            let counted = self.db.walk_count(filter, &rules, on).await?;
+            count += counted.found;
+            on = counted.on;
+        }
+        Ok(Matched { count, first })
     }
+}
 
-    /// Those of some tokens that fit and are not revoked.
-    async fn still_matching(&self, filter: &InventoryFilter, ids: &[TokenId]) -> Result<Vec<OwnedToken>, TokenError> {
-        let mut tokens = self.fitting(ids, filter).await?;
-        tokens.retain(|(token, _)| token.revoked_at.is_none());
-        Ok(tokens)
-    }
+/// Of the tokens that fit a filter, those that may still be revoked.
+fn unrevoked(filter: &InventoryFilter) -> InventoryFilter {
+    InventoryFilter { unrevoked: true, ..filter.clone() }
 }
 
 /// What is wrong with a number that was confirmed.
@@ -152,9 +157,10 @@ pub fn not_as_many(would_end: usize) -> String {
     format!("This is not the number of tokens that would end now: {would_end}.")
 }
 
-/// Tokens that fit: there may be millions, so only the ids of those that are needed are held.
-#[derive(Default)]
+/// Tokens that fit.
 struct Matched {
+    /// How many there are.
     count: usize,
+    /// The first of them, at most [`BULK_MAX`].
     first: Vec<TokenId>,
 }

@@ -75,12 +75,6 @@ impl Admin {
 
     /// The moments on which states depend under the present policy.
     fn rules(&self, now: Timestamp) -> StateRules {
-        let policy = self.tokens.policy();
-        StateRules {
-            now,
-            oldest: now.minus(policy.lifetime.max),
-            away_since: policy.away_since(now),
-            idle_since: policy.idle_since(now),
-        }
+        StateRules::of(self.tokens.policy(), now)
     }
 }

@@ -29,8 +29,9 @@ impl Admin {
     /// When the store cannot be asked.
     pub async fn list_people(&self, _: &Administrator, filter: &PeopleFilter) -> Result<People, TokenError> {
         let now = self.clock.now();
+        let over = self.tokens.policy().lifetime.due(now);
         let asked = PeopleFilter { limit: filter.limit + 1, ..filter.clone() };
-        let mut items = self.db.list_people(&asked, now, now.minus(self.sessions.longest())).await?;
+        let mut items = self.db.list_people(&asked, over, now.minus(self.sessions.longest())).await?;
         let more = items.len() > filter.limit as usize;
         items.truncate(filter.limit as usize);
         let last = items.last().filter(|_| more);

@@ -131,6 +131,7 @@ impl Tokens {
             hmac_key_id: parts.keys.id().to_owned(),
             form_key: form_key.map(form_hash),
             limit: parts.max_active,
+            lifetime: parts.policy.lifetime,
         };
         Ok((plain, secret))
     }

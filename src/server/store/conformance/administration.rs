@@ -6,7 +6,7 @@ use crate::domain::token::TokenState;
 
 const RULES: StateRules = StateRules {
     now: NOW,
-    oldest: Timestamp::from_seconds(0),
+    lifetime: LIFETIME,
     away_since: Timestamp::from_seconds(0),
     idle_since: Timestamp::from_seconds(0),
 };
@@ -142,14 +142,18 @@ pub async fn a_user_is_locked_out_once_by_somebody_who_is_not(store: Store) {
     assert!(disable(bob, None).await);
     let enable = async |id| store.db.enable_user(id, &event(Action::UserEnabled), NOW).await.unwrap();
     assert!(enable(alice).await && !enable(alice).await);
-    let listed = store.db.list_people(&PeopleFilter { limit: 9, ..PeopleFilter::default() }, NOW, NOW).await.unwrap();
+    let listed = store
+        .db
+        .list_people(&PeopleFilter { limit: 9, ..PeopleFilter::default() }, LIFETIME.due(NOW), NOW)
+        .await
+        .unwrap();
     let states: Vec<_> = listed.iter().map(|person| person.user.disabled_at.is_some()).collect();
     assert_eq!(states, [false, true]);
     let only = PeopleFilter { disabled: Some(true), text: "BO".to_owned(), limit: 9, ..PeopleFilter::default() };
-    assert_eq!(store.db.list_people(&only, NOW, NOW).await.unwrap().len(), 1);
+    assert_eq!(store.db.list_people(&only, LIFETIME.due(NOW), NOW).await.unwrap().len(), 1);
     let after = Some(("alice".to_owned(), alice));
     let rest = PeopleFilter { after, limit: 9, ..PeopleFilter::default() };
-    assert_eq!(store.db.list_people(&rest, NOW, NOW).await.unwrap().len(), 1);
+    assert_eq!(store.db.list_people(&rest, LIFETIME.due(NOW), NOW).await.unwrap().len(), 1);
 }
 
 pub async fn names_are_told_of_those_who_are_known(store: Store) {

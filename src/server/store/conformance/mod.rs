@@ -6,6 +6,7 @@ mod cluster;
 mod rules;
 mod shared;
 mod statements;
+mod states;
 mod tampering;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::*;
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::id::{SessionId, TokenId, UserId};
 use crate::domain::lease::{Moment, SteadyClock, Terms};
+use crate::domain::lifetime::LifetimePolicy;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::{PlainToken, SecretId};
 use crate::domain::time::Timestamp;
@@ -25,6 +27,9 @@ use crate::domain::user::{ExternalIdentity, Profile};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_700_000_000);
 const LATER: Timestamp = Timestamp::from_seconds(1_700_000_060);
+
+/// Nothing has lived for longer than is allowed.
+const LIFETIME: LifetimePolicy = LifetimePolicy { default: Duration::MAX, max: Duration::MAX, allow_never: true };
 
 /// Different bytes each time, the same in each run.
 struct Seeded(AtomicU64);
@@ -127,6 +132,7 @@ impl Store {
             hmac_key_id: "0123456789abcdef".to_owned(),
             form_key: None,
             limit,
+            lifetime: LIFETIME,
         }
     }
 
@@ -222,6 +228,10 @@ on_both_engines! {
     a_checkpoint_is_made_once_for_a_state_and_known_again
     who_is_erased_leaves_nothing_behind_and_the_log_whole
     who_was_refused_before_they_were_known_is_forgotten_with_all_else;
+    states:
+    tokens_are_found_and_counted_in_the_state_that_they_show
+    what_has_run_out_by_the_longest_lifetime_alone_counts_nowhere
+    a_search_finds_the_same_whichever_way_it_goes;
     tampering:
     whatever_is_done_to_the_log_is_found;
 }

@@ -173,21 +173,23 @@ pub async fn the_census_counts_each_token_once(store: Store) {
     store.add(revoked.owner, "soon", &store.new_secret(Some(LATER), 10)).await;
     store.db.revoke_token(revoked, None, None, &event(Action::TokenRevoked), NOW).await.unwrap();
     let before = Timestamp::from_seconds(0);
-    let rules = CensusRules {
-        now: NOW,
-        soon: LATER,
-        away_since: before,
-        idle_since: before,
-        unused_since: before,
-        oldest: before,
-    };
-    let count = async |now, away_since| store.db.count_tokens(CensusRules { now, away_since, ..rules }).await.unwrap();
-    assert_eq!(count(NOW, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
-    assert_eq!(count(LATER, before).await, Census { revoked: 1, expired: 1, active: 1, ..Census::default() });
-    assert_eq!(count(NOW, LATER).await, Census { revoked: 1, suspended: 2, ..Census::default() });
-    let unused = store.db.count_tokens(CensusRules { unused_since: LATER, ..rules }).await.unwrap();
+    let state = StateRules { now: NOW, lifetime: LIFETIME, away_since: before, idle_since: before };
+    let soon = LATER.plus(Duration::from_micros(1));
+    let count =
+        async |state, unused_since| store.db.count_tokens(CensusRules { state, soon, unused_since }).await.unwrap();
+    assert_eq!(count(state, before).await, Census { revoked: 1, active: 2, expiring: 1, ..Census::default() });
+    assert_eq!(
+        count(StateRules { now: LATER, ..state }, before).await,
+        Census { revoked: 1, expired: 1, active: 1, ..Census::default() }
+    );
+    assert_eq!(
+        count(StateRules { away_since: LATER, ..state }, before).await,
+        Census { revoked: 1, suspended: 2, ..Census::default() }
+    );
+    let unused = count(state, LATER).await;
     assert_eq!(unused, Census { revoked: 1, active: 2, expiring: 1, unused: 2, ..Census::default() });
-    let too_old = store.db.count_tokens(CensusRules { oldest: NOW, ..rules }).await.unwrap();
+    let lifetime = LifetimePolicy { max: Duration::from_micros(1), allow_never: false, ..LIFETIME };
+    let too_old = count(StateRules { now: NOW.plus(Duration::from_micros(1)), lifetime, ..state }, before).await;
     assert_eq!(too_old, Census { revoked: 1, expired: 2, ..Census::default() });
 }
 

@@ -4,6 +4,7 @@
 //! many have is met soon when walking through all of them in order. Which of both it is shows when the index is asked for
 //! a few more than few.
 
+mod search;
 pub(super) mod sql;
 
 use std::cmp::Ordering;
@@ -11,7 +12,8 @@ use std::cmp::Ordering;
 use uuid::Uuid;
 
 use super::query::{Query, query};
-use super::tokens::{TokenColumns, TokenRow, exact_pattern, group, like_pattern};
+use super::standing::StateRules;
+use super::tokens::{TokenColumns, TokenRow, group};
 use super::users::{UserColumns, user};
 use super::{Db, StoreError};
 use crate::domain::id::{TokenId, UserId};
@@ -24,7 +26,7 @@ pub const FEW: usize = 1_000;
 /// Tokens that one walk looks at.
 const STRIDE: u32 = 20_000;
 
-/// What a token has to be like, as far as the database can tell. What depends on rules it may take for granted.
+/// What a token has to be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InventoryFilter {
     /// One of these.
@@ -43,19 +45,8 @@ pub struct InventoryFilter {
     pub unused_since: Option<Timestamp>,
     /// Good, and running out before this.
     pub expires_before: Option<Timestamp>,
-}
-
-/// The moments on which states depend.
-#[derive(Clone, Copy, Debug)]
-pub struct StateRules {
-    /// Now.
-    pub now: Timestamp,
-    /// What was made before this has run out whatever it was asked for.
-    pub oldest: Timestamp,
-    /// Owners who logged in last before this are away too long.
-    pub away_since: Timestamp,
-    /// Tokens that were not used since this are idle.
-    pub idle_since: Timestamp,
+    /// Not revoked.
+    pub unrevoked: bool,
 }
 
 /// The order of a list.
@@ -93,9 +84,9 @@ pub type OwnedToken = (TokenRow, User);
 
 /// What a walk has found.
 #[derive(Debug)]
-pub struct Walked {
-    /// Tokens that may fit, in order.
-    pub found: Vec<OwnedToken>,
+pub struct Walked<T = Vec<OwnedToken>> {
+    /// Tokens that fit, in order; or their ids, or how many there are.
+    pub found: T,
     /// Where to go on; nowhere at the end.
     pub on: Option<Mark>,
 }
@@ -135,7 +126,8 @@ impl Order {
         keys.then(one.id.cmp(&other.id))
     }
 
-    fn start(self) -> Mark {
+    /// Where a walk for what fits a filter begins.
+    fn start(self, _: &InventoryFilter) -> Mark {
         let key = match self {
             Self::Age => MarkKey::Micros(i64::MAX),
             Self::Use => MarkKey::Micros(i64::MIN),
@@ -164,7 +156,7 @@ impl Mark {
 }
 
 impl Db {
-    /// Where all tokens are that may fit a filter, in an order, if one of its conditions leaves few.
+    /// Where all tokens are that fit a filter, in an order, if one of its conditions leaves few.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -176,79 +168,32 @@ impl Db {
     ) -> Result<Option<Vec<Mark>>, StoreError> {
         if let Some(ids) = &filter.ids {
             let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
-            return self.marks(&ids, order).await.map(Some);
+            return self.marks(&ids, filter, rules, order).await.map(Some);
         }
         for condition in self.conditions(filter, rules) {
             if let Some(ids) = self.few(condition).await? {
-                return self.marks(&ids, order).await.map(Some);
+                return self.marks(&ids, filter, rules, order).await.map(Some);
             }
         }
         Ok(None)
     }
 
-    async fn marks(&self, ids: &[Uuid], order: Order) -> Result<Vec<Mark>, StoreError> {
+    /// Where those of some tokens are that fit a filter.
+    async fn marks(
+        &self,
+        ids: &[Uuid],
+        filter: &InventoryFilter,
+        rules: &StateRules,
+        order: Order,
+    ) -> Result<Vec<Mark>, StoreError> {
         let sql = if self.is_shared() { sql::MARKS_OF_POSTGRES } else { sql::MARKS_OF_SQLITE };
-        let rows: Vec<(Uuid, String, i64, Option<i64>)> =
-            query(sql).bind(self.ids(ids)?).fetch_all(self.reader()).await?;
+        let asked = filter.bind(rules, query(sql)).bind(self.ids(ids)?);
+        let rows: Vec<(Uuid, String, i64, Option<i64>)> = asked.fetch_all(self.reader()).await?;
         let mark =
             |(id, name, made, used): (Uuid, String, _, _)| Mark { key: order.key(&name, made, used), id: id.into() };
         let mut marks: Vec<_> = rows.into_iter().map(mark).collect();
         marks.sort_by(|one, other| order.compare(one, other));
         Ok(marks)
-    }
-
-    /// The conditions of a filter that an index can answer, each as questions that together find all that fit.
-    fn conditions(&self, filter: &InventoryFilter, rules: &StateRules) -> Vec<Vec<Query>> {
-        let limit = u32::try_from(FEW + 1).unwrap_or(u32::MAX);
-        let mut conditions = Vec::new();
-        if let Some(owner) = filter.owner {
-            conditions.push(vec![query(sql::FIND_OWNED).bind(owner.as_uuid()).bind(limit)]);
-        }
-        conditions.extend(self.by_text(&filter.text, limit));
-        conditions.extend(self.by_scope(&filter.scope, limit));
-        match filter.state {
-            Some(TokenState::Revoked) => conditions.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
-            Some(TokenState::Expired) => conditions.push(vec![
-                query(sql::FIND_EXPIRED).bind(rules.now).bind(limit),
-                query(sql::FIND_TOO_OLD).bind(rules.oldest).bind(limit),
-            ]),
-            Some(TokenState::Suspended) => conditions.push(vec![
-                query(sql::FIND_OF_AWAY).bind(rules.away_since).bind(limit),
-                query(sql::FIND_IDLE).bind(rules.idle_since).bind(limit),
-            ]),
-            Some(TokenState::Active) | None => {}
-        }
-        if let Some(before) = filter.expires_before {
-            conditions.push(vec![query(sql::FIND_EXPIRING).bind(rules.now).bind(before).bind(limit)]);
-        }
-        if let Some(since) = filter.unused_since {
-            conditions.push(vec![query(sql::FIND_UNUSED).bind(since).bind(limit)]);
-        }
-        conditions
-    }
-
-    fn by_text(&self, text: &str, limit: u32) -> Option<Vec<Query>> {
-        let pattern = like_pattern(text);
-        let by_text = if self.is_shared() {
-            query(sql::FIND_TEXT_OF_POSTGRES).bind(&pattern)
-        } else {
-            query(sql::FIND_TEXT_OF_SQLITE).bind(indexed_pattern(text)?)
-        };
-        // Less than three letters are in no index.
-        (text.chars().count() >= 3).then(|| {
-            let mut asked = vec![by_text.bind(limit), query(sql::FIND_OWNER_TEXT).bind(&pattern).bind(limit)];
-            asked.extend(by_id(text, limit));
-            asked
-        })
-    }
-
-    fn by_scope(&self, scope: &str, limit: u32) -> Option<Vec<Query>> {
-        let asked = if self.is_shared() {
-            query(sql::FIND_SCOPE_OF_POSTGRES).bind(exact_pattern(scope))
-        } else {
-            query(sql::FIND_SCOPE_OF_SQLITE).bind(indexed_pattern(scope)?)
-        };
-        (scope.chars().count() >= 3).then(|| vec![asked.bind(limit)])
     }
 
     /// The tokens that some questions find, if they are few.
@@ -276,7 +221,23 @@ impl Db {
         owned(query(sql).bind(self.ids(&ids)?).fetch_all(self.reader()).await?)
     }
 
-    /// Goes through all tokens from a place on, for a while, or until enough were found that may fit.
+    /// Those of some tokens that fit a filter, with their owners, newest first.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn list_fitting(
+        &self,
+        ids: &[TokenId],
+        filter: &InventoryFilter,
+        rules: &StateRules,
+    ) -> Result<Vec<OwnedToken>, StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+        let sql = if self.is_shared() { sql::FITTING_OF_POSTGRES } else { sql::FITTING_OF_SQLITE };
+        let asked = filter.bind(rules, query(sql)).bind(self.ids(&ids)?);
+        owned(asked.fetch_all(self.reader()).await?)
+    }
+
+    /// Goes through all tokens from a place on, for a while, or until enough were found that fit.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -288,22 +249,8 @@ impl Db {
         after: Option<Mark>,
         enough: u32,
     ) -> Result<Walked, StoreError> {
-        let after = after.unwrap_or_else(|| order.start());
-        let scope = if filter.scope.is_empty() { String::new() } else { exact_pattern(&format!(" {} ", filter.scope)) };
-        let asked = after
-            .bind(query(order.walking()))
-            .bind(STRIDE)
-            .bind(enough)
-            .bind(like_pattern(&filter.text))
-            .bind(scope)
-            .bind(filter.state.filter(|state| *state != TokenState::Active).map_or("", TokenState::as_str))
-            .bind(rules.now)
-            .bind(rules.away_since)
-            .bind(rules.idle_since)
-            .bind(filter.unused_since)
-            .bind(filter.owner.map(UserId::as_uuid))
-            .bind(filter.created_before)
-            .bind(filter.expires_before);
+        let after = after.unwrap_or_else(|| order.start(filter));
+        let asked = after.bind(filter.bind(rules, query(order.walking()))).bind(STRIDE).bind(enough);
         let found = owned(asked.fetch_all(self.reader()).await?)?;
         let on = if found.len() >= enough as usize {
             found.last().map(|(token, _)| order.mark(token))
@@ -311,6 +258,40 @@ impl Db {
             self.end_of_stride(order, &after).await?
         };
         Ok(Walked { found, on })
+    }
+
+    /// The same, newest first, of which only the ids are told.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn walk_ids(
+        &self,
+        filter: &InventoryFilter,
+        rules: &StateRules,
+        after: Option<Mark>,
+    ) -> Result<Walked<Vec<TokenId>>, StoreError> {
+        let after = after.unwrap_or_else(|| Order::Age.start(filter));
+        let asked = after.bind(filter.bind(rules, query(sql::IDS_BY_AGE))).bind(STRIDE);
+        let found: Vec<(Uuid,)> = asked.fetch_all(self.reader()).await?;
+        let found = found.into_iter().map(|(id,)| id.into()).collect();
+        Ok(Walked { found, on: self.end_of_stride(Order::Age, &after).await? })
+    }
+
+    /// The same, of which only the number is told.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn walk_count(
+        &self,
+        filter: &InventoryFilter,
+        rules: &StateRules,
+        after: Option<Mark>,
+    ) -> Result<Walked<usize>, StoreError> {
+        let after = after.unwrap_or_else(|| Order::Age.start(filter));
+        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(STRIDE);
+        let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
+        let on = self.end_of_stride(Order::Age, &after).await?;
+        Ok(Walked { found: usize::try_from(found).unwrap_or_default(), on })
     }
 
     /// The last token that a walk from a place has looked at, if there are more behind it.
@@ -328,36 +309,6 @@ impl Db {
             }
         })
     }
-}
-
-/// Questions for ids that begin with a text, where one could.
-fn by_id(text: &str, limit: u32) -> Vec<Query> {
-    let mut asked = Vec::new();
-    if let Some((first, last)) = id_range(text) {
-        asked.push(query(sql::FIND_ID).bind(first).bind(last).bind(limit));
-    }
-    if text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        asked.push(query(sql::FIND_SECRET).bind(text).bind(format!("{text}\u{7f}")).bind(limit));
-    }
-    asked
-}
-
-/// The ids that begin with some hexadecimal digits, with or without hyphens.
-fn id_range(text: &str) -> Option<(Uuid, Uuid)> {
-    let digits: String = text.chars().filter(|c| *c != '-').collect();
-    if digits.len() < 4 || digits.len() > 32 {
-        return None;
-    }
-    let padded = |fill: &str| Uuid::try_parse(&format!("{digits}{}", fill.repeat(32 - digits.len()))).ok();
-    Some((padded("0")?, padded("f")?))
-}
-
-/// A text as a pattern for the index of SQLite, which escapes nothing; nothing where it has no three letters in a row
-/// that the index could help with.
-fn indexed_pattern(text: &str) -> Option<String> {
-    let runs = text.split(['%', '_']);
-    let is_indexed = runs.map(|run| run.chars().count()).any(|length| length >= 3);
-    is_indexed.then(|| format!("%{text}%"))
 }
 
 fn owned(rows: Vec<OwnedColumns>) -> Result<Vec<OwnedToken>, StoreError> {

@@ -1,5 +1,7 @@
 //! The statements. `$1` and so on mean the same in all of one kind.
 
+use crate::server::store::standing::{is_due, state};
+
 /// Columns of a token with one of its secrets and its owner, from tokens that are given as `t`.
 macro_rules! rows_of {
     ($tokens:expr, $order:literal) => {
@@ -19,51 +21,86 @@ macro_rules! rows_of {
     };
 }
 
-/// Looks at so many tokens (`$3`) behind a place (`$1`, `$2`) in an order, and gives at most `$4` of those that fit: text
-/// (`$5`), scope (`$6`), state (`$7` at `$8`; owners are away who logged in before `$9`, tokens idle that were not used
-/// since `$10`), unused since `$11`, owner (`$12`), made before `$13`, running out before `$14`.
+/// The state of a token (`$8` to `$12` are what it depends on), or something that depends on it.
+macro_rules! of_state {
+    ($before:literal, $after:expr) => {
+        concat!(
+            "(SELECT ",
+            $before,
+            state!("$8", "$9", "$10", "$11", "$12"),
+            $after,
+            " FROM secrets s JOIN users u ON u.id = t.owner_id WHERE s.token_id = t.id AND s.state = 'active')"
+        )
+    };
+}
+
+/// Whether a token `t` fits a filter: text (`$1`; ids from `$2` to `$3`, public ids of secrets from `$4` to before `$5`),
+/// scope (`$6`), state (`$7`), unused since `$13`, owner (`$14`), made before `$15`, good and running out by `$16` (with `$17`
+/// and `$18`), not revoked (`$19`). What is not asked costs nothing.
+macro_rules! fits {
+    () => {
+        concat!(
+            "($1 = '' OR lower(t.name || ' ' || t.description) LIKE $1 ESCAPE '\\'
+                OR t.owner_id IN (SELECT id FROM users
+                    WHERE lower(username) LIKE $1 ESCAPE '\\' OR lower(email) LIKE $1 ESCAPE '\\')
+                OR (t.id >= $2 AND t.id <= $3)
+                OR t.id IN (SELECT token_id FROM secrets WHERE id >= $4 AND id < $5))
+            AND ($6 = '' OR replace(' ' || t.scopes || ' ', $6, '') <> ' ' || t.scopes || ' ')
+            AND ($7 = '' OR $7 = coalesce(",
+            of_state!("", ""),
+            ", 'revoked'))
+            AND (coalesce(t.last_used_at, t.created_at) < $13 OR $13 IS NULL)
+            AND (t.owner_id = $14 OR $14 IS NULL)
+            AND (t.created_at < $15 OR $15 IS NULL)
+            AND (CAST($16 AS BIGINT) IS NULL OR ",
+            of_state!("'active' = ", concat!(" AND ", is_due!("$16", "$17", "$18"))),
+            ")
+            AND ($19 = '' OR t.revoked_at IS NULL)"
+        )
+    };
+}
+
+/// So many tokens (`$22`) behind a place (`$20`, `$21`) in an order.
+macro_rules! stride {
+    ($after:literal, $order:literal) => {
+        concat!("(SELECT * FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT $22) t")
+    };
+}
+
+/// Looks at so many tokens, and gives at most `$23` of those that fit.
 macro_rules! walk {
     ($after:literal, $order:literal, $outer:literal) => {
         rows_of!(
-            concat!(
-                "SELECT * FROM (SELECT * FROM tokens w WHERE ",
-                $after,
-                " ORDER BY ",
-                $order,
-                " LIMIT $3) w
-                WHERE ($5 = '' OR lower(name || ' ' || description) LIKE $5 ESCAPE '\\'
-                        OR owner_id IN (SELECT id FROM users
-                            WHERE lower(username) LIKE $5 ESCAPE '\\' OR lower(email) LIKE $5 ESCAPE '\\'))
-                    AND ($6 = '' OR ' ' || scopes || ' ' LIKE $6 ESCAPE '\\')
-                    AND ($7 = '' OR ($7 = 'revoked') = (revoked_at IS NOT NULL))
-                    AND ($7 <> 'expired' OR EXISTS (
-                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active'
-                            AND (e.expired_at IS NOT NULL OR e.expires_at <= $8)))
-                    AND ($7 <> 'suspended' OR coalesce(last_used_at, created_at) < $10 OR owner_id IN (
-                        SELECT id FROM users WHERE disabled_at IS NOT NULL OR last_login_at < $9))
-                    AND (coalesce(last_used_at, created_at) < $11 OR $11 IS NULL)
-                    AND (owner_id = $12 OR $12 IS NULL)
-                    AND (created_at < $13 OR $13 IS NULL)
-                    AND (EXISTS (
-                        SELECT 1 FROM secrets e WHERE e.token_id = w.id AND e.state = 'active' AND e.expires_at < $14)
-                        OR $14 IS NULL)
-                ORDER BY ",
-                $order,
-                " LIMIT $4"
-            ),
+            concat!("SELECT * FROM ", stride!($after, $order), " WHERE ", fits!(), " ORDER BY ", $order, " LIMIT $23"),
             $outer
         )
     };
 }
 
 pub const WALK_BY_AGE: &str =
-    walk!("(created_at < $1 OR (created_at = $1 AND id > $2))", "created_at DESC, id", "t.created_at DESC, t.id");
+    walk!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id", "t.created_at DESC, t.id");
 pub const WALK_BY_NAME: &str =
-    walk!("(lower(name) > $1 OR (lower(name) = $1 AND id > $2))", "lower(name), id", "lower(t.name), t.id");
+    walk!("(lower(name) > $20 OR (lower(name) = $20 AND id > $21))", "lower(name), id", "lower(t.name), t.id");
 pub const WALK_BY_USE: &str = walk!(
-    "(coalesce(last_used_at, created_at) > $1 OR (coalesce(last_used_at, created_at) = $1 AND id > $2))",
+    "(coalesce(last_used_at, created_at) > $20 OR (coalesce(last_used_at, created_at) = $20 AND id > $21))",
     "coalesce(last_used_at, created_at), id",
     "coalesce(t.last_used_at, t.created_at), t.id"
+);
+
+/// Looks at so many tokens, newest first, and gives the ids of those that fit.
+pub const IDS_BY_AGE: &str = concat!(
+    "SELECT t.id FROM ",
+    stride!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id"),
+    " WHERE ",
+    fits!(),
+    " ORDER BY t.created_at DESC, t.id"
+);
+/// Looks at so many tokens, newest first, and counts those that fit.
+pub const COUNT_BY_AGE: &str = concat!(
+    "SELECT count(*) FROM ",
+    stride!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id"),
+    " WHERE ",
+    fits!()
 );
 
 /// The last of the tokens that a walk has looked at.
@@ -88,10 +125,22 @@ pub const LIST_OF_SQLITE: &str =
     rows_of!("SELECT * FROM tokens WHERE id IN (SELECT unhex(value) FROM json_each($1))", "t.created_at DESC, t.id");
 pub const LIST_OF_POSTGRES: &str = rows_of!("SELECT * FROM tokens WHERE id = ANY ($1)", "t.created_at DESC, t.id");
 
-/// What tokens are ordered by.
-pub const MARKS_OF_SQLITE: &str = "
-    SELECT id, name, created_at, last_used_at FROM tokens WHERE id IN (SELECT unhex(value) FROM json_each($1))";
-pub const MARKS_OF_POSTGRES: &str = "SELECT id, name, created_at, last_used_at FROM tokens WHERE id = ANY ($1)";
+/// The same, if they fit.
+pub const FITTING_OF_SQLITE: &str = rows_of!(
+    concat!("SELECT * FROM tokens t WHERE t.id IN (SELECT unhex(value) FROM json_each($20)) AND ", fits!()),
+    "t.created_at DESC, t.id"
+);
+pub const FITTING_OF_POSTGRES: &str =
+    rows_of!(concat!("SELECT * FROM tokens t WHERE t.id = ANY ($20) AND ", fits!()), "t.created_at DESC, t.id");
+
+/// What tokens are ordered by, of those that fit.
+pub const MARKS_OF_SQLITE: &str = concat!(
+    "SELECT t.id, t.name, t.created_at, t.last_used_at FROM tokens t
+    WHERE t.id IN (SELECT unhex(value) FROM json_each($20)) AND ",
+    fits!()
+);
+pub const MARKS_OF_POSTGRES: &str =
+    concat!("SELECT t.id, t.name, t.created_at, t.last_used_at FROM tokens t WHERE t.id = ANY ($20) AND ", fits!());
 
 /// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that.
 pub const FIND_TEXT_OF_SQLITE: &str = "
@@ -112,18 +161,26 @@ pub const FIND_SECRET: &str = "SELECT token_id FROM secrets WHERE id >= $1 AND i
 pub const FIND_REVOKED: &str = "SELECT id FROM tokens WHERE revoked_at IS NOT NULL LIMIT $1";
 pub const FIND_EXPIRED: &str = "SELECT token_id FROM secrets WHERE state = 'active' AND expires_at <= $1 LIMIT $2";
 /// What is older than the longest lifetime, which may have become shorter.
-pub const FIND_TOO_OLD: &str = "SELECT token_id FROM secrets WHERE state = 'active' AND created_at <= $1 LIMIT $2";
+pub const FIND_TOO_OLD: &str = "
+    SELECT token_id FROM secrets
+    WHERE state = 'active' AND created_at <= $1 AND (expires_at IS NOT NULL OR created_at <= $2) LIMIT $3";
 pub const FIND_OF_AWAY: &str = "
     SELECT t.id FROM users u CROSS JOIN tokens t
     WHERE t.owner_id = u.id AND (u.disabled_at IS NOT NULL OR u.last_login_at < $1) AND t.revoked_at IS NULL LIMIT $2";
 pub const FIND_IDLE: &str =
     "SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $1 AND revoked_at IS NULL LIMIT $2";
 pub const FIND_EXPIRING: &str = "
-    SELECT token_id FROM secrets WHERE state = 'active' AND expires_at > $1 AND expires_at < $2 LIMIT $3";
+    SELECT token_id FROM secrets WHERE state = 'active' AND expires_at > $1 AND expires_at <= $2 LIMIT $3";
+/// What will be older than the longest lifetime before it would expire.
+pub const FIND_AGEING: &str = "
+    SELECT token_id FROM secrets
+    WHERE state = 'active' AND created_at > $1 AND created_at <= $2
+        AND (expires_at > $3 OR (expires_at IS NULL AND created_at <= $4)) LIMIT $5";
 pub const FIND_UNUSED: &str = "SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $1 LIMIT $2";
 
 #[cfg(test)]
-pub const STATEMENTS: &[&str] = &[WALK_BY_AGE, WALK_BY_NAME, WALK_BY_USE, END_BY_AGE, END_BY_NAME, END_BY_USE];
+pub const STATEMENTS: &[&str] =
+    &[WALK_BY_AGE, WALK_BY_NAME, WALK_BY_USE, IDS_BY_AGE, COUNT_BY_AGE, END_BY_AGE, END_BY_NAME, END_BY_USE];
 #[cfg(test)]
 pub const SEARCHES: &[&str] = &[
     FIND_OWNER_TEXT,
@@ -136,10 +193,12 @@ pub const SEARCHES: &[&str] = &[
     FIND_OF_AWAY,
     FIND_IDLE,
     FIND_EXPIRING,
+    FIND_AGEING,
     FIND_UNUSED,
 ];
 #[cfg(test)]
-pub const STATEMENTS_OF_SQLITE: &[&str] = &[LIST_OF_SQLITE, MARKS_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
+pub const STATEMENTS_OF_SQLITE: &[&str] =
+    &[LIST_OF_SQLITE, FITTING_OF_SQLITE, MARKS_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
 #[cfg(test)]
 pub const STATEMENTS_OF_POSTGRES: &[&str] =
-    &[LIST_OF_POSTGRES, MARKS_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];
+    &[LIST_OF_POSTGRES, FITTING_OF_POSTGRES, MARKS_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];

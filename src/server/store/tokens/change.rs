@@ -5,12 +5,13 @@ use uuid::Uuid;
 use super::{TokenKey, sql};
 use crate::domain::audit::Draft;
 use crate::domain::id::{TokenId, UserId};
+use crate::domain::lifetime::LifetimePolicy;
 use crate::domain::scope::ScopeSet;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
 use crate::server::store::commit::Change;
 use crate::server::store::query::query;
-use crate::server::store::{Db, StoreError, Touched};
+use crate::server::store::{Db, StoreError, Touched, standing};
 
 /// A token to be made.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct NewSecret {
     pub form_key: Option<[u8; 32]>,
     /// Most active tokens of its owner.
     pub limit: u32,
+    /// Tokens that have run out by these limits do not count.
+    pub lifetime: LifetimePolicy,
 }
 
 /// New values of a token; `version` is the one on which they were decided.
@@ -248,12 +251,8 @@ async fn obstacle(
             return Ok(Some(AddOutcome::FormUsed(made.into())));
         }
     }
-    let (count,): (i64,) = query(sql::COUNT_ACTIVE)
-        .bind(key.owner.as_uuid())
-        .bind(now.as_micros())
-        .bind(key.id.as_uuid())
-        .fetch_one(&mut *tx)
-        .await?;
+    let asked = query(sql::COUNT_ACTIVE).bind(key.owner.as_uuid()).bind(key.id.as_uuid());
+    let (count,): (i64,) = standing::bind(secret.lifetime.due(now), asked).fetch_one(&mut *tx).await?;
     Ok((count >= i64::from(secret.limit)).then_some(AddOutcome::LimitReached))
 }
 

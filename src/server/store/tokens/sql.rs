@@ -1,6 +1,7 @@
 //! The statements on tokens and secrets.
 
 use crate::server::store::sound::{is_sound, is_sound_with_write};
+use crate::server::store::standing::is_over;
 
 /// One row per check: secret, token and owner.
 macro_rules! columns_of_a_check {
@@ -65,11 +66,13 @@ pub const LOOKUP_TOKEN: &str = "
     ORDER BY s.created_at DESC, s.state, s.id";
 
 /// Tokens of somebody that could be used now, but for one.
-pub const COUNT_ACTIVE: &str = "
+pub const COUNT_ACTIVE: &str = concat!(
+    "
     SELECT count(*) FROM tokens t
     JOIN secrets s ON s.token_id = t.id AND s.state = 'active'
-    WHERE t.owner_id = $1 AND t.id <> $3 AND t.revoked_at IS NULL
-        AND s.expired_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > $2)";
+    WHERE t.owner_id = $1 AND t.id <> $2 AND t.revoked_at IS NULL AND NOT ",
+    is_over!("$3", "$4", "$5")
+);
 
 pub const ADD_TOKEN: &str = "
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)

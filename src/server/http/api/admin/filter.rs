@@ -50,6 +50,7 @@ impl FilterText {
             created_before: moment("created_before", self.created_before.as_deref(), now)?,
             unused_since: moment("unused_since", self.unused_since.as_deref(), now)?,
             expires_before: within("expires_within", self.expires_within.as_deref(), now)?,
+            unrevoked: false,
         })
     }
 

@@ -129,7 +129,7 @@ pub(in super::super) async fn revoke_all(
             confirmed: None,
         };
         let outcome = if body.dry_run {
-            let preview = web.admin.preview(&administrator, &bulk.filter, 0).await;
+            let preview = web.admin.preview(&administrator, &bulk.filter, 0, true).await;
             preview.map(|(matched, _)| BulkResponse { matched, revoked: 0 })
         } else {
             let outcome = web.admin.revoke_all(&administrator, &bulk).await;

@@ -115,7 +115,7 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
         Ok(filter) => filter,
         Err(page) => return page,
     };
-    let (matched, first) = match web.admin.preview(&admin.administrator, &filter, SHOWN).await {
+    let (matched, first) = match web.admin.preview(&admin.administrator, &filter, SHOWN, false).await {
         Ok(found) => found,
         Err(TokenError::StaleLogin) => return stale(web, admin, fields, &typed).await,
         Err(error) => return failed(web, admin, &error).await,

@@ -16,7 +16,7 @@ use crate::server::ui::components::reason::{ReasonFields, ReasonForm};
 /// What would end.
 #[derive(Clone, Debug)]
 pub struct BulkPreview {
-    /// How many.
+    /// How many; where one step cannot end them all, only that there are more.
     pub matched: usize,
     /// The first of them.
     pub first: Vec<OwnedView>,
@@ -90,8 +90,8 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
         .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone()/> })
         .collect();
     let left_over = (preview.matched > BULK_MAX).then(|| {
-        let matched = counted(preview.matched, "token");
-        view! { <p>{format!("{matched} match. One step revokes at most {BULK_MAX}; repeat it for the others.")}</p> }
+        let most = counted(BULK_MAX, "token");
+        view! { <p>{format!("More than {most} match. One step revokes at most that many; repeat it for the others.")}</p> }
     });
     let ending = counted(preview.ending(), "token");
     view! {
