@@ -8,6 +8,7 @@ mod search;
 pub(super) mod sql;
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -126,14 +127,24 @@ impl Order {
         keys.then(one.id.cmp(&other.id))
     }
 
-    /// Where a walk for what fits a filter begins.
-    fn start(self, _: &InventoryFilter) -> Mark {
-        let key = match self {
-            Self::Age => MarkKey::Micros(i64::MAX),
-            Self::Use => MarkKey::Micros(i64::MIN),
-            Self::Name => MarkKey::Name(String::new()),
+    /// Where a walk for what fits a filter begins: whoever asks for what is old is not led past all that is new.
+    fn start(self, filter: &InventoryFilter) -> Mark {
+        // Uses may be noted by a clock that is a little behind the one that made the token.
+        let unused_since = filter.unused_since.map(|since| since.plus(Duration::from_mins(1)));
+        let made_before = [filter.created_before, unused_since].into_iter().flatten().min();
+        let (key, id) = match self {
+            // Behind all of that moment.
+            Self::Age => (MarkKey::Micros(made_before.map_or(i64::MAX, Timestamp::as_micros)), Uuid::max()),
+            Self::Use => (MarkKey::Micros(i64::MIN), Uuid::nil()),
+            Self::Name => (MarkKey::Name(String::new()), Uuid::nil()),
         };
-        Mark { key, id: Uuid::nil().into() }
+        Mark { key, id: id.into() }
+    }
+
+    /// Whether nothing from a place on can fit a filter.
+    fn is_past(self, filter: &InventoryFilter, on: &Mark) -> bool {
+        let since = filter.unused_since.map(|since| MarkKey::Micros(since.as_micros()));
+        self == Self::Use && since.is_some_and(|since| on.key >= since)
     }
 
     const fn walking(self) -> &'static str {
@@ -257,7 +268,7 @@ impl Db {
         } else {
             self.end_of_stride(order, &after).await?
         };
-        Ok(Walked { found, on })
+        Ok(Walked { found, on: on.filter(|on| !order.is_past(filter, on)) })
     }
 
     /// The same, newest first, of which only the ids are told.

@@ -40,6 +40,12 @@ impl FilterText {
     /// What the service takes.
     pub async fn read(&self, web: &Web, administrator: &Administrator) -> Result<InventoryFilter, ApiError> {
         let now = web.clock.now();
+        // No text has a NUL, and not every database takes one.
+        for (field, text) in [("user", &self.user), ("q", &self.q), ("scope", &self.scope)] {
+            if text.as_ref().is_some_and(|text| text.contains('\0')) {
+                return Err(wrong(field, "Please leave out the character NUL.").into());
+            }
+        }
         let text = |text: &Option<String>| text.clone().unwrap_or_default().trim().to_owned();
         Ok(InventoryFilter {
             ids: self.ids()?,

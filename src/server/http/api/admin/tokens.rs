@@ -19,7 +19,7 @@ use super::wire::{
     InventoryResponse, OwnedResponse, read_mark, write_mark,
 };
 use crate::domain::reason::Reason;
-use crate::server::service::admin::{Bulk, InventoryFilter, ListInventory, MarkKey, Order, OwnedView, OwnerView};
+use crate::server::service::admin::{Bulk, InventoryFilter, ListInventory, Order, OwnedView, OwnerView};
 use crate::server::service::authority::Administrator;
 
 /// List everybody's tokens
@@ -34,9 +34,7 @@ pub(in super::super) async fn list(
 ) -> Response {
     answer(&web, async {
         let order = order(params.sort.as_deref())?;
-        let after = cursor(params.cursor.as_deref(), |text| {
-            read_mark(text).filter(|mark| (order == Order::Name) == matches!(mark.key, MarkKey::Name(_)))
-        })?;
+        let after = cursor(params.cursor.as_deref(), |text| read_mark(order, text))?;
         let wanted = ListInventory {
             filter: params.filter().read(&web, &administrator).await?,
             order,
@@ -46,7 +44,7 @@ pub(in super::super) async fn list(
         let found = web.admin.list_tokens(&administrator, &wanted).await?;
         Ok::<_, ApiError>(Json(InventoryResponse {
             items: found.items.into_iter().map(OwnedResponse::from).collect(),
-            next_cursor: found.next.as_ref().map(write_mark),
+            next_cursor: found.next.as_ref().map(|mark| write_mark(order, mark)),
         }))
     })
     .await

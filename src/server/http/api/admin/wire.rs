@@ -9,7 +9,7 @@ use super::super::wire::TokenResponse;
 use super::filter::FilterText;
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
-use crate::server::service::admin::{Identified, Mark, MarkKey, OwnedView, OwnerView, Person};
+use crate::server::service::admin::{Identified, Mark, MarkKey, Order, OwnedView, OwnerView, Person};
 
 /// Which of everybody's tokens to list.
 #[derive(Default, Deserialize, IntoParams)]
@@ -247,25 +247,39 @@ impl From<Person> for PersonResponse {
     }
 }
 
-/// A place in everybody's tokens as opaque text.
-pub(in crate::server::http) fn write_mark(mark: &Mark) -> String {
+/// A place in everybody's tokens as opaque text, with the order in which it is one.
+pub(in crate::server::http) fn write_mark(order: Order, mark: &Mark) -> String {
     let key = match &mark.key {
-        MarkKey::Micros(micros) => format!("m{micros}"),
-        MarkKey::Name(name) => format!("n{name}"),
+        MarkKey::Micros(micros) => micros.to_string(),
+        MarkKey::Name(name) => name.clone(),
     };
-    URL_SAFE_NO_PAD.encode(format!("{}{key}", mark.id))
+    URL_SAFE_NO_PAD.encode(format!("{}{}{key}", mark.id, letter(order)))
 }
 
-/// Reads what [`write_mark`] wrote.
-pub(in crate::server::http) fn read_mark(text: &str) -> Option<Mark> {
-    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+/// Reads what [`write_mark`] wrote, for the same order: in another one it is no place.
+pub(in crate::server::http) fn read_mark(order: Order, text: &str) -> Option<Mark> {
+    let plain = opened(text)?;
     let (id, key) = plain.split_at_checked(36)?;
-    let key = match key.split_at_checked(1)? {
-        ("m", micros) => MarkKey::Micros(micros.parse().ok()?),
-        ("n", name) => MarkKey::Name(name.to_owned()),
-        _ => return None,
+    let key = key.strip_prefix(letter(order))?;
+    let key = match order {
+        Order::Age | Order::Use => MarkKey::Micros(key.parse().ok()?),
+        Order::Name => MarkKey::Name(key.to_owned()),
     };
     Some(Mark { key, id: id.parse().ok()? })
+}
+
+const fn letter(order: Order) -> char {
+    match order {
+        Order::Age => 'm',
+        Order::Name => 'n',
+        Order::Use => 'u',
+    }
+}
+
+/// The text in a cursor. No text has a NUL, and not every database takes one.
+fn opened(cursor: &str) -> Option<String> {
+    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    (!plain.contains('\0')).then_some(plain)
 }
 
 /// A place in the list of users as opaque text.
@@ -275,7 +289,7 @@ pub(in crate::server::http) fn write_person((name, id): &(String, UserId)) -> St
 
 /// Reads what [`write_person`] wrote.
 pub(in crate::server::http) fn read_person(text: &str) -> Option<(String, UserId)> {
-    let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+    let plain = opened(text)?;
     let (id, name) = plain.split_at_checked(36)?;
     Some((name.to_owned(), id.parse().ok()?))
 }

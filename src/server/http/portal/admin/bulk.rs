@@ -182,10 +182,25 @@ async fn filter(web: &Web, admin: &AdminVisitor, fields: &Fields) -> Result<Inve
         Ok(filter) if filter == InventoryFilter::default() => Err(nothing_chosen(fields)),
         Ok(filter) => Ok(filter),
         Err(error) => Err(match problem_of(error, web, admin).await {
-            Ok(_) => page::see_other(&address("/admin/tokens", &parameters(fields))),
+            Ok(errors) => wrong_choice(web, admin, fields, &errors).await,
             Err(page) => page,
         }),
     }
+}
+
+/// What is wrong with a filter stands beside its field in the list; ids and characters that nobody types have none there.
+async fn wrong_choice(web: &Web, admin: &AdminVisitor, fields: &Fields, errors: &FieldErrors) -> Response {
+    let has_nul = |text: &str| text.contains('\0');
+    let which = if fields.iter().any(|(_, value)| has_nul(value)) { ["user", "q", "scope"] } else { ["ids"; 3] };
+    let Some(message) = which.into_iter().find_map(|field| errors.message(field)) else {
+        return page::see_other(&address("/admin/tokens", &parameters(fields)));
+    };
+    let list = list_of(fields);
+    let list = Fields::parse(list.as_bytes());
+    let list: Vec<_> = list_parameters(&list).into_iter().filter(|(_, value)| !has_nul(value)).collect();
+    let link = Some((address("/admin/tokens", &list), "Back to the tokens".to_owned()));
+    let problem = Some(FormProblem { message: format!("{message} Nothing was changed."), link });
+    render(web, admin, StatusCode::UNPROCESSABLE_ENTITY, None, Typed { problem, ..Typed::default() }).await
 }
 
 /// Back to the list, as it was.

@@ -39,7 +39,8 @@ pub(super) fn routes() -> Router<Web> {
 }
 
 /// The fields of a filter of tokens that may be wrong.
-const FILTER_FIELDS: [&str; 5] = ["user", "state", "created_before", "unused_since", "expires_within"];
+const FILTER_FIELDS: [&str; 8] =
+    ["ids", "user", "q", "state", "scope", "created_before", "unused_since", "expires_within"];
 
 /// What is wrong with a filter in an address; an error of another kind is a page of its own.
 async fn problem_of(error: ApiError, web: &Web, admin: &AdminVisitor) -> Result<FieldErrors, Response> {

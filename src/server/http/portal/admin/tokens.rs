@@ -51,13 +51,14 @@ pub(in crate::server::http) async fn list(
         Some(filter) => owner_name(&web, &admin, filter).await,
         None => None,
     };
-    let after = read_mark(&cursor);
+    let order = order(&form.sort);
+    let after = read_mark(order, &cursor);
     let is_later_page = after.is_some();
     let status = if filter.is_some() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let found = match filter {
         None => Inventory { items: Vec::new(), next: None },
         Some(filter) => {
-            let wanted = ListInventory { filter, order: order(&form.sort), after, limit: SHOWN };
+            let wanted = ListInventory { filter, order, after, limit: SHOWN };
             match web.admin.list_tokens(&admin.administrator, &wanted).await {
                 Ok(found) => found,
                 Err(error) => return failed(&web, &admin, &error).await,
@@ -65,7 +66,7 @@ pub(in crate::server::http) async fn list(
         }
     };
     let scopes: Vec<_> = web.tokens.catalogue().names().map(ToString::to_string).collect();
-    let (next, now) = (found.next.as_ref().map(write_mark), web.clock.now());
+    let (next, now) = (found.next.as_ref().map(|mark| write_mark(order, mark)), web.clock.now());
     let notice = ended(&notice);
     let view = move || {
         view! {
