@@ -340,6 +340,7 @@ fn admin(config: &Config, db: Db, tokens: Tokens, ambient: &Ambient) -> Admin {
         tokens,
         config.tokens.accepted.clone().into(),
         sessions(config, db, ambient),
+        config.admin.clone(),
         ambient.clock.clone(),
     )
 }

@@ -224,7 +224,7 @@ pub(super) struct AdminVisitor {
 impl AdminVisitor {
     /// Whether they still are one, for what goes on after it was begun.
     pub async fn may_go_on(&self, web: &Web) -> Result<bool, StoreError> {
-        let user = web.sessions.user_still(&self.visitor.session).await?;
+        let user = web.sessions.user_still(self.visitor.session.user, self.visitor.session.id).await?;
         Ok(user.is_some_and(|user| web.admin_rule.admits(&user)))
     }
 }

@@ -88,7 +88,11 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn user(&self, session: &LiveSession) -> Result<Option<User>, StoreError> {
-        Ok(self.db.lookup_user(session.user).await?.filter(|user| user.disabled_at.is_none()))
+        self.enabled(session.user).await
+    }
+
+    async fn enabled(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.db.lookup_user(id).await?.filter(|user| user.disabled_at.is_none()))
     }
 
     /// The person behind a session in which something is still going on, unless it was ended or they were disabled
@@ -96,11 +100,11 @@ impl Sessions {
     ///
     /// # Errors
     /// When the store cannot be asked.
-    pub async fn user_still(&self, session: &LiveSession) -> Result<Option<User>, StoreError> {
+    pub async fn user_still(&self, user: UserId, session: SessionId) -> Result<Option<User>, StoreError> {
         let now = self.clock.now();
-        let row = self.db.find_session(session.user, session.id).await?;
+        let row = self.db.find_session(user, session).await?;
         match row.filter(|row| now.since(row.created_at) <= self.limits.absolute) {
-            Some(_) => self.user(session).await,
+            Some(row) => self.enabled(row.user).await,
             None => Ok(None),
         }
     }

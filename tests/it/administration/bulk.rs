@@ -141,3 +141,80 @@ async fn what_cannot_be_recorded_is_not_done() {
     admin.api_json("POST", PATH, &ask(&json!({"user": "alice"}), false)).await.expect(200);
     app.check("", &token.secret).await.expect(401);
 }
+
+/// Gives alice and bob so many tokens together.
+async fn many(app: &TestApp, count: usize) {
+    let owners = [app.browser_of("alice").await, app.browser_of("bob").await];
+    for index in 0..count {
+        owners[index % 2].create_token("many", &["read:users"]).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_loses_the_right_in_the_middle_ends_no_more() {
+    for loss in [
+        "UPDATE users SET disabled_at = 1 WHERE username = 'admin'",
+        "UPDATE users SET roles = '[]' WHERE username = 'admin'",
+        "UPDATE sessions SET ended_at = 1 WHERE user_id = (SELECT id FROM users WHERE username = 'admin')",
+    ] {
+        let app = TestApp::new().await;
+        many(&app, 52).await;
+        let admin = administrator(&app).await;
+        app.execute(&format!(
+            "CREATE TRIGGER in_the_middle AFTER UPDATE OF revoked_at ON tokens
+            WHEN (SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL) = 50 BEGIN {loss}; END"
+        ))
+        .await;
+        let stopped = admin.api_json("POST", PATH, &ask(&json!({"q": "many"}), false)).await.problem(503);
+        assert!(stopped["detail"].as_str().unwrap().contains("50 of 52 tokens are revoked"), "{loss}: {stopped}");
+        assert_eq!(app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await, "50", "{loss}");
+    }
+}
+
+#[tokio::test]
+async fn what_begins_with_a_letter_of_a_search_by_chance_does_not_end() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("nightly", &["read:users"]).await;
+    let admin = administrator(&app).await;
+    let id = token.secret_id();
+    for text in [&id[..1], &id[..2], &id.to_ascii_lowercase()[..1]] {
+        if ["nightly", "alice"].iter().any(|word| word.contains(&text.to_ascii_lowercase())) {
+            continue;
+        }
+        for filter in [json!({"user": "alice", "q": text}), json!({"state": "active", "q": text})] {
+            let dry = admin.api_json("POST", PATH, &ask(&filter, true)).await.expect(200).json();
+            assert_eq!(dry["matched"], 0, "{filter}");
+        }
+    }
+    let whole = json!({"user": "alice", "q": &id[..3]});
+    let dry = admin.api_json("POST", PATH, &ask(&whole, true)).await.expect(200).json();
+    assert_eq!(dry["matched"], 1);
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_refused_beside_its_field() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    for field in ["q", "user", "scope"] {
+        let refused = admin.api_json("POST", PATH, &ask(&json!({field: "a\0"}), true)).await.problem(422);
+        assert_eq!(refused["errors"][0]["field"], field);
+        let page = admin.get(&format!("/admin/tokens/revoke?{field}=abc%00d")).await.expect(422);
+        assert!(page.words().contains("NUL"), "{page}");
+        let form = [(field, "abc\0d"), ("reason", "policy"), ("confirm", "0")];
+        admin.post_form("/admin/tokens/revoke", &form).await.expect(422);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_chosen_ids_is_said() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    let id = "41cef11a-bec4-45e9-fd87-33cde4ae0e0b";
+    for (ids, said) in [(vec!["x"], "Please give ids of tokens."), (vec![id; 1_001], "at most 1,000 ids")] {
+        let fields: Vec<_> = ids.into_iter().map(|id| ("id", id)).chain([("list", "q=batch")]).collect();
+        let page = admin.post_form("/admin/tokens/revoke", &fields).await.expect(422);
+        assert!(page.words().contains(said), "{page}");
+        assert_eq!(page.link("/admin/tokens?"), "/admin/tokens?q=batch");
+    }
+}

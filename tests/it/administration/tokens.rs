@@ -118,6 +118,34 @@ async fn a_list_goes_on_where_it_stopped_in_every_order() {
 }
 
 #[tokio::test]
+async fn a_place_in_one_order_is_none_in_another() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    for name in ["a", "b"] {
+        alice.create_token(name, &["read:users"]).await;
+    }
+    let admin = administrator(&app).await;
+    let sorts = ["created", "name", "unused"];
+    for sort in sorts {
+        let page = admin.get(&format!("/api/v1/admin/tokens?limit=1&sort={sort}")).await.json();
+        let cursor = page["next_cursor"].as_str().unwrap();
+        for other in sorts {
+            let path = format!("/api/v1/admin/tokens?sort={other}&cursor={cursor}");
+            let answer = admin.get(&path).await;
+            if other == sort {
+                assert_eq!(items(&answer).len(), 1, "{path}");
+            } else {
+                assert_eq!(answer.problem(422)["errors"][0]["field"], "cursor", "{path}");
+            }
+            // A page begins anew, as with any cursor that is none.
+            let shown = admin.get(&format!("/admin/tokens?sort={other}&cursor={cursor}")).await.expect(200);
+            let rows = shown.body.matches("data-label=\"State\"").count();
+            assert_eq!(rows, if other == sort { 1 } else { 2 }, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn parameters_that_mean_nothing_are_named() {
     let app = TestApp::new().await;
     let admin = administrator(&app).await;

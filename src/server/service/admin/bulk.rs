@@ -58,7 +58,7 @@ impl Admin {
     ///
     /// # Errors
     /// When the login is not fresh, or the store cannot be asked. [`TokenError::Invalid`] where another number of them was
-    /// confirmed. [`TokenError::Partly`] where it stopped in the middle.
+    /// confirmed. [`TokenError::Partly`] where it stopped in the middle, or the administrator is none any more.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(&bulk.filter);
@@ -68,6 +68,11 @@ impl Admin {
             return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(all))));
         }
         for batch in matched.first.chunks(BATCH) {
+            // It may take long: whoever began it may have lost the right to it meanwhile.
+            if !self.may_go_on(administrator).await.map_err(|_| TokenError::Partly { done, all })? {
+                tracing::warn!(done, "a revocation of many tokens stopped: its administrator is none any more");
+                return Err(TokenError::Partly { done, all });
+            }
             match self.revoke_batch(administrator, &filter, &bulk.reason, batch).await {
                 Ok(revoked) => done += revoked,
                 Err(error) if done == 0 => return Err(error),

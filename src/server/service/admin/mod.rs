@@ -10,10 +10,11 @@ use std::sync::Arc;
 use crate::domain::id::UserId;
 use crate::domain::secret::Prefix;
 use crate::domain::time::{Clock, Timestamp};
-use crate::domain::user::User;
+use crate::domain::user::{AdminRule, User};
 use crate::domain::view::TokenView;
-use crate::server::store::{Db, StateRules};
+use crate::server::store::{Db, StateRules, StoreError};
 
+use super::authority::Administrator;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 
@@ -31,6 +32,7 @@ pub struct Admin {
     tokens: Tokens,
     prefixes: Arc<[Prefix]>,
     sessions: Sessions,
+    rule: AdminRule,
     clock: Arc<dyn Clock>,
 }
 
@@ -67,10 +69,25 @@ impl From<&User> for OwnerView {
 }
 
 impl Admin {
-    /// From its parts. Tokens are recognised by these prefixes.
+    /// From its parts. Tokens are recognised by these prefixes, administrators by the rule.
     #[must_use]
-    pub fn new(db: Db, tokens: Tokens, prefixes: Arc<[Prefix]>, sessions: Sessions, clock: Arc<dyn Clock>) -> Self {
-        Self { db, tokens, prefixes, sessions, clock }
+    pub fn new(
+        db: Db,
+        tokens: Tokens,
+        prefixes: Arc<[Prefix]>,
+        sessions: Sessions,
+        rule: AdminRule,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { db, tokens, prefixes, sessions, rule, clock }
+    }
+
+    /// Whether somebody still is an administrator, in the session in which they began what is still going on.
+    async fn may_go_on(&self, administrator: &Administrator) -> Result<bool, StoreError> {
+        let Some(caller) = administrator.caller() else { return Ok(true) };
+        let Some(session) = caller.origin.session else { return Ok(false) };
+        let user = self.sessions.user_still(caller.user.id, session).await?;
+        Ok(user.is_some_and(|user| self.rule.admits(&user)))
     }
 
     /// The moments on which states depend under the present policy.

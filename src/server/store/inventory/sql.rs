@@ -60,7 +60,8 @@ macro_rules! fits {
     };
 }
 
-/// So many tokens (`$22`) behind a place (`$20`, `$21`) in an order.
+/// So many tokens (`$22`) behind a place (`$20`, `$21`) in an order. PostgreSQL finds a place by its index only where the
+/// order's first column is compared with it outside of any `OR`.
 macro_rules! stride {
     ($after:literal, $order:literal) => {
         concat!("(SELECT * FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT $22) t")
@@ -78,11 +79,11 @@ macro_rules! walk {
 }
 
 pub const WALK_BY_AGE: &str =
-    walk!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id", "t.created_at DESC, t.id");
+    walk!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id", "t.created_at DESC, t.id");
 pub const WALK_BY_NAME: &str =
-    walk!("(lower(name) > $20 OR (lower(name) = $20 AND id > $21))", "lower(name), id", "lower(t.name), t.id");
+    walk!("lower(name) >= $20 AND (lower(name) > $20 OR id > $21)", "lower(name), id", "lower(t.name), t.id");
 pub const WALK_BY_USE: &str = walk!(
-    "(coalesce(last_used_at, created_at) > $20 OR (coalesce(last_used_at, created_at) = $20 AND id > $21))",
+    "coalesce(last_used_at, created_at) >= $20 AND (coalesce(last_used_at, created_at) > $20 OR id > $21)",
     "coalesce(last_used_at, created_at), id",
     "coalesce(t.last_used_at, t.created_at), t.id"
 );
@@ -90,7 +91,7 @@ pub const WALK_BY_USE: &str = walk!(
 /// Looks at so many tokens, newest first, and gives the ids of those that fit.
 pub const IDS_BY_AGE: &str = concat!(
     "SELECT t.id FROM ",
-    stride!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id"),
+    stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
     fits!(),
     " ORDER BY t.created_at DESC, t.id"
@@ -98,7 +99,7 @@ pub const IDS_BY_AGE: &str = concat!(
 /// Looks at so many tokens, newest first, and counts those that fit.
 pub const COUNT_BY_AGE: &str = concat!(
     "SELECT count(*) FROM ",
-    stride!("(created_at < $20 OR (created_at = $20 AND id > $21))", "created_at DESC, id"),
+    stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
     fits!()
 );
@@ -111,12 +112,12 @@ macro_rules! end_of_walk {
 }
 
 pub const END_BY_AGE: &str =
-    end_of_walk!("created_at", "(created_at < $1 OR (created_at = $1 AND id > $2))", "created_at DESC, id");
+    end_of_walk!("created_at", "created_at <= $1 AND (created_at < $1 OR id > $2)", "created_at DESC, id");
 pub const END_BY_NAME: &str =
-    end_of_walk!("lower(name)", "(lower(name) > $1 OR (lower(name) = $1 AND id > $2))", "lower(name), id");
+    end_of_walk!("lower(name)", "lower(name) >= $1 AND (lower(name) > $1 OR id > $2)", "lower(name), id");
 pub const END_BY_USE: &str = end_of_walk!(
     "coalesce(last_used_at, created_at)",
-    "(coalesce(last_used_at, created_at) > $1 OR (coalesce(last_used_at, created_at) = $1 AND id > $2))",
+    "coalesce(last_used_at, created_at) >= $1 AND (coalesce(last_used_at, created_at) > $1 OR id > $2)",
     "coalesce(last_used_at, created_at), id"
 );
 
