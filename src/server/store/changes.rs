@@ -31,18 +31,25 @@ pub(super) use is_known;
 
 /// Changes with their numbers after one that was seen (`$1` with the mark `$2`), at most so many parts of them, and the last
 /// one as of the same moment. Whether the database knows the one that was seen; whether somebody has acknowledged that it
-/// need not; whether any replica has seen what the database does not know, and nobody has acknowledged that yet. The parts are
-/// counted off before anything else is done with them: by hand somebody may have changed a million rows at once.
+/// need not; whether any replica has seen what the database does not know, and nobody has acknowledged that yet. One part
+/// is looked up after the other: by hand somebody may have changed a million rows at once, and whoever plans to read few, but
+/// does not know of that yet, reads and sorts them all.
 pub(super) const LIST_CHANGES: &str = concat!(
-    "SELECT h.seq AS head, h.mark AS head_mark, ",
+    "WITH RECURSIVE told AS (
+        (SELECT seq, kind, id FROM changes WHERE seq > $1 ORDER BY seq, kind, id LIMIT 1)
+        UNION ALL
+        SELECT next.seq, next.kind, next.id FROM told CROSS JOIN LATERAL (
+            SELECT seq, kind, id FROM changes c WHERE (c.seq, c.kind, c.id) > (told.seq, told.kind, told.id)
+            ORDER BY seq, kind, id LIMIT 1
+        ) next
+    )
+    SELECT h.seq AS head, h.mark AS head_mark, ",
     is_known!("$1", "$2"),
     " AS is_known, $1 <= h.acknowledged AS is_acknowledged,
         EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > h.acknowledged) AS is_doubted,
         c.seq, (SELECT m.mark FROM change_marks m WHERE m.seq = c.seq) AS mark, c.kind, c.id
     FROM change_head h
-    LEFT JOIN LATERAL (
-        SELECT seq, kind, id FROM changes WHERE seq > $1 AND seq <= h.seq ORDER BY seq, kind, id LIMIT $3
-    ) c ON TRUE
+    LEFT JOIN (SELECT seq, kind, id FROM told LIMIT $3) c ON c.seq <= h.seq
     ORDER BY c.seq"
 );
 /// Writes down a sign of life and says which change was the last, in which history: of which installation of the database,
