@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use hallpass::server::ambient::{SystemClock, SystemEntropy};
+use hallpass::server::keys::SecretKey;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _};
 use tempfile::TempDir;
@@ -224,7 +225,9 @@ const MEND: &str = "DROP TRIGGER broken ON audit_events; DROP FUNCTION break_log
 async fn on_postgres_a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
     let url = cluster::new_database().await;
     let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
-        Server::start(folder, arguments, &[env, &[("HALLPASS_DATABASE__URL", url.as_str())]].concat())
+        SecretKey::create(&folder.join("secret.key"), &SystemEntropy).unwrap();
+        let more = [("HALLPASS_DATABASE__URL", url.as_str()), ("HALLPASS_SECRET_KEY_FILE", "secret.key")];
+        Server::start(folder, arguments, &[env, &more].concat())
     };
     let program = Program::start_by(start, &["serve"]).await;
     let people = People::of(&program).await;
