@@ -51,6 +51,7 @@ impl Db {
             Some(TokenState::Revoked) => conditions.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
             Some(TokenState::Expired) => conditions.push(vec![
                 query(sql::FIND_EXPIRED).bind(over.at).bind(limit),
+                query(sql::FIND_NOTICED).bind(limit),
                 query(sql::FIND_TOO_OLD).bind(over.made).bind(over.made_for_ever).bind(limit),
             ]),
             Some(TokenState::Suspended) => conditions.push(vec![

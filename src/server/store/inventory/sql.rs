@@ -161,6 +161,9 @@ pub const FIND_ID: &str = "SELECT id FROM tokens WHERE id >= $1 AND id <= $2 LIM
 pub const FIND_SECRET: &str = "SELECT token_id FROM secrets WHERE id >= $1 AND id < $2 LIMIT $3";
 pub const FIND_REVOKED: &str = "SELECT id FROM tokens WHERE revoked_at IS NOT NULL LIMIT $1";
 pub const FIND_EXPIRED: &str = "SELECT token_id FROM secrets WHERE state = 'active' AND expires_at <= $1 LIMIT $2";
+/// What was over once, whatever has changed since.
+pub const FIND_NOTICED: &str =
+    "SELECT token_id FROM secrets WHERE state = 'active' AND expired_at IS NOT NULL LIMIT $1";
 /// What is older than the longest lifetime, which may have become shorter.
 pub const FIND_TOO_OLD: &str = "
     SELECT token_id FROM secrets
@@ -190,6 +193,7 @@ pub const SEARCHES: &[&str] = &[
     FIND_SECRET,
     FIND_REVOKED,
     FIND_EXPIRED,
+    FIND_NOTICED,
     FIND_TOO_OLD,
     FIND_OF_AWAY,
     FIND_IDLE,
