@@ -129,18 +129,19 @@ impl Admin {
             return Ok(Matched { count: first.len(), first });
         }
         let mut on = None;
-        loop {
-            let walked = self.db.walk_ids(filter, &rules, on).await?;
-            first.extend(walked.found);
+        // One more than a step ends, to know whether there are more.
+        while first.len() <= BULK_MAX {
+            let walked = self.db.walk_places(filter, &rules, on, BULK_MAX + 1 - first.len()).await?;
+            first.extend(walked.found.into_iter().map(|mark| mark.id));
             on = walked.on;
-            if on.is_none() || first.len() > BULK_MAX {
+            if on.is_none() {
                 break;
             }
         }
         let mut count = first.len();
         first.truncate(BULK_MAX);
         if !exactly {
-            return Ok(Matched { count: count.min(BULK_MAX + 1), first });
+            return Ok(Matched { count, first });
         }
         while on.is_some() {
             let counted = self.db.walk_count(filter, &rules, on).await?;

@@ -94,7 +94,17 @@ fn ids<'a>(tokens: impl IntoIterator<Item = &'a OwnedToken>) -> Vec<TokenId> {
 async fn found(store: &Store, filter: &InventoryFilter, rules: &StateRules) -> Vec<TokenId> {
     let db = &store.db;
     let walked = ids(&db.walk(filter, rules, Order::Name, None, 999).await.unwrap().found);
-    let mut listed = db.walk_ids(filter, rules, None).await.unwrap().found;
+    // In steps of ten, and in one.
+    let mut listed = Vec::new();
+    let mut on = None;
+    loop {
+        let places = db.walk_places(filter, rules, on, 10).await.unwrap();
+        listed.extend(places.found.into_iter().map(|mark| mark.id));
+        on = places.on;
+        if on.is_none() {
+            break;
+        }
+    }
     listed.sort_unstable();
     assert_eq!(listed, walked, "{filter:?} {rules:?}");
     assert_eq!(db.walk_count(filter, rules, None).await.unwrap().found, walked.len());

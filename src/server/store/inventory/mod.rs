@@ -271,21 +271,28 @@ impl Db {
         Ok(Walked { found, on: on.filter(|on| !order.is_past(filter, on)) })
     }
 
-    /// The same, newest first, of which only the ids are told.
+    /// The same, newest first, of which only the places are told.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn walk_ids(
+    pub async fn walk_places(
         &self,
         filter: &InventoryFilter,
         rules: &StateRules,
         after: Option<Mark>,
-    ) -> Result<Walked<Vec<TokenId>>, StoreError> {
+        enough: usize,
+    ) -> Result<Walked<Vec<Mark>>, StoreError> {
         let after = after.unwrap_or_else(|| Order::Age.start(filter));
-        let asked = after.bind(filter.bind(rules, query(sql::IDS_BY_AGE))).bind(STRIDE);
-        let found: Vec<(Uuid,)> = asked.fetch_all(self.reader()).await?;
-        let found = found.into_iter().map(|(id,)| id.into()).collect();
-        Ok(Walked { found, on: self.end_of_stride(Order::Age, &after).await? })
+        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
+        let asked = after.bind(filter.bind(rules, query(sql::PLACES_BY_AGE))).bind(STRIDE).bind(limit);
+        let found: Vec<(Uuid, i64)> = asked.fetch_all(self.reader()).await?;
+        let mark = |(id, made): (Uuid, i64)| Mark { key: MarkKey::Micros(made), id: id.into() };
+        let found: Vec<_> = found.into_iter().map(mark).collect();
+        let on = match found.last() {
+            Some(last) if found.len() >= enough => Some(last.clone()),
+            _ => self.end_of_stride(Order::Age, &after).await?,
+        };
+        Ok(Walked { found, on })
     }
 
     /// The same, of which only the number is told.

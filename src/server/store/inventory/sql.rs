@@ -88,13 +88,13 @@ pub const WALK_BY_USE: &str = walk!(
     "coalesce(t.last_used_at, t.created_at), t.id"
 );
 
-/// Looks at so many tokens, newest first, and gives the ids of those that fit.
-pub const IDS_BY_AGE: &str = concat!(
-    "SELECT t.id FROM ",
+/// Looks at so many tokens, newest first, and gives the places of at most `$23` of those that fit.
+pub const PLACES_BY_AGE: &str = concat!(
+    "SELECT t.id, t.created_at FROM ",
     stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
     fits!(),
-    " ORDER BY t.created_at DESC, t.id"
+    " ORDER BY t.created_at DESC, t.id LIMIT $23"
 );
 /// Looks at so many tokens, newest first, and counts those that fit.
 pub const COUNT_BY_AGE: &str = concat!(
@@ -184,7 +184,7 @@ pub const FIND_UNUSED: &str = "SELECT id FROM tokens WHERE coalesce(last_used_at
 
 #[cfg(test)]
 pub const STATEMENTS: &[&str] =
-    &[WALK_BY_AGE, WALK_BY_NAME, WALK_BY_USE, IDS_BY_AGE, COUNT_BY_AGE, END_BY_AGE, END_BY_NAME, END_BY_USE];
+    &[WALK_BY_AGE, WALK_BY_NAME, WALK_BY_USE, PLACES_BY_AGE, COUNT_BY_AGE, END_BY_AGE, END_BY_NAME, END_BY_USE];
 #[cfg(test)]
 pub const SEARCHES: &[&str] = &[
     FIND_OWNER_TEXT,
