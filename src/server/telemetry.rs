@@ -210,8 +210,8 @@ fn describe(recorder: &PrometheusRecorder) {
     let gauge = |name: &'static str, text: &'static str| {
         recorder.describe_gauge(KeyName::from_const_str(name), None, text.into());
     };
-    gauge("hallpass_tokens", "Tokens by state, counted once a minute");
-    gauge("hallpass_tokens_expiring", "Active tokens that expire within the time, counted once a minute");
+    gauge("hallpass_tokens", "Tokens by state, counted once a minute, or less often where that takes long");
+    gauge("hallpass_tokens_expiring", "Active tokens that expire within the time, counted with the others");
     gauge("hallpass_lease", "Whether this replica may answer from memory: 1 or 0");
     gauge("hallpass_replica_lag", "Changes by others that were found at the last look");
     gauge("hallpass_replica_staleness_seconds", "Time since it was last found out what others have changed");

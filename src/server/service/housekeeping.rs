@@ -70,6 +70,9 @@ impl Housekeeper {
     }
 
     async fn count(&self) -> Result<(), StoreError> {
+        if !self.overview.is_due() {
+            return Ok(());
+        }
         let census = self.overview.count().await?.census;
         let by_state = [census.active, census.expired, census.revoked, census.suspended];
         self.metrics.note_tokens(by_state, census.expiring);

@@ -28,6 +28,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// One that is younger is good enough.
 const YOUNG: Duration = Duration::from_secs(2);
 
+/// Counting takes at most this part of the time, one in so many: a processor has more to do.
+const SHARE: u32 = 100;
+
 /// Counts, and holds the last count.
 #[derive(Clone)]
 pub struct Overview {
@@ -99,6 +102,13 @@ impl Overview {
 
     fn last(&self) -> Option<(Figures, Duration)> {
         self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether it is time to count again, for whoever counts now and then.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let Some((figures, took)) = self.last() else { return true };
+        took < self.quick || self.clock.now().since(figures.at) >= took.saturating_mul(SHARE)
     }
 
     /// Counts. Days that are over are counted once.

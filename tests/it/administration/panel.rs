@@ -259,7 +259,11 @@ async fn nobody_waits_for_a_slow_count() {
     app.clock.advance(seconds(59));
     let words = admin.get("/admin").await.expect(200).words();
     assert!(words.contains("0active tokens") && words.contains("Counted 59 seconds ago."), "{words}");
+    app.clock.advance(minutes(60));
+    assert!(app.app.overview.is_due(), "a count of few tokens is made again after a while");
     app.app.overview.count().await.unwrap();
+    assert!(!app.app.overview.is_due(), "but not at once, where it is slow");
+    admin.log_in("admin").await;
     let words = admin.get("/admin").await.expect(200).words();
     assert!(words.contains("1active token") && words.contains("Counted just now."), "{words}");
 }

@@ -48,7 +48,7 @@ impl Admin {
     ) -> Result<(usize, Vec<OwnedView>), TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(filter);
-        let matched = self.matching(&filter, exactly).await?;
+        let matched = self.matching(&filter, shown.max(1), exactly).await?;
         let shown = matched.first.get(..shown).unwrap_or(&matched.first);
         let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
         Ok((matched.count, first.into_iter().map(|each| self.view(each)).collect()))
@@ -62,7 +62,7 @@ impl Admin {
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(&bulk.filter);
-        let matched = self.matching(&filter, bulk.confirmed.is_none()).await?;
+        let matched = self.matching(&filter, BULK_MAX, bulk.confirmed.is_none()).await?;
         let (all, mut done) = (matched.first.len(), 0);
         if bulk.confirmed.is_some_and(|confirmed| confirmed != all) {
             return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(all))));
@@ -119,32 +119,26 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// Tokens that fit: how many, and the first of them that one step ends. There may be millions, so the database looks
-    /// at them, and tells no more than the ids that are needed.
-    async fn matching(&self, filter: &InventoryFilter, exactly: bool) -> Result<Matched, TokenError> {
+    /// Tokens that fit: the first `most` of them, and how many there are. There may be millions, so the database looks at
+    /// them and tells no more than is needed, and goes on counting past what one step ends only where that is asked for.
+    async fn matching(&self, filter: &InventoryFilter, most: usize, exactly: bool) -> Result<Matched, TokenError> {
         let rules = self.rules(self.clock.now());
-        let mut first: Vec<TokenId> = Vec::new();
         if let Some(few) = self.db.find_few(filter, &rules, Order::Age).await? {
-            first.extend(few.into_iter().map(|mark| mark.id));
+            let first: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
             return Ok(Matched { count: first.len(), first });
         }
-        let mut on = None;
-        // One more than a step ends, to know whether there are more.
-        while first.len() <= BULK_MAX {
-            let walked = self.db.walk_places(filter, &rules, on, BULK_MAX + 1 - first.len()).await?;
+        let (mut first, mut on) = (Vec::new(), None);
+        loop {
+            let walked = self.db.walk_places(filter, &rules, on, most - first.len()).await?;
             first.extend(walked.found.into_iter().map(|mark| mark.id));
             on = walked.on;
-            if on.is_none() {
+            if on.is_none() || first.len() >= most {
                 break;
             }
         }
-        let mut count = first.len();
-        first.truncate(BULK_MAX);
-        if !exactly {
-            return Ok(Matched { count, first });
-        }
-        while on.is_some() {
-            let counted = self.db.walk_count(filter, &rules, on).await?;
+        let (mut count, enough) = (first.len(), if exactly { usize::MAX } else { BULK_MAX + 1 });
+        while on.is_some() && count < enough {
+            let counted = self.db.walk_count(filter, &rules, on, enough - count).await?;
             count += counted.found;
             on = counted.on;
         }
@@ -167,6 +161,6 @@ pub fn not_as_many(would_end: usize) -> String {
 struct Matched {
     /// How many there are.
     count: usize,
-    /// The first of them, at most [`BULK_MAX`].
+    /// The first of them.
     first: Vec<TokenId>,
 }

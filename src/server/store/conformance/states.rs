@@ -107,7 +107,8 @@ async fn found(store: &Store, filter: &InventoryFilter, rules: &StateRules) -> V
     }
     listed.sort_unstable();
     assert_eq!(listed, walked, "{filter:?} {rules:?}");
-    assert_eq!(db.walk_count(filter, rules, None).await.unwrap().found, walked.len());
+    assert_eq!(db.walk_count(filter, rules, None, 999).await.unwrap().found, walked.len());
+    assert_eq!(db.walk_count(filter, rules, None, 10).await.unwrap().found, walked.len().min(10));
     if let Some(few) = db.find_few(filter, rules, Order::Age).await.unwrap() {
         let mut few: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
         assert_eq!(ids(&db.list_fitting(&few, filter, rules).await.unwrap()).len(), few.len());

@@ -295,7 +295,7 @@ impl Db {
         Ok(Walked { found, on })
     }
 
-    /// The same, of which only the number is told.
+    /// The same, of which only the number is told, up to `enough`.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -304,12 +304,15 @@ impl Db {
         filter: &InventoryFilter,
         rules: &StateRules,
         after: Option<Mark>,
+        enough: usize,
     ) -> Result<Walked<usize>, StoreError> {
         let after = after.unwrap_or_else(|| Order::Age.start(filter));
-        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(STRIDE);
+        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
+        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(STRIDE).bind(limit);
         let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
-        let on = self.end_of_stride(Order::Age, &after).await?;
-        Ok(Walked { found: usize::try_from(found).unwrap_or_default(), on })
+        let found = usize::try_from(found).unwrap_or_default();
+        let on = if found < enough { self.end_of_stride(Order::Age, &after).await? } else { None };
+        Ok(Walked { found, on })
     }
 
     /// The last token that a walk from a place has looked at, if there are more behind it.

@@ -96,12 +96,13 @@ pub const PLACES_BY_AGE: &str = concat!(
     fits!(),
     " ORDER BY t.created_at DESC, t.id LIMIT $23"
 );
-/// Looks at so many tokens, newest first, and counts those that fit.
+/// Looks at so many tokens, newest first, and counts those that fit, up to `$23` of them.
 pub const COUNT_BY_AGE: &str = concat!(
-    "SELECT count(*) FROM ",
+    "SELECT count(*) FROM (SELECT 1 FROM ",
     stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
-    fits!()
+    fits!(),
+    " LIMIT $23) found"
 );
 
 /// The last of the tokens that a walk has looked at.
