@@ -5,6 +5,7 @@ use crate::domain::audit::Draft;
 use crate::domain::error::FieldErrors;
 use crate::domain::id::TokenId;
 use crate::domain::reason::Reason;
+use crate::domain::token::TokenState;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
 use crate::server::store::{InventoryFilter, Order, OwnedToken, TokenKey};
@@ -122,6 +123,9 @@ impl Admin {
     /// Tokens that fit: the first `most` of them, and how many there are. There may be millions, so the database looks at
     /// them and tells no more than is needed, and goes on counting past what one step ends only where that is asked for.
     async fn matching(&self, filter: &InventoryFilter, most: usize, exactly: bool) -> Result<Matched, TokenError> {
+        if filter.state == Some(TokenState::Revoked) {
+            return Ok(Matched::default());
+        }
         let rules = self.rules(self.clock.now());
         if let Some(few) = self.db.find_few(filter, &rules, Order::Age).await? {
             let first: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
@@ -158,6 +162,7 @@ pub fn not_as_many(would_end: usize) -> String {
 }
 
 /// Tokens that fit.
+#[derive(Default)]
 struct Matched {
     /// How many there are.
     count: usize,

@@ -25,7 +25,7 @@ use crate::domain::user::User;
 /// More than this are not few.
 pub const FEW: usize = 1_000;
 /// Tokens that one walk looks at.
-const STRIDE: u32 = 20_000;
+const STRIDE: u32 = 10_000;
 
 /// What a token has to be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,11 +147,15 @@ impl Order {
         self == Self::Use && since.is_some_and(|since| on.key >= since)
     }
 
-    const fn walking(self) -> &'static str {
+    /// How to walk for what fits a filter, and how to find the end of a stride of that.
+    fn statements(self, filter: &InventoryFilter) -> (&'static str, &'static str) {
         match self {
-            Self::Age => sql::WALK_BY_AGE,
-            Self::Name => sql::WALK_BY_NAME,
-            Self::Use => sql::WALK_BY_USE,
+            Self::Age if filter.state == Some(TokenState::Revoked) => {
+                (sql::WALK_REVOKED_BY_AGE, sql::END_REVOKED_BY_AGE)
+            }
+            Self::Age => (sql::WALK_BY_AGE, sql::END_BY_AGE),
+            Self::Name => (sql::WALK_BY_NAME, sql::END_BY_NAME),
+            Self::Use => (sql::WALK_BY_USE, sql::END_BY_USE),
         }
     }
 }
@@ -261,12 +265,13 @@ impl Db {
         enough: u32,
     ) -> Result<Walked, StoreError> {
         let after = after.unwrap_or_else(|| order.start(filter));
-        let asked = after.bind(filter.bind(rules, query(order.walking()))).bind(STRIDE).bind(enough);
+        let (walking, ending) = order.statements(filter);
+        let asked = after.bind(filter.bind(rules, query(walking))).bind(STRIDE).bind(enough);
         let found = owned(asked.fetch_all(self.reader()).await?)?;
         let on = if found.len() >= enough as usize {
             found.last().map(|(token, _)| order.mark(token))
         } else {
-            self.end_of_stride(order, &after).await?
+            self.end_of_stride(ending, &after).await?
         };
         Ok(Walked { found, on: on.filter(|on| !order.is_past(filter, on)) })
     }
@@ -290,7 +295,7 @@ impl Db {
         let found: Vec<_> = found.into_iter().map(mark).collect();
         let on = match found.last() {
             Some(last) if found.len() >= enough => Some(last.clone()),
-            _ => self.end_of_stride(Order::Age, &after).await?,
+            _ => self.end_of_stride(sql::END_BY_AGE, &after).await?,
         };
         Ok(Walked { found, on })
     }
@@ -311,21 +316,20 @@ impl Db {
         let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(STRIDE).bind(limit);
         let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
         let found = usize::try_from(found).unwrap_or_default();
-        let on = if found < enough { self.end_of_stride(Order::Age, &after).await? } else { None };
+        let on = if found < enough { self.end_of_stride(sql::END_BY_AGE, &after).await? } else { None };
         Ok(Walked { found, on })
     }
 
     /// The last token that a walk from a place has looked at, if there are more behind it.
-    async fn end_of_stride(&self, order: Order, after: &Mark) -> Result<Option<Mark>, StoreError> {
-        let asked = |sql| after.bind(query(sql)).bind(STRIDE - 1);
-        Ok(match order {
-            Order::Name => {
-                let end: Option<(String, Uuid)> = asked(sql::END_BY_NAME).fetch_optional(self.reader()).await?;
+    async fn end_of_stride(&self, ending: &'static str, after: &Mark) -> Result<Option<Mark>, StoreError> {
+        let asked = after.bind(query(ending)).bind(STRIDE - 1);
+        Ok(match &after.key {
+            MarkKey::Name(_) => {
+                let end: Option<(String, Uuid)> = asked.fetch_optional(self.reader()).await?;
                 end.map(|(name, id)| Mark { key: MarkKey::Name(name), id: id.into() })
             }
-            Order::Age | Order::Use => {
-                let sql = if order == Order::Age { sql::END_BY_AGE } else { sql::END_BY_USE };
-                let end: Option<(i64, Uuid)> = asked(sql).fetch_optional(self.reader()).await?;
+            MarkKey::Micros(_) => {
+                let end: Option<(i64, Uuid)> = asked.fetch_optional(self.reader()).await?;
                 end.map(|(micros, id)| Mark { key: MarkKey::Micros(micros), id: id.into() })
             }
         })

@@ -80,6 +80,12 @@ macro_rules! walk {
 
 pub const WALK_BY_AGE: &str =
     walk!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id", "t.created_at DESC, t.id");
+/// Those that are revoked, which are few among many and stand in an index of their own.
+pub const WALK_REVOKED_BY_AGE: &str = walk!(
+    "revoked_at IS NOT NULL AND created_at <= $20 AND (created_at < $20 OR id > $21)",
+    "created_at DESC, id",
+    "t.created_at DESC, t.id"
+);
 pub const WALK_BY_NAME: &str =
     walk!("lower(name) >= $20 AND (lower(name) > $20 OR id > $21)", "lower(name), id", "lower(t.name), t.id");
 pub const WALK_BY_USE: &str = walk!(
@@ -114,6 +120,11 @@ macro_rules! end_of_walk {
 
 pub const END_BY_AGE: &str =
     end_of_walk!("created_at", "created_at <= $1 AND (created_at < $1 OR id > $2)", "created_at DESC, id");
+pub const END_REVOKED_BY_AGE: &str = end_of_walk!(
+    "created_at",
+    "revoked_at IS NOT NULL AND created_at <= $1 AND (created_at < $1 OR id > $2)",
+    "created_at DESC, id"
+);
 pub const END_BY_NAME: &str =
     end_of_walk!("lower(name)", "lower(name) >= $1 AND (lower(name) > $1 OR id > $2)", "lower(name), id");
 pub const END_BY_USE: &str = end_of_walk!(
@@ -184,8 +195,18 @@ pub const FIND_AGEING: &str = "
 pub const FIND_UNUSED: &str = "SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $1 LIMIT $2";
 
 #[cfg(test)]
-pub const STATEMENTS: &[&str] =
-    &[WALK_BY_AGE, WALK_BY_NAME, WALK_BY_USE, PLACES_BY_AGE, COUNT_BY_AGE, END_BY_AGE, END_BY_NAME, END_BY_USE];
+pub const STATEMENTS: &[&str] = &[
+    WALK_BY_AGE,
+    WALK_REVOKED_BY_AGE,
+    WALK_BY_NAME,
+    WALK_BY_USE,
+    PLACES_BY_AGE,
+    COUNT_BY_AGE,
+    END_BY_AGE,
+    END_REVOKED_BY_AGE,
+    END_BY_NAME,
+    END_BY_USE,
+];
 #[cfg(test)]
 pub const SEARCHES: &[&str] = &[
     FIND_OWNER_TEXT,
