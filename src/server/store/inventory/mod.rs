@@ -24,8 +24,6 @@ use crate::domain::user::User;
 
 /// More than this are not few.
 pub const FEW: usize = 1_000;
-/// Tokens that one walk looks at.
-const STRIDE: u32 = 10_000;
 
 /// What a token has to be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -266,7 +264,7 @@ impl Db {
     ) -> Result<Walked, StoreError> {
         let after = after.unwrap_or_else(|| order.start(filter));
         let (walking, ending) = order.statements(filter);
-        let asked = after.bind(filter.bind(rules, query(walking))).bind(STRIDE).bind(enough);
+        let asked = after.bind(filter.bind(rules, query(walking))).bind(enough);
         let found = owned(asked.fetch_all(self.reader()).await?)?;
         let on = if found.len() >= enough as usize {
             found.last().map(|(token, _)| order.mark(token))
@@ -289,7 +287,7 @@ impl Db {
     ) -> Result<Walked<Vec<Mark>>, StoreError> {
         let after = after.unwrap_or_else(|| Order::Age.start(filter));
         let limit = i64::try_from(enough).unwrap_or(i64::MAX);
-        let asked = after.bind(filter.bind(rules, query(sql::PLACES_BY_AGE))).bind(STRIDE).bind(limit);
+        let asked = after.bind(filter.bind(rules, query(sql::PLACES_BY_AGE))).bind(limit);
         let found: Vec<(Uuid, i64)> = asked.fetch_all(self.reader()).await?;
         let mark = |(id, made): (Uuid, i64)| Mark { key: MarkKey::Micros(made), id: id.into() };
         let found: Vec<_> = found.into_iter().map(mark).collect();
@@ -313,7 +311,7 @@ impl Db {
     ) -> Result<Walked<usize>, StoreError> {
         let after = after.unwrap_or_else(|| Order::Age.start(filter));
         let limit = i64::try_from(enough).unwrap_or(i64::MAX);
-        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(STRIDE).bind(limit);
+        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(limit);
         let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
         let found = usize::try_from(found).unwrap_or_default();
         let on = if found < enough { self.end_of_stride(sql::END_BY_AGE, &after).await? } else { None };
@@ -322,7 +320,7 @@ impl Db {
 
     /// The last token that a walk from a place has looked at, if there are more behind it.
     async fn end_of_stride(&self, ending: &'static str, after: &Mark) -> Result<Option<Mark>, StoreError> {
-        let asked = after.bind(query(ending)).bind(STRIDE - 1);
+        let asked = after.bind(query(ending));
         Ok(match &after.key {
             MarkKey::Name(_) => {
                 let end: Option<(String, Uuid)> = asked.fetch_optional(self.reader()).await?;

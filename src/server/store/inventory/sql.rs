@@ -60,19 +60,27 @@ macro_rules! fits {
     };
 }
 
-/// So many tokens (`$22`) behind a place (`$20`, `$21`) in an order. PostgreSQL finds a place by its index only where the
-/// order's first column is compared with it outside of any `OR`.
-macro_rules! stride {
-    ($after:literal, $order:literal) => {
-        concat!("(SELECT * FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT $22) t")
+/// Tokens that one stride looks at. It stands in the statements: PostgreSQL takes a parameter there for a tenth of the table,
+/// and sorts all of it instead of following an index.
+macro_rules! stride_length {
+    () => {
+        10_000
     };
 }
 
-/// Looks at so many tokens, and gives at most `$23` of those that fit.
+/// The tokens of one stride behind a place (`$20`, `$21`) in an order. PostgreSQL finds a place by its index only where the
+/// order's first column is compared with it outside of any `OR`.
+macro_rules! stride {
+    ($after:literal, $order:literal) => {
+        concat!("(SELECT * FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT ", stride_length!(), ") t")
+    };
+}
+
+/// Looks at so many tokens, and gives at most `$22` of those that fit.
 macro_rules! walk {
     ($after:literal, $order:literal, $outer:literal) => {
         rows_of!(
-            concat!("SELECT * FROM ", stride!($after, $order), " WHERE ", fits!(), " ORDER BY ", $order, " LIMIT $23"),
+            concat!("SELECT * FROM ", stride!($after, $order), " WHERE ", fits!(), " ORDER BY ", $order, " LIMIT $22"),
             $outer
         )
     };
@@ -94,27 +102,37 @@ pub const WALK_BY_USE: &str = walk!(
     "coalesce(t.last_used_at, t.created_at), t.id"
 );
 
-/// Looks at so many tokens, newest first, and gives the places of at most `$23` of those that fit.
+/// Looks at so many tokens, newest first, and gives the places of at most `$22` of those that fit.
 pub const PLACES_BY_AGE: &str = concat!(
     "SELECT t.id, t.created_at FROM ",
     stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
     fits!(),
-    " ORDER BY t.created_at DESC, t.id LIMIT $23"
+    " ORDER BY t.created_at DESC, t.id LIMIT $22"
 );
-/// Looks at so many tokens, newest first, and counts those that fit, up to `$23` of them.
+/// Looks at so many tokens, newest first, and counts those that fit, up to `$22` of them.
 pub const COUNT_BY_AGE: &str = concat!(
     "SELECT count(*) FROM (SELECT 1 FROM ",
     stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
     fits!(),
-    " LIMIT $23) found"
+    " LIMIT $22) found"
 );
 
 /// The last of the tokens that a walk has looked at.
 macro_rules! end_of_walk {
     ($key:literal, $after:literal, $order:literal) => {
-        concat!("SELECT ", $key, ", id FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT 1 OFFSET $3")
+        concat!(
+            "SELECT ",
+            $key,
+            ", id FROM tokens WHERE ",
+            $after,
+            " ORDER BY ",
+            $order,
+            " LIMIT 1 OFFSET ",
+            stride_length!(),
+            " - 1"
+        )
     };
 }
 
