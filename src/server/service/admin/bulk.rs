@@ -10,8 +10,9 @@ use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
 use crate::server::store::{InventoryFilter, Order, OwnedToken, TokenKey};
 
-/// Most tokens that are revoked by one request. Whoever wants more repeats it.
-pub const BULK_MAX: usize = 10_000;
+/// Most tokens that are revoked by one request, so that a proxy in between waits for its answer. Whoever wants more repeats
+/// it.
+pub const BULK_MAX: usize = 5_000;
 /// Tokens that are revoked in one transaction, which keeps other changes waiting.
 const BATCH: usize = 50;
 /// A wish to revoke many.

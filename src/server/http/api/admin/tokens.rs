@@ -107,7 +107,7 @@ fn required_reason(text: Option<&str>) -> Result<Reason, ApiError> {
 
 /// Revoke many tokens
 ///
-/// For ever. With `dry_run` nothing is changed. One request revokes at most 10,000 tokens: repeat it until nothing
+/// For ever. With `dry_run` nothing is changed. One request revokes at most 5,000 tokens: repeat it until nothing
 /// matches. Needs a fresh login.
 #[utoipa::path(post, path = "/api/v1/admin/tokens/revoke", tag = "administration", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse),
