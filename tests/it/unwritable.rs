@@ -4,27 +4,14 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::Request;
-use hallpass::server::ambient::{SystemClock, SystemEntropy};
-use hallpass::server::keys::SecretKey;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _};
-use tempfile::TempDir;
 
 use crate::csrf::{Subject, changes, changes_nothing};
-use crate::support::program::{Server, folder_with, free_address};
-use crate::support::{Browser, CLIENT_ID, Call, Database, OidcProvider, cluster};
-
-/// The program itself, with files of its own and a provider.
-struct Program {
-    server: Server,
-    provider: OidcProvider,
-    folder: TempDir,
-    url: String,
-}
+use crate::support::program::Server;
+use crate::support::whole::Whole;
+use crate::support::{Browser, Call, cluster};
 
 /// A shell that mounts for itself alone.
 const IN_ITS_OWN: [&str; 4] = ["--mount", "--map-root-user", "sh", "-c"];
@@ -32,88 +19,29 @@ const IN_ITS_OWN: [&str; 4] = ["--mount", "--map-root-user", "sh", "-c"];
 /// A file system of its own for the data, which nobody else sees.
 const SMALL: &str = r#"mkdir data && mount -t tmpfs -o size=16m,mode=0700 tmpfs data && exec "$0" serve"#;
 
-impl Program {
-    /// With files that anything may be written to.
-    async fn start() -> Self {
-        Self::start_by(Server::start, &["serve"]).await
+/// With its data on a small file system; none where mounting is not allowed, as in most containers.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tried")]
+async fn start_on_a_small_file_system() -> Option<Whole> {
+    let may_mount = Command::new("unshare").args([&IN_ITS_OWN[..], &["mount -t tmpfs tmpfs /mnt"]].concat()).output();
+    if !may_mount.unwrap().status.success() {
+        eprintln!("not tried: nobody may mount anything here");
+        return None;
     }
+    let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
+        Server::start_other("unshare", folder, arguments, env)
+    };
+    Some(Whole::start_by(start, &[&IN_ITS_OWN[..], &[SMALL, env!("CARGO_BIN_EXE_hallpass")]].concat()).await)
+}
 
-    /// With its data on a small file system; none where mounting is not allowed, as in most containers.
-    #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tried")]
-    async fn start_on_a_small_file_system() -> Option<Self> {
-        let may_mount =
-            Command::new("unshare").args([&IN_ITS_OWN[..], &["mount -t tmpfs tmpfs /mnt"]].concat()).output();
-        if !may_mount.unwrap().status.success() {
-            eprintln!("not tried: nobody may mount anything here");
-            return None;
-        }
-        let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
-            Server::start_other("unshare", folder, arguments, env)
-        };
-        Some(Self::start_by(start, &[&IN_ITS_OWN[..], &[SMALL, env!("CARGO_BIN_EXE_hallpass")]].concat()).await)
-    }
-
-    async fn start_by(start: impl Fn(&Path, &[&str], &[(&str, &str)]) -> Server, arguments: &[&str]) -> Self {
-        let listen = free_address();
-        let url = listen.replace("127.0.0.1", "http://localhost");
-        let provider = OidcProvider::start(&url, Arc::new(SystemClock), Arc::new(SystemEntropy)).await;
-        let config = format!(
-            "check.failure_limit = \"off\"\nmetrics_listen = \"\"
-             [[oidc]]\nname = \"main\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"
-             scopes = [\"openid\", \"profile\", \"groups\"]
-             [[scopes]]\nname = \"read:users\"",
-            provider.issuer
-        );
-        let folder = folder_with(&config);
-        // Nobody reads what it logs, and a full pipe would stop it.
-        let env = [("HALLPASS_LISTEN", listen.as_str()), ("HALLPASS_PUBLIC_URL", &url), ("RUST_LOG", "off")];
-        let server = start(folder.path(), arguments, &env);
-        Self { server, provider, folder, url }
-    }
-
-    /// Takes all the room that its file system has.
-    fn take_room(&self) {
-        let mut file = File::create(self.ballast()).unwrap();
-        let full = (0..).find_map(|_| file.write(&[1; 512]).err()).unwrap();
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
-    }
-
-    fn make_room(&self) {
-        std::fs::remove_file(self.ballast()).unwrap();
-    }
-
-    /// As the server sees its files.
-    fn ballast(&self) -> PathBuf {
-        let root = format!("/proc/{}/root", self.server.child.id());
-        Path::new(&root).join(self.folder.path().strip_prefix("/").unwrap()).join("data/ballast")
-    }
-
-    /// The way to it for browsers of tests.
-    fn router(&self) -> Router {
-        let (client, url) = (self.server.client.clone(), self.server.url.clone());
-        Router::new().fallback(move |request: Request| async move {
-            let (head, body) = request.into_parts();
-            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            let sent = client.request(head.method, format!("{url}{}", head.uri)).headers(head.headers).body(body);
-            let answer = sent.send().await.unwrap();
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            (status, headers, answer.bytes().await.unwrap())
-        })
-    }
-
-    fn browser(&self) -> Browser {
-        Browser::new(self.router(), self.provider.router(), &self.url)
-    }
-
-    async fn browser_of(&self, user: &str) -> Browser {
-        let browser = self.browser();
-        browser.log_in(user).await;
-        browser
-    }
-
-    async fn database(&self) -> Database {
-        Database::open(&self.folder.path().join("data/hallpass.db")).await
-    }
+/// Takes all the room that the file system has, in a file that it gives the path of.
+fn take_room(program: &Whole) -> PathBuf {
+    // As the server sees its files.
+    let root = format!("/proc/{}/root", program.server.child.id());
+    let ballast = Path::new(&root).join(program.folder.path().strip_prefix("/").unwrap()).join("data/ballast");
+    let mut file = File::create(&ballast).unwrap();
+    let full = (0..).find_map(|_| file.write(&[1; 512]).err()).unwrap();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    ballast
 }
 
 /// An administrator with a token, and bob, who is to suffer.
@@ -125,7 +53,7 @@ struct People {
 }
 
 impl People {
-    async fn of(program: &Program) -> Self {
+    async fn of(program: &Whole) -> Self {
         let bob = program.browser_of("bob").await;
         let user = bob.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
         let (admin, admins_other) = (program.browser_of("admin").await, program.browser_of("admin").await);
@@ -145,7 +73,7 @@ impl People {
     }
 
     /// What was refused is done now, by the same server.
-    async fn go_on(&self, program: &Program) {
+    async fn go_on(&self, program: &Whole) {
         program.browser_of("alice").await.create_token("t", &["read:users"]).await;
         for (route, change) in changes(&self.subject) {
             let first =
@@ -162,7 +90,7 @@ impl People {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_no_file_may_grow_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
-    let program = Program::start().await;
+    let program = Whole::start().await;
     let people = People::of(&program).await;
     let mut database = program.database().await;
     for (route, change) in changes(&people.subject) {
@@ -188,9 +116,9 @@ async fn where_no_file_may_grow_no_change_is_made_whatever_it_is_and_all_are_whe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_file_system_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
-    let Some(program) = Program::start_on_a_small_file_system().await else { return };
+    let Some(program) = start_on_a_small_file_system().await else { return };
     let people = People::of(&program).await;
-    program.take_room();
+    let ballast = take_room(&program);
     let recorded = async || people.admin.get("/api/v1/admin/audit").await.expect(200).json()["items"].clone();
     let before = recorded().await;
     assert!(matches!(&before, Value::Array(events) if !events.is_empty()), "{before}");
@@ -203,7 +131,7 @@ async fn on_a_full_file_system_no_change_is_made_whatever_it_is_and_all_are_when
         assert_eq!(recorded().await, before, "{route}");
         assert_eq!(people.check().await, 200, "{route}");
     }
-    program.make_room();
+    std::fs::remove_file(ballast).unwrap();
     people.go_on(&program).await;
 }
 
@@ -224,12 +152,7 @@ const MEND: &str = "DROP TRIGGER broken ON audit_events; DROP FUNCTION break_log
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres_a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
     let url = cluster::new_database().await;
-    let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
-        SecretKey::create(&folder.join("secret.key"), &SystemEntropy).unwrap();
-        let more = [("HALLPASS_DATABASE__URL", url.as_str()), ("HALLPASS_SECRET_KEY_FILE", "secret.key")];
-        Server::start(folder, arguments, &[env, &more].concat())
-    };
-    let program = Program::start_by(start, &["serve"]).await;
+    let program = Whole::start_on(&[("HALLPASS_DATABASE__URL", &url)]).await;
     let people = People::of(&program).await;
     let mut shell = sqlx::PgConnection::connect(&url).await.unwrap();
     for (route, change) in changes(&people.subject) {

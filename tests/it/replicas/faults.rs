@@ -132,7 +132,13 @@ async fn a_primary_that_only_reads_ends_no_tokens_and_vouches_for_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_free_connection_checks_are_answered_503() {
-    let mut stage = Stage::with(Replicas::start(3).await).await;
+    let mut replicas = Replicas::start(0).await;
+    let way = replicas.database.clone();
+    for _ in 0..3 {
+        // One renews a lease, the other reads: then there is none for anybody else.
+        replicas.add_with(&way, &[("HALLPASS_DATABASE__MAX_CONNECTIONS", "2")]);
+    }
+    let mut stage = Stage::with(replicas).await;
     for round in 0..ROUNDS {
         let hold = async |replicas: &Replicas| {
             // Whoever renews a lease or reads a token waits, and with it its connection.

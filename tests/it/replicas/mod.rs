@@ -12,6 +12,7 @@ mod flaws;
 mod judge;
 mod moving;
 mod plain;
+mod pooled;
 mod restores;
 mod stage;
 mod together;

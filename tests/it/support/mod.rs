@@ -19,6 +19,7 @@ mod scanner;
 mod signer;
 pub mod store;
 pub mod tokens;
+pub mod whole;
 pub mod wire;
 
 pub use ambient::{TestClock, TestEntropy, days, hours, minutes, seconds};
