@@ -38,8 +38,8 @@ const LOOKS: [&str; 24] = [
 const COMMANDS: [&[&str]; 9] = [
     &["token", "list"],
     &["user", "list"],
-    &["user", "disable", "bob"],
-    &["user", "enable", "bob"],
+    &["user", "disable", "{user}"],
+    &["user", "enable", "{user}"],
     &["keys", "list"],
     &["keys", "rotate"],
     &["audit", "verify"],
@@ -76,7 +76,8 @@ async fn everything_that_people_do_works_behind_a_pooler() {
     }
     for command in COMMANDS {
         let env = [&KEY[..], &places, &[("HALLPASS_PUBLIC_URL", program.url.as_str())]].concat();
-        let (code, said, complaint) = run_with(program.folder.path(), command, &env);
+        let command: Vec<_> = command.iter().map(|word| if *word == "{user}" { user.as_str() } else { word }).collect();
+        let (code, said, complaint) = run_with(program.folder.path(), &command, &env);
         assert_eq!(code, 0, "{command:?}: {said}{complaint}");
     }
 }
