@@ -20,7 +20,6 @@ use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::domain::view::MeView;
 use crate::server::service::Caller;
-use crate::server::service::StoreError;
 use crate::server::service::authority::Administrator;
 use crate::server::service::sessions::{LiveSession, Sessions, cookie_hash};
 
@@ -219,14 +218,6 @@ pub(super) struct AdminVisitor {
     pub administrator: Administrator,
     /// For the page.
     pub visitor: Visitor,
-}
-
-impl AdminVisitor {
-    /// Whether they still are one, for what goes on after it was begun.
-    pub async fn may_go_on(&self, web: &Web) -> Result<bool, StoreError> {
-        let user = web.sessions.user_still(self.visitor.session.user, self.visitor.session.id).await?;
-        Ok(user.is_some_and(|user| web.admin_rule.admits(&user)))
-    }
 }
 
 impl FromRequestParts<Web> for AdminVisitor {

@@ -83,7 +83,10 @@ impl Admin {
     }
 
     /// Whether somebody still is an administrator, in the session in which they began what is still going on.
-    async fn may_go_on(&self, administrator: &Administrator) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn may_go_on(&self, administrator: &Administrator) -> Result<bool, StoreError> {
         let Some(caller) = administrator.caller() else { return Ok(true) };
         let Some(session) = caller.origin.session else { return Ok(false) };
         let user = self.sessions.user_still(caller.user.id, session).await?;

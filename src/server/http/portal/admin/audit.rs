@@ -131,7 +131,7 @@ impl Export {
             Part::Read(events) => return Ok(events),
             Part::Before(seq) => seq,
         };
-        if !self.admin.may_go_on(&self.web).await.map_err(io::Error::other)? {
+        if !self.web.admin.may_go_on(&self.admin.administrator).await.map_err(io::Error::other)? {
             return Err(io::Error::other("whoever asked for it may not read the log any more"));
         }
         let events = self.web.log.export(&self.admin.administrator, &self.filter, Some(before), BATCH).await;
