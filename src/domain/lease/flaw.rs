@@ -32,6 +32,14 @@ pub enum Flaw {
     NumbersOutOfTurn,
     /// A check takes the answer of a question that was asked before it came.
     JoinsAQuestion,
+    /// It takes its lease for renewed when it asks for that, so that it may have one that nobody knows of.
+    HoldsWhatItAskedFor,
+    /// When it revokes, it takes whoever was silent from the list, also when they were heard of since.
+    ForgetsWhoWasHeard,
+    /// It takes changes for the same when they have the same number, whatever the history.
+    IgnoresTheHistory,
+    /// A revocation that is asked for again is answered at once: the token is revoked, after all.
+    AnswersWhatIsDone,
     /// It keeps rows before it has a lease, when nobody waits for it. The only one that does no harm: whoever is renewed
     /// has applied everything, and so has forgotten what was changed meanwhile.
     KeepsWithoutALease,
@@ -42,7 +50,7 @@ impl Flaw {
     pub const CAN_BE_MADE: bool = cfg!(any(test, feature = "flaws"));
 
     /// Each that does harm, with its name.
-    pub const HARMFUL: [(&str, Self); 12] = [
+    pub const HARMFUL: [(&str, Self); 16] = [
         ("acknowledges-early", Self::AcknowledgesEarly),
         ("keeps-what-it-read", Self::KeepsWhatItRead),
         ("never-ends", Self::NeverEnds),
@@ -55,6 +63,10 @@ impl Flaw {
         ("renews-without-a-standby", Self::RenewsWithoutAStandby),
         ("numbers-out-of-turn", Self::NumbersOutOfTurn),
         ("joins-a-question", Self::JoinsAQuestion),
+        ("holds-what-it-asked-for", Self::HoldsWhatItAskedFor),
+        ("forgets-who-was-heard", Self::ForgetsWhoWasHeard),
+        ("ignores-the-history", Self::IgnoresTheHistory),
+        ("answers-what-is-done", Self::AnswersWhatIsDone),
     ];
 
     /// By its name.

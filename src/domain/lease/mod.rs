@@ -179,22 +179,33 @@ impl Holder {
 
     /// A wish to renew, to be sent after `now`.
     #[must_use]
-    pub fn ask(&self, now: Moment) -> Renewal {
-        Renewal { asked: now, applied: self.applied }
+    pub fn ask(&mut self, now: Moment) -> Renewal {
+        let renewal = Renewal { asked: now, applied: self.applied };
+        if self.terms.has(Flaw::HoldsWhatItAskedFor) {
+            self.deadline = self.deadline.max(Deadline(self.end(renewal, now)));
+        }
+        renewal
     }
 
     /// The database has written down the wish, when `head` was the last change; that is known at `now`. A lease counts from
     /// before the wish was sent, because nobody knows when it was written.
     pub fn written(&mut self, renewal: Renewal, head: Head, now: Moment) -> Written {
-        if self.history.replace(head.history).is_some_and(|before| before != head.history) {
+        let before = self.history.replace(head.history);
+        if before.is_some_and(|before| before != head.history) && !self.terms.has(Flaw::IgnoresTheHistory) {
             self.give_up();
             return Written::Elsewhere;
         }
-        if !is_renewable(renewal.applied, head.point) && !self.terms.has(Flaw::RenewsWhoIsBehind) {
+        if !self.is_renewable(renewal.applied, head.point) {
             return Written::Behind;
         }
         self.deadline = self.deadline.max(Deadline(self.end(renewal, now)));
         Written::Renewed
+    }
+
+    fn is_renewable(&self, applied: Point, head: Point) -> bool {
+        let is_overlooked = self.terms.has(Flaw::RenewsWhoIsBehind)
+            || self.terms.has(Flaw::IgnoresTheHistory) && applied.seq == head.seq;
+        is_renewable(applied, head) || is_overlooked
     }
 
     fn end(&self, renewal: Renewal, now: Moment) -> Moment {
@@ -281,6 +292,12 @@ mod tests {
         Head { point: point(seq), history: History::default() }
     }
 
+    /// What becomes of a wish that is written down a moment after it was made.
+    fn renew(holder: &mut Holder, asked: u64, head: Head) -> Written {
+        let renewal = holder.ask(at(asked));
+        holder.written(renewal, head, at(asked + 1))
+    }
+
     #[test]
     fn a_lease_counts_from_before_it_was_asked_for_and_never_shrinks() {
         let mut holder = Holder::new(TERMS);
@@ -303,7 +320,7 @@ mod tests {
         // It catches up, but the wish was from before.
         assert_eq!(holder.apply(point(1)), Ok(()));
         assert_eq!(holder.written(renewal, head(1), at(1)), Written::Behind);
-        assert_eq!(holder.written(holder.ask(at(0)), head(1), at(1)), Written::Renewed);
+        assert_eq!(renew(&mut holder, 0, head(1)), Written::Renewed);
     }
 
     #[test]
@@ -320,12 +337,12 @@ mod tests {
     #[test]
     fn another_history_ends_the_lease() {
         let mut holder = Holder::new(TERMS);
-        holder.written(holder.ask(at(0)), head(0), at(1));
+        renew(&mut holder, 0, head(0));
         for other in [History { system: 1, timeline: 0 }, History { system: 1, timeline: 1 }] {
             let head = Head { history: other, ..head(0) };
-            assert_eq!(holder.written(holder.ask(at(1)), head, at(1)), Written::Elsewhere);
+            assert_eq!(renew(&mut holder, 1, head), Written::Elsewhere);
             assert!(!holder.deadline().covers(at(1)));
-            assert_eq!(holder.written(holder.ask(at(2)), head, at(2)), Written::Renewed);
+            assert_eq!(renew(&mut holder, 2, head), Written::Renewed);
         }
     }
 
@@ -347,7 +364,7 @@ mod tests {
     fn a_row_is_kept_only_under_a_lease_and_if_nothing_was_forgotten_since_it_was_read() {
         let mut holder = Holder::new(TERMS);
         assert!(!holder.may_keep(holder.ticket(), at(0)), "without a lease");
-        holder.written(holder.ask(at(0)), head(0), at(1));
+        renew(&mut holder, 0, head(0));
         let ticket = holder.ticket();
         assert!(holder.may_keep(ticket, at(99)));
         assert!(!holder.may_keep(ticket, at(100)), "after the lease");

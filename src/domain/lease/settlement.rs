@@ -65,6 +65,12 @@ impl<Id: Ord + Clone> Settlement<Id> {
         self.over.since(now)
     }
 
+    /// Whether a mistake is to be made.
+    #[must_use]
+    pub fn has(&self, flaw: Flaw) -> bool {
+        self.terms.has(flaw)
+    }
+
     /// Whether somebody has not said that they applied the change.
     #[must_use]
     pub fn is_anybody_behind(&self) -> bool {

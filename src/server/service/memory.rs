@@ -121,7 +121,7 @@ impl Memory {
     /// A wish to renew, to be sent after this.
     pub(super) fn ask(&self) -> Renewal {
         let now = self.clock.moment();
-        self.read(|holder| holder.ask(now))
+        self.write(|holder| holder.ask(now))
     }
 
     /// The store has written down the wish, when `head` was the last change. Whether memory is believed for longer.

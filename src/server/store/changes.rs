@@ -99,6 +99,14 @@ pub struct Changes {
     pub doubt: Option<Doubt>,
 }
 
+impl Changes {
+    /// A mistake: what has the number of the change that was seen is taken for it.
+    fn mistaken(self, after: Point) -> Self {
+        let head = if self.head.seq == after.seq { after } else { self.head };
+        Self { head, doubt: None, ..self }
+    }
+}
+
 /// Why a database must not simply be believed: it was put back to an earlier state, or a standby took over that had seen less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
@@ -205,7 +213,12 @@ impl Db {
         let (head, doubt) = (point(first.head, first.head_mark)?, first.doubt());
         let goes_on = first.is_known && rows.len() <= TOLD_MAX;
         let noted = if goes_on { noted(rows)? } else { Vec::new() };
-        Ok(Changes { head, noted, doubt })
+        let changes = Changes { head, noted, doubt };
+        Ok(if self.has(Flaw::IgnoresTheHistory) { changes.mistaken(after) } else { changes })
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        matches!(&self.engine, Engine::Postgres(engine) if engine.has(flaw))
     }
 
     /// Writes down that a replica is alive and has applied so many changes. What the database said
@@ -223,7 +236,7 @@ impl Db {
     async fn ask_to_renew(&self, engine: &Postgres, replica: ReplicaId, applied: Point) -> Result<Head, StoreError> {
         let asked = query(RENEW).bind(replica.as_uuid()).bind(&*self.replica);
         let asked = asked.bind(number(applied.seq)).bind(uuid(applied.mark));
-        let row: RenewalColumns = if engine.has(Flaw::RenewsWithoutAStandby) {
+        let row: RenewalColumns = if self.has(Flaw::RenewsWithoutAStandby) {
             let mut alone = engine.begin_notes().await?;
             let row = asked.fetch_one(&mut alone).await?;
             alone.commit().await?;

@@ -9,7 +9,7 @@ use super::postgres::{CONFIRM, Postgres};
 use super::query::{Route, Target, query, within};
 use super::{Db, Engine, StoreError};
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::lease::{Moment, Point};
+use crate::domain::lease::{Flaw, Moment, Point};
 
 /// Whose standing a change may have altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,7 @@ impl Db {
     pub async fn settled(&self) -> Result<(), StoreError> {
         let last = match &self.engine {
             Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) if engine.has(Flaw::AnswersWhatIsDone) => None,
             Engine::Postgres(engine) if engine.require_sync => Some(self.confirmed(engine).await?),
             Engine::Postgres(engine) => Some(engine.last().await?),
         };

@@ -52,7 +52,7 @@ pub use census::{Census, CensusRules};
 pub use changes::{Announcements, Changes, Doubt, Noted};
 pub use commit::{NoWatcher, Touched, Watcher};
 pub use error::StoreError;
-pub use inventory::{FEW, InventoryFilter, Mark, MarkKey, Order, OwnedToken, Walked};
+pub use inventory::{FEW, InventoryFilter, Located, Mark, MarkKey, Order, OwnedToken, Walked};
 pub use notices::Notice;
 pub use people::{COUNTED_MAX, PeopleFilter, PersonRow};
 pub use postgres::PostgresPlace;

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgr
 use sqlx::{Acquire as _, ConnectOptions as _, Connection as _, Transaction};
 use uuid::Uuid;
 
-use super::changes::{is_known, number, point, uuid};
+use super::changes::{LEAVE, is_known, number, point, uuid};
 use super::commit::{Change, Numbered};
 use super::error::{Late, NoStandby};
 use super::query::{ANSWER_TIMEOUT, Route, Target, query, within};
@@ -302,7 +302,11 @@ async fn forget_silent(pool: PgPool, route: Route, clock: Arc<dyn SteadyClock>, 
     tokio::time::sleep(over.since(clock.moment())).await;
     for (id, heard) in settlement.silent(over) {
         let heard = i64::try_from(heard).unwrap_or(i64::MAX);
-        let asked = query(FORGET_REPLICA).bind(*id).bind(heard);
+        let asked = if settlement.has(Flaw::ForgetsWhoWasHeard) {
+            query(LEAVE).bind(*id)
+        } else {
+            query(FORGET_REPLICA).bind(*id).bind(heard)
+        };
         match asked.execute(Target::PostgresPool(&pool, route)).await {
             Ok(0) => {}
             Ok(_) => {

@@ -15,5 +15,7 @@ mod plain;
 mod pooled;
 mod restores;
 mod stage;
+mod theatre;
 mod together;
 mod trial;
+mod upgrades;

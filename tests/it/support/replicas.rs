@@ -32,9 +32,14 @@ pub struct Flaw {
 impl Replicas {
     /// So many, straight at the database.
     pub async fn start(count: usize) -> Self {
+        Self::start_of(None, count).await
+    }
+
+    /// The same with a mistake.
+    pub async fn start_of(flaw: Option<Flaw>, count: usize) -> Self {
         let database = cluster::new_database().await;
         let ways = vec![database.clone(); count];
-        Self::start_through(database, &ways)
+        Self::start_with(flaw, database, &ways)
     }
 
     /// One for each URL through which to reach the database.

@@ -26,6 +26,8 @@ pub enum Mode {
     SlowRows(Duration),
     /// Answers to questions with these bytes arrive late, also when nothing else arrives any more.
     LateAnswers(Bytes, Duration),
+    /// Questions with these bytes wait until this is over; everything else arrives.
+    HeldQuestions(Bytes),
     /// It is lost, and nobody says so. When the way is whole again it is sent anew, as TCP does.
     BlackHole,
     /// Connections are reset, also each new one.
@@ -96,8 +98,18 @@ impl Wire {
 
     /// Makes answers to questions with these bytes late, and waits until there is one that was given.
     pub async fn catch(&self, question: Bytes, delay: Duration) {
+        self.catch_in(Mode::LateAnswers(question, delay)).await;
+    }
+
+    /// Keeps questions with these bytes, and waits until there is one.
+    #[allow(dead_code, reason = "not every test cuts in before a question")]
+    pub async fn keep(&self, question: Bytes) {
+        self.catch_in(Mode::HeldQuestions(question)).await;
+    }
+
+    async fn catch_in(&self, mode: Mode) {
         let caught = self.line.caught.notified();
-        self.set(Mode::LateAnswers(question, delay));
+        self.set(mode);
         caught.await;
     }
 }
@@ -202,7 +214,7 @@ impl Carrier {
             tokio::time::sleep(delay).await;
             return true;
         }
-        while *self.mode.borrow_and_update() == Mode::BlackHole {
+        while self.is_kept(sent) {
             if self.mode.changed().await.is_err() {
                 return false;
             }
@@ -212,14 +224,29 @@ impl Carrier {
             Mode::Slow(delay) => tokio::time::sleep(delay).await,
             Mode::SlowRows(delay) if sent.len() > LONG => tokio::time::sleep(delay).await,
             Mode::Uneven(most) => tokio::time::sleep(most.mul_f64(rand::random())).await,
-            Mode::LateAnswers(bytes, delay)
-                if self.way == Way::There && sent.windows(bytes.len()).any(|part| part == bytes) =>
-            {
+            Mode::LateAnswers(bytes, delay) if self.is_question(sent, bytes) => {
                 *self.late.lock().unwrap() = Some(delay);
             }
             _ => {}
         }
         true
+    }
+
+    /// Whether something has to wait until the mode is another.
+    fn is_kept(&mut self, sent: &[u8]) -> bool {
+        let present = *self.mode.borrow_and_update();
+        match present {
+            Mode::BlackHole => true,
+            Mode::HeldQuestions(bytes) if self.is_question(sent, bytes) => {
+                self.caught.notify_waiters();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn is_question(&self, sent: &[u8], bytes: Bytes) -> bool {
+        self.way == Way::There && sent.windows(bytes.len()).any(|part| part == bytes)
     }
 
     fn late_answer(&self) -> Option<Duration> {

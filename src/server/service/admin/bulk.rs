@@ -8,7 +8,7 @@ use crate::domain::reason::Reason;
 use crate::domain::token::TokenState;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
-use crate::server::store::{InventoryFilter, Order, OwnedToken, TokenKey};
+use crate::server::store::{InventoryFilter, Located, OwnedToken, TokenKey};
 
 /// Most tokens that are revoked by one request, so that a proxy in between waits for its answer. Whoever wants more repeats
 /// it.
@@ -121,16 +121,19 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// Tokens that fit: the first `most` of them, and how many there are. There may be millions, so the database looks at
-    /// them and tells no more than is needed, and goes on counting past what one step ends only where that is asked for.
+    /// Tokens that fit: `most` of them, newest first, and how many there are. There may be millions, so the database looks
+    /// at them and tells no more than is needed, and goes on counting past what one step ends only where that is asked for.
+    /// Of more than that, those come first that are found first.
     async fn matching(&self, filter: &InventoryFilter, most: usize, exactly: bool) -> Result<Matched, TokenError> {
         if filter.state == Some(TokenState::Revoked) {
             return Ok(Matched::default());
         }
         let rules = self.rules(self.clock.now());
-        if let Some(few) = self.db.find_few(filter, &rules, Order::Age).await? {
-            let first: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
-            return Ok(Matched { count: first.len(), first });
+        if let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
+            && (is_all || !exactly)
+        {
+            let count = marks.len();
+            return Ok(Matched { count, first: marks.into_iter().take(most).map(|mark| mark.id).collect() });
         }
         let (mut first, mut on) = (Vec::new(), None);
         loop {

@@ -1,9 +1,8 @@
 //! Everybody's tokens.
 
 use super::{Admin, OwnedView, OwnerView};
-use crate::domain::id::TokenId;
 use crate::server::service::authority::Administrator;
-use crate::server::service::tokens::{HistoryEntry, TokenError};
+use crate::server::service::tokens::TokenError;
 use crate::server::store::{InventoryFilter, Mark, Order, OwnedToken, StateRules};
 
 /// Which part of everybody's tokens.
@@ -39,15 +38,6 @@ impl Admin {
             Some(few) => self.part_of(few, list, &rules).await,
             None => self.walk(list, &rules).await,
         }
-    }
-
-    /// What happened to anybody's token, newest first.
-    ///
-    /// # Errors
-    /// When there is none with that id, or the store cannot be asked.
-    pub async fn history(&self, administrator: &Administrator, id: TokenId) -> Result<Vec<HistoryEntry>, TokenError> {
-        let (_, owner) = self.tokens.get_anybodys(administrator, id).await?;
-        self.tokens.history(&owner, id).await
     }
 
     /// Of few tokens, only those are read that are shown.

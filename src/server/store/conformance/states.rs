@@ -115,6 +115,16 @@ async fn found(store: &Store, filter: &InventoryFilter, rules: &StateRules) -> V
         few.sort_unstable();
         assert_eq!(few, walked, "{filter:?} {rules:?}");
     }
+    for most in [1, 10, 999] {
+        let Some(Located { marks, is_all }) = db.find_many(filter, rules, most).await.unwrap() else { continue };
+        let mut many: Vec<_> = marks.into_iter().map(|mark| mark.id).collect();
+        many.sort_unstable();
+        if is_all {
+            assert_eq!(many, walked, "{filter:?} {rules:?}");
+        } else {
+            assert!(many.len() > most && many.iter().all(|id| walked.contains(id)), "{filter:?} {rules:?}");
+        }
+    }
     walked
 }
 

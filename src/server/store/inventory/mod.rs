@@ -90,6 +90,22 @@ pub struct Walked<T = Vec<OwnedToken>> {
     pub on: Option<Mark>,
 }
 
+/// Where tokens are that fit a filter.
+#[derive(Debug)]
+pub struct Located {
+    /// Their places, in order.
+    pub marks: Vec<Mark>,
+    /// There are no others.
+    pub is_all: bool,
+}
+
+/// Tokens that an index names.
+struct Hits {
+    ids: Vec<Uuid>,
+    /// There are no others.
+    is_all: bool,
+}
+
 #[derive(sqlx::FromRow)]
 struct OwnedColumns {
     #[sqlx(flatten)]
@@ -183,12 +199,42 @@ impl Db {
             let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
             return self.marks(&ids, filter, rules, order).await.map(Some);
         }
-        for condition in self.conditions(filter, rules) {
-            if let Some(ids) = self.few(condition).await? {
+        for condition in self.conditions(filter, rules, FEW) {
+            if let Hits { ids, is_all: true } = self.hits(condition, FEW).await? {
                 return self.marks(&ids, filter, rules, order).await.map(Some);
             }
         }
         Ok(None)
+    }
+
+    /// Where all tokens are that fit a filter, newest first, if one of its conditions leaves no more than twice as many as
+    /// `most`; else where more than that many are which an index names first. Nothing where one has to walk to know.
+    ///
+    /// # Errors
+    /// When the database cannot be asked.
+    pub async fn find_many(
+        &self,
+        filter: &InventoryFilter,
+        rules: &StateRules,
+        most: usize,
+    ) -> Result<Option<Located>, StoreError> {
+        let order = Order::Age;
+        if let Some(ids) = &filter.ids {
+            let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+            return Ok(Some(Located { marks: self.marks(&ids, filter, rules, order).await?, is_all: true }));
+        }
+        let mut named = None;
+        for condition in self.conditions(filter, rules, 2 * most) {
+            let hits = self.hits(condition, 2 * most).await?;
+            let is_all = hits.is_all;
+            named = named.filter(|_| !is_all).or(Some(hits));
+            if is_all {
+                break;
+            }
+        }
+        let Some(Hits { ids, is_all }) = named else { return Ok(None) };
+        let marks = self.marks(&ids, filter, rules, order).await?;
+        Ok((is_all || marks.len() > most).then_some(Located { marks, is_all }))
     }
 
     /// Where those of some tokens are that fit a filter.
@@ -209,19 +255,20 @@ impl Db {
         Ok(marks)
     }
 
-    /// The tokens that some questions find, if they are few.
-    async fn few(&self, questions: Vec<Query>) -> Result<Option<Vec<Uuid>>, StoreError> {
+    /// The tokens that some questions find, or more than so many of them.
+    async fn hits(&self, questions: Vec<Query>, most: usize) -> Result<Hits, StoreError> {
         let mut ids = Vec::new();
         for question in questions {
             let found: Vec<(Uuid,)> = question.fetch_all(self.reader()).await?;
             ids.extend(found.into_iter().map(|(id,)| id));
-            if ids.len() > FEW {
-                return Ok(None);
+            if ids.len() > most {
+                break;
             }
         }
+        let is_all = ids.len() <= most;
         ids.sort_unstable();
         ids.dedup();
-        Ok(Some(ids))
+        Ok(Hits { ids, is_all })
     }
 
     /// Tokens with their owners, newest first.

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{FEW, InventoryFilter, sql};
+use super::{InventoryFilter, sql};
 use crate::domain::id::UserId;
 use crate::domain::token::TokenState;
 use crate::server::store::Db;
@@ -37,9 +37,10 @@ impl InventoryFilter {
 }
 
 impl Db {
-    /// The conditions of a filter that an index can answer, each as questions that together find all that fit.
-    pub(super) fn conditions(&self, filter: &InventoryFilter, rules: &StateRules) -> Vec<Vec<Query>> {
-        let limit = u32::try_from(FEW + 1).unwrap_or(u32::MAX);
+    /// The conditions of a filter that an index can answer, each as questions that together find all that fit; or more than
+    /// so many.
+    pub(super) fn conditions(&self, filter: &InventoryFilter, rules: &StateRules, most: usize) -> Vec<Vec<Query>> {
+        let limit = u32::try_from(most + 1).unwrap_or(u32::MAX);
         let over = rules.over();
         let mut conditions = Vec::new();
         if let Some(owner) = filter.owner {
