@@ -285,29 +285,6 @@ async fn the_metadata_says_where_everything_is() {
     assert_eq!(metadata["response_types_supported"], serde_json::json!([]));
 }
 
-#[tokio::test]
-async fn a_signing_key_is_never_changed_or_brought_back_by_hand() {
-    let app = TestApp::new().await;
-    app.clock.advance(days(40));
-    signer(&app).tend().await.unwrap();
-    app.clock.advance(hours(1));
-    signer(&app).tend().await.unwrap();
-    let before = app.dump().await;
-    for statement in [
-        "DELETE FROM signing_keys",
-        "UPDATE signing_keys SET public_jwk = '{}' WHERE sealed IS NOT NULL",
-        "UPDATE signing_keys SET signs_from = signs_from + 1 WHERE sealed IS NOT NULL",
-        "UPDATE signing_keys SET algorithm = 'RS256' WHERE sealed IS NOT NULL",
-        "UPDATE signing_keys SET withdrawn_at = NULL, sealed = zeroblob(60) WHERE sealed IS NULL",
-        "UPDATE signing_keys SET withdrawn_at = 1 WHERE sealed IS NOT NULL",
-        "INSERT OR REPLACE INTO signing_keys SELECT kid, algorithm, public_jwk, zeroblob(60), created_at, signs_from, \
-         longest_ttl, NULL FROM signing_keys",
-    ] {
-        assert!(app.database().await.execute(statement).await.is_err(), "{statement}");
-        assert_eq!(app.dump().await, before, "{statement}");
-    }
-}
-
 /// Text with everything that JSON has to escape.
 fn text(longest: usize) -> impl Strategy<Value = String> {
     proptest::collection::vec(any::<char>(), 0..=longest).prop_map(String::from_iter)

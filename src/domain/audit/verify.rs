@@ -22,6 +22,9 @@ pub enum Fault {
     /// There is none with this number.
     #[error("is missing")]
     Missing,
+    /// It has a number that no event gets.
+    #[error("stands before the beginning")]
+    Early,
     /// It was not written after the one before it.
     #[error("does not continue the one before it")]
     Link,
@@ -88,6 +91,9 @@ impl Verifier {
     pub fn look(&mut self, event: &Event, hash: Digest, values: &BTreeMap<String, Digest>) -> Result<(), Broken> {
         let expected = self.last + 1;
         let broken = |seq, fault| Err(Broken { seq, fault });
+        if event.seq < 1 {
+            return broken(event.seq, Fault::Early);
+        }
         if event.seq != expected {
             return broken(expected, Fault::Missing);
         }
@@ -261,6 +267,17 @@ mod tests {
         let rows = log(9);
         assert_eq!(verify(&rows, &rows[4]), Ok(Verified { events: 9, erased: 0, checkpoints: 1 }));
         assert_eq!(Verifier::default().finish(), Ok(Verified::default()));
+    }
+
+    #[test]
+    fn nothing_stands_before_the_first_event() {
+        for seq in [0, -1, i64::MIN] {
+            let mut rows = log(3);
+            let mut early = rows[0].clone();
+            early.event.seq = seq;
+            rows.insert(0, early);
+            assert_eq!(verify(&rows, &rows[3]), Err(Broken { seq, fault: Fault::Early }));
+        }
     }
 
     #[test]

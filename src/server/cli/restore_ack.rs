@@ -45,7 +45,10 @@ fn describe(rewind: &Rewind) {
         "Replica {replica} had applied change number {}, which the database has forgotten.",
         applied.number()
     ));
-    for token in lost {
+    for token in &lost.tokens {
         print(&format!("  A change of token {token} is gone. If it was revoked: hallpass token revoke {token}"));
+    }
+    for user in &lost.users {
+        print(&format!("  A change of user {user} is gone. If they were disabled: hallpass user disable {user}"));
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::domain::id::{ReplicaId, TokenId};
+use crate::domain::id::ReplicaId;
 use crate::domain::lease::{Flaw, Point, Seq};
 use crate::domain::scope::Catalogue;
 use crate::domain::secret::SecretId;
@@ -30,7 +30,7 @@ use crate::domain::verdict::{Grant, Method};
 use crate::server::credential::oidc::People;
 use crate::server::credential::pat::{KnownToken, Recalled, Rows};
 use crate::server::keys::Keys;
-use crate::server::store::{Changes, CheckRow, Db, Doubt, Noted, StoreError, Touched, Warrant, Watcher as _};
+use crate::server::store::{Changes, CheckRow, Db, Doubt, Lost, Noted, StoreError, Touched, Warrant, Watcher as _};
 
 use super::memory::Memory;
 use super::readings::Readings;
@@ -76,13 +76,17 @@ impl Seen {
         self.recent.drain(..surplus);
     }
 
-    /// Tokens that were touched by other changes than these.
-    fn touched_but(&self, known: &BTreeSet<Seq>) -> Vec<TokenId> {
-        let token = |noted: &Noted| match noted.touched {
-            Touched::Token(id) if !known.contains(&noted.point.seq) => Some(id),
-            _ => None,
-        };
-        self.recent.iter().filter_map(token).collect::<BTreeSet<_>>().into_iter().collect()
+    /// What was touched by other changes than these.
+    fn touched_but(&self, known: &BTreeSet<Seq>) -> Lost {
+        let (mut tokens, mut users) = (BTreeSet::new(), BTreeSet::new());
+        for noted in self.recent.iter().filter(|noted| !known.contains(&noted.point.seq)) {
+            match noted.touched {
+                Touched::Token(id) => _ = tokens.insert(id),
+                Touched::Owner(id) => _ = users.insert(id),
+                Touched::Nothing | Touched::Everything => {}
+            }
+        }
+        Lost { tokens: tokens.into_iter().collect(), users: users.into_iter().collect() }
     }
 }
 
@@ -234,7 +238,7 @@ impl Live {
         let Parts { replica, db, .. } = &*self.0;
         let points: Vec<_> = seen.recent.iter().map(|noted| noted.point).collect();
         let lost = seen.touched_but(&db.known_changes(&points).await?);
-        tracing::error!(?lost, "the database has forgotten changes of these tokens, and maybe of others");
+        tracing::error!(?lost, "the database has forgotten changes of these, and maybe of others");
         db.note_rewind(*replica, applied, &lost).await
     }
 

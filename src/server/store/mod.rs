@@ -56,7 +56,7 @@ pub use inventory::{FEW, InventoryFilter, Located, Mark, MarkKey, Order, OwnedTo
 pub use notices::Notice;
 pub use people::{COUNTED_MAX, PeopleFilter, PersonRow};
 pub use postgres::PostgresPlace;
-pub use rewinds::Rewind;
+pub use rewinds::{Lost, Rewind};
 pub use sessions::{NewSession, SessionRow};
 pub use signing_keys::{NewSigningKey, SigningKeyRow};
 pub use sole::SoleServer;

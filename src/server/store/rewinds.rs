@@ -8,25 +8,25 @@ use super::changes::{is_known, number, uuid};
 use super::query::query;
 use super::{Db, StoreError, Touched, postgres};
 use crate::domain::audit::Draft;
-use crate::domain::id::{ReplicaId, TokenId};
+use crate::domain::id::{ReplicaId, TokenId, UserId};
 use crate::domain::lease::{Point, Seq};
 use crate::domain::time::Timestamp;
 
 /// What comes after an acknowledgement that covers it is there to be read, and stops nobody.
 /// Only in a database that does not know the change (`$3` with the mark `$5`): another one may answer by now.
 pub(super) const NOTE_REWIND: &str = concat!(
-    "INSERT INTO rewinds (replica, name, applied, lost) SELECT $1, $2, $3::BIGINT, $4 WHERE NOT ",
+    "INSERT INTO rewinds (replica, name, applied, lost, owners) SELECT $1, $2, $3::BIGINT, $4, $6 WHERE NOT ",
     is_known!("$3", "$5"),
-    " ON CONFLICT (replica) DO UPDATE SET applied = excluded.applied, lost = excluded.lost"
+    " ON CONFLICT (replica) DO UPDATE SET applied = excluded.applied, lost = excluded.lost, owners = excluded.owners"
 );
-pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost FROM rewinds ORDER BY applied DESC, name";
+pub(super) const LIST_REWINDS: &str = "SELECT name, applied, lost, owners FROM rewinds ORDER BY applied DESC, name";
 /// Past everything that anybody has seen.
 pub(super) const PASS_REWINDS: &str = "
     UPDATE change_head h SET seq = r.seq, acknowledged = r.seq
     FROM (SELECT greatest(seq, (SELECT coalesce(max(applied), 0) FROM rewinds)) + 1 AS seq FROM change_head) r";
 /// Not those that were written down after that and go further. Gives what is deleted, so that none goes unseen.
 pub(super) const TAKE_REWINDS: &str =
-    "DELETE FROM rewinds WHERE applied <= (SELECT acknowledged FROM change_head) RETURNING name, applied, lost";
+    "DELETE FROM rewinds WHERE applied <= (SELECT acknowledged FROM change_head) RETURNING name, applied, lost, owners";
 
 /// What a replica knows of changes that the database has forgotten.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,17 @@ pub struct Rewind {
     pub replica: String,
     /// The last change that it had applied.
     pub applied: Seq,
-    /// Tokens that were touched by changes which are gone. Some may have been revoked.
-    pub lost: Vec<TokenId>,
+    /// What was touched by changes which are gone.
+    pub lost: Lost,
+}
+
+/// What forgotten changes have touched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Tokens. Some may have been revoked.
+    pub tokens: Vec<TokenId>,
+    /// Users. Some may have been disabled, or have lost roles.
+    pub users: Vec<UserId>,
 }
 
 /// Only PostgreSQL needs this.
@@ -63,9 +72,10 @@ impl Db {
     ///
     /// # Errors
     /// When the database cannot be asked.
-    pub async fn note_rewind(&self, replica: ReplicaId, applied: Point, lost: &[TokenId]) -> Result<bool, StoreError> {
+    pub async fn note_rewind(&self, replica: ReplicaId, applied: Point, lost: &Lost) -> Result<bool, StoreError> {
         let asked = query(NOTE_REWIND).bind(replica.as_uuid()).bind(&*self.replica).bind(number(applied.seq));
-        let asked = asked.bind(serde_json::to_string(lost)?).bind(uuid(applied.mark));
+        let asked = asked.bind(serde_json::to_string(&lost.tokens)?).bind(uuid(applied.mark));
+        let asked = asked.bind(serde_json::to_string(&lost.users)?);
         Ok(asked.execute(self.writer()).await? > 0)
     }
 
@@ -102,11 +112,15 @@ impl Db {
     }
 }
 
-fn rewinds(rows: Vec<(String, i64, String)>) -> Result<Vec<Rewind>, StoreError> {
-    let rewind = |(replica, applied, lost): (String, i64, String)| {
-        let lost: Vec<Uuid> = super::row::json(&lost)?;
-        let lost = lost.into_iter().map(TokenId::from).collect();
+fn rewinds(rows: Vec<(String, i64, String, String)>) -> Result<Vec<Rewind>, StoreError> {
+    let rewind = |(replica, applied, tokens, users): (String, i64, String, String)| {
+        let lost = Lost { tokens: ids(&tokens)?, users: ids(&users)? };
         Ok(Rewind { replica, applied: postgres::seq(applied)?, lost })
     };
     rows.into_iter().map(rewind).collect()
+}
+
+fn ids<Id: From<Uuid>>(column: &str) -> Result<Vec<Id>, StoreError> {
+    let ids: Vec<Uuid> = super::row::json(column)?;
+    Ok(ids.into_iter().map(Id::from).collect())
 }

@@ -30,8 +30,10 @@ async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
     let replicas = Replicas::start(2).await;
     let tokens = replicas.tokens(2).await;
     assert_eq!(replicas.run(&["restore-ack"]).0, 0, "there is nothing to acknowledge");
+    let disabled = replicas.log_in(&replicas.tokens(1).await[0]).await.user;
     let backup = cluster::copy_of(&replicas.database).await;
     assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    assert_eq!(replicas.run(&["user", "disable", &disabled]).0, 0);
     let lost = tokens[0].id.to_string();
 
     cluster::put_back(&replicas.database, &backup).await;
@@ -42,7 +44,7 @@ async fn after_a_restore_replicas_vouch_for_nothing_until_it_is_acknowledged() {
     }
     let (code, said, complaints) = replicas.run(&["restore-ack"]);
     assert_eq!(code, 0, "{complaints}");
-    assert!(said.contains(&lost) && said.contains("is acknowledged"), "{said}");
+    assert!(said.contains(&lost) && said.contains(&disabled) && said.contains("is acknowledged"), "{said}");
     for index in [0, 1] {
         readiness(&replicas, index, 200).await;
         assert_eq!(replicas.check(index, &tokens[1]).await, 200);

@@ -31,7 +31,7 @@ pub(super) const LIST_HISTORY: &str = "
     SELECT e.time, e.action, e.actor_type, e.actor_id, e.reason, e.changes,
         (SELECT p.value FROM audit_personal p WHERE p.seq = e.seq AND p.field = 'ip') AS ip
     FROM audit_events e
-    WHERE e.object_type = 'token' AND e.object_id = $1
+    WHERE e.object_type = 'token' AND e.object_id = $1 AND e.seq > 0
     ORDER BY e.seq DESC LIMIT $2";
 pub(super) const LIST_EVENTS: &str = "
     SELECT seq, id, time, action, actor_type, actor_id, on_behalf_of, object_type, object_id, result, reason, request_id,

@@ -86,8 +86,9 @@ const OF_USER: &str = list_log!(
     "(e.object_id = $5 OR $5 = '')",
     "(e.result = $6 OR $6 = '')"
 );
-const FIND_FIRST_SINCE: &str = "SELECT seq FROM audit_events WHERE time >= $1 ORDER BY time, seq LIMIT 1";
-const FIND_LAST_BEFORE: &str = "SELECT seq FROM audit_events WHERE time < $1 ORDER BY time DESC, seq DESC LIMIT 1";
+const FIND_FIRST_SINCE: &str = "SELECT seq FROM audit_events WHERE time >= $1 AND seq > 0 ORDER BY time, seq LIMIT 1";
+const FIND_LAST_BEFORE: &str =
+    "SELECT seq FROM audit_events WHERE time < $1 AND seq > 0 ORDER BY time DESC, seq DESC LIMIT 1";
 const LIST_VALUES: &str = "SELECT seq, field, salt, value FROM audit_personal WHERE seq > $1 AND seq <= $2";
 /// Only SQLite needs this.
 const LIST_VALUES_OF_SQLITE: &str =
@@ -223,7 +224,7 @@ impl Db {
 
     /// The numbers between which a filter's times lie, if there are any.
     async fn range(&self, filter: &LogFilter, before: Option<i64>) -> Result<Option<(i64, i64)>, StoreError> {
-        let (mut first, mut end) = (0, before.unwrap_or(i64::MAX));
+        let (mut first, mut end) = (1, before.unwrap_or(i64::MAX));
         if let Some(since) = filter.since {
             let found: Option<(i64,)> = query(FIND_FIRST_SINCE).bind(since).fetch_optional(self.reader()).await?;
             let Some((seq,)) = found else { return Ok(None) };
@@ -263,7 +264,8 @@ impl Db {
         mut report: impl FnMut(i64),
     ) -> Result<Result<Verified, Broken>, StoreError> {
         let mut verifier = Verifier::new(checkpoints);
-        let mut events = self.list_events(0, BATCH).await?;
+        // From before the beginning: somebody may have put something there.
+        let mut events = self.list_events(i64::MIN, BATCH).await?;
         while let Some(last) = events.last() {
             // Never values before their events, or those of an event that was written in between would be missing. The next
             // events may come meanwhile.

@@ -3,6 +3,7 @@
 mod administration;
 #[path = "../../../../tests/it/support/cluster.rs"]
 mod cluster;
+mod guards;
 mod rules;
 mod shared;
 mod statements;
@@ -212,17 +213,20 @@ on_both_engines! {
     uses_only_move_forward
     an_expiry_is_noticed_once_and_for_ever
     a_session_that_was_ended_stays_ended
-    history_that_is_final_cannot_be_rewritten_by_hand
     a_token_never_has_two_current_secrets
     the_census_counts_each_token_once
     a_schema_that_is_one_ahead_is_borne_with_and_a_later_one_is_not
     uses_of_several_secrets_of_one_token_are_noted_with_the_last;
+    guards:
+    what_is_final_cannot_be_undone_by_hand
+    a_signing_key_is_withdrawn_together_with_its_private_half;
     administration:
     few_tokens_are_found_by_what_few_have
     a_walk_meets_every_token_once_in_each_order_and_skips_what_cannot_fit
     an_edited_token_is_found_by_its_new_words_only
     many_are_revoked_together_each_with_its_event
     a_user_is_locked_out_once_by_somebody_who_is_not
+    of_two_who_lock_each_other_out_at_once_one_remains
     names_are_told_of_those_who_are_known
     the_log_is_read_from_every_side
     a_checkpoint_is_made_once_for_a_state_and_known_again

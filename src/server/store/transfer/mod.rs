@@ -236,16 +236,15 @@ where
 /// Whether the log is what was written.
 async fn verify_chain(tx: &mut Change) -> Result<(), TransferError> {
     let mut verifier = Verifier::default();
-    loop {
-        let after = verifier.last();
-        let events = audit::events(&mut *tx, after, EVENTS).await?;
-        if events.is_empty() {
-            return Ok(verifier.finish().map(drop)?);
-        }
-        let mut values = audit::read::digests(&mut *tx, after, EVENTS).await?;
+    // From before the beginning: somebody may have put something there.
+    let mut events = audit::events(&mut *tx, i64::MIN, EVENTS).await?;
+    while !events.is_empty() {
+        let mut values = audit::read::digests(&mut *tx, verifier.last(), EVENTS).await?;
         for PlacedEvent { event, hash } in events {
             let values = values.remove(&event.seq).unwrap_or_default();
             verifier.look(&event, hash, &values)?;
         }
+        events = audit::events(&mut *tx, verifier.last(), EVENTS).await?;
     }
+    Ok(verifier.finish().map(drop)?)
 }
