@@ -1,5 +1,6 @@
 //! Finding tokens in text that somebody pasted: a token, a log line with one, or with what logs say of one.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use uuid::Uuid;
@@ -30,6 +31,40 @@ pub fn tokens<'t, 'p>(text: &'t str, prefixes: impl IntoIterator<Item = &'p Pref
     found.sort_by_key(|(start, _)| *start);
     let mut seen = HashSet::new();
     found.into_iter().map(|(_, token)| token).filter(|token| seen.insert(token.reveal())).collect()
+}
+
+/// A text without the secrets of tokens, whatever their prefixes: what is left still names them. For whatever is written
+/// down and may be read by others.
+#[must_use]
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut kept = String::new();
+    let mut from = 0;
+    for (underscore, _) in text.match_indices('_') {
+        if let Some((start, token)) = token_around(text, underscore).filter(|(start, _)| *start >= from) {
+            kept.extend([&text[from..underscore], "_", token.id().as_str(), "_…"]);
+            from = start + token.reveal().len();
+        }
+    }
+    if from == 0 {
+        return Cow::Borrowed(text);
+    }
+    kept.push_str(&text[from..]);
+    Cow::Owned(kept)
+}
+
+/// Whether there is a token in a text, whatever its prefix.
+#[must_use]
+pub fn holds_a_token(text: &str) -> bool {
+    text.match_indices('_').any(|(underscore, _)| token_around(text, underscore).is_some())
+}
+
+/// The token whose prefix ends before an underscore, and where it begins. The checksum tells how long the prefix is.
+fn token_around(text: &str, underscore: usize) -> Option<(usize, TokenText<'_>)> {
+    (2..=10).find_map(|length| {
+        let start = underscore.checked_sub(length)?;
+        let prefix: Prefix = text.get(start..underscore)?.parse().ok()?;
+        Some((start, TokenText::parse_start(&text[start..], &prefix).ok()?))
+    })
 }
 
 /// The secret that stands first in a text behind a prefix, by its public part: what somebody means who pastes a token, or a
@@ -74,9 +109,26 @@ fn id(word: &str) -> Option<Mention> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::secret::PlainToken;
 
     const TOKEN: &str = "hpat_0123456789ABCDEF_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ4Nu9rC";
     const ID: &str = "0f9a3c5e-1111-4222-8333-444455556666";
+
+    #[test]
+    fn what_is_written_down_has_no_secret_of_any_prefix_and_still_names_the_token() {
+        let other = PlainToken::generate(&"corp2".parse().unwrap(), |bytes| bytes.fill(7));
+        let text = format!("é x{TOKEN}é{TOKEN},{}_", other.reveal());
+        let other_id = other.id();
+        let masked = masked(&text);
+        assert_eq!(masked, format!("é xhpat_0123456789ABCDEF_…éhpat_0123456789ABCDEF_…,corp2_{other_id}_…_"));
+        assert!(holds_a_token(&text) && !holds_a_token(&masked));
+        for harmless in
+            ["", "_", "hpat_", "a_b", &TOKEN[..70], &TOKEN.replace('Q', "R"), "é_0123456789ABCDEF_", &"_".repeat(99)]
+        {
+            assert_eq!(super::masked(harmless), harmless);
+            assert!(!holds_a_token(harmless), "{harmless}");
+        }
+    }
 
     fn found(text: &str) -> Vec<String> {
         let prefixes: Vec<Prefix> = ["hpat", "old"].map(|prefix| prefix.parse().unwrap()).to_vec();

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::paste::{holds_a_token, masked};
+
 /// Longest name of a token, in characters.
 pub const NAME_MAX: usize = 100;
 /// Longest description, in characters.
@@ -24,6 +26,9 @@ pub enum TextError {
     /// Control or direction-changing characters, which would make one text look like another.
     #[error("Please leave out control characters and characters that change the direction of writing.")]
     Unprintable,
+    /// There is a token in it, and others can read what is written here.
+    #[error("There is a token in this text, and others can read what is written here. Please leave it out.")]
+    Secret,
 }
 
 /// A token's name: one line, 1 to [`NAME_MAX`] characters, trimmed.
@@ -45,7 +50,7 @@ pub fn description(text: &str) -> Result<String, TextError> {
     if text.chars().any(|c| c != '\n' && c != '\t' && is_disguise(c)) {
         return Err(TextError::Unprintable);
     }
-    Ok(text)
+    without_tokens(text)
 }
 
 /// The free text of a reason: one line, at most [`REASON_MAX`] characters, may be empty.
@@ -56,17 +61,21 @@ pub fn reason(text: &str) -> Result<String, TextError> {
     one_line(text, REASON_MAX)
 }
 
-/// Makes a text from elsewhere (a provider's claim, a header) safe to store and show: disguises become `U+FFFD`, and
-/// at most `max` characters stay.
+/// Makes a text from elsewhere (a provider's claim, a header) safe to store and show: tokens lose their secrets, disguises
+/// become `U+FFFD`, and at most `max` characters stay.
 #[must_use]
 pub fn sanitised(text: &str, max: usize) -> String {
-    text.chars().take(max).map(|c| if is_disguise(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    masked(text).chars().take(max).map(|c| if is_disguise(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn one_line(text: &str, max: usize) -> Result<String, TextError> {
     let text = text.trim();
     bounded(text, max)?;
-    if text.chars().any(is_disguise) { Err(TextError::Unprintable) } else { Ok(text.to_owned()) }
+    if text.chars().any(is_disguise) { Err(TextError::Unprintable) } else { without_tokens(text.to_owned()) }
+}
+
+fn without_tokens(text: String) -> Result<String, TextError> {
+    if holds_a_token(&text) { Err(TextError::Secret) } else { Ok(text) }
 }
 
 fn bounded(text: &str, max: usize) -> Result<(), TextError> {
@@ -125,5 +134,16 @@ mod tests {
     #[test]
     fn foreign_text_is_made_harmless() {
         assert_eq!(sanitised("a\u{202E}b\nc", 4), "a\u{FFFD}b\u{FFFD}");
+    }
+
+    #[test]
+    fn nobody_writes_a_token_where_others_can_read_it() {
+        const TOKEN: &str = "hpat_0123456789ABCDEF_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ4Nu9rC";
+        let typed = format!("found in {TOKEN}.txt");
+        for rule in [name, description, reason] {
+            assert_eq!(rule(&typed), Err(TextError::Secret));
+        }
+        // Before it is cut off, or half a secret would stay.
+        assert_eq!(sanitised(&typed, 40), "found in hpat_0123456789ABCDEF_….txt");
     }
 }

@@ -216,3 +216,39 @@ async fn a_text_that_somebody_pastes_is_found_nowhere_after_it_was_looked_at() {
     assert_absent(&secrets, "logs", text.as_bytes());
     assert!(!text.contains(NOTE), "the text is in the logs");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_not_written_where_others_read_it() {
+    logs();
+    let app = TestApp::new().await;
+    let (alice, admin) = (app.browser_of("alice").await, app.browser_of("admin").await);
+    let created = alice.create_token("t", &["read:users"]).await;
+    let id = created.id.clone();
+    let owner = alice.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
+    let secrets = [created.secret.clone()];
+    let words = format!("found in {}.txt", created.secret);
+    let (token, own) = ("/api/v1/tokens".to_owned(), format!("/api/v1/tokens/{id}"));
+    let of_admin = |what: &str| format!("/api/v1/admin/{what}");
+    for (who, method, path, body, field) in [
+        (&alice, "POST", token.clone(), json!({"name": words, "scopes": ["read:users"]}), "name"),
+        (&alice, "POST", token, json!({"name": "x", "description": words, "scopes": ["read:users"]}), "description"),
+        (&alice, "PATCH", own.clone(), json!({"name": words}), "name"),
+        (&alice, "POST", format!("{own}/revoke"), json!({"reason": words}), "reason"),
+        (&admin, "POST", of_admin(&format!("tokens/{id}/revoke")), json!({"reason": words}), "reason"),
+        (&admin, "POST", of_admin(&format!("users/{owner}/disable")), json!({"reason": words}), "reason"),
+        (&admin, "POST", of_admin("tokens/revoke"), json!({"filter": {"ids": [id]}, "reason": words}), "reason"),
+    ] {
+        let answer = who.api_json(method, &path, &body).await;
+        assert_eq!(answer.problem(422)["errors"][0]["field"], field, "{path}");
+        assert_silent(&secrets, &path, &answer);
+    }
+    // What programs say of themselves cannot be refused.
+    let talkative =
+        Call::new("POST", "/api/v1/tokens").header("sec-fetch-site", "same-origin").header("user-agent", &words);
+    alice.send(talkative.json(&json!({"name": "x", "scopes": ["read:users"]}))).await.expect(201);
+    app.check("", &created.secret).await.expect(200);
+    let dump = app.dump().await;
+    assert!(dump.contains("found in hpat_") && dump.contains("_….txt"), "{dump}");
+    assert!(assert_absent_in_files(&secrets, app.folder()) >= 3);
+    assert_absent(&secrets, "logs", logs().text().as_bytes());
+}

@@ -97,7 +97,7 @@ impl Leaks {
 
     async fn note(&self, found: &Found, origin: &Origin) -> Result<(), TokenError> {
         // Some places have the token in their address.
-        let place = found.url.as_deref().map(|url| sanitised(&self.revocation.masked(url.trim()), PLACE_MAX));
+        let place = found.url.as_deref().map(|url| sanitised(url.trim(), PLACE_MAX));
         let place = place.filter(|url| !url.is_empty());
         let place = place.map_or_else(|| "found by secret scanning".to_owned(), |url| format!("found at {url}"));
         match self.config.action {

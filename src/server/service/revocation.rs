@@ -97,13 +97,6 @@ impl Revocation {
         Ok(())
     }
 
-    /// A text without the secrets of the tokens that are in it.
-    #[must_use]
-    pub fn masked(&self, text: &str) -> String {
-        let mask = |text: String, token: TokenText<'_>| text.replace(token.reveal(), &format!("{}_…", token.id()));
-        self.pat.tokens_in(text).into_iter().fold(text.to_owned(), mask)
-    }
-
     async fn end(&self, credential: &str, by: &By, origin: &Origin) -> Result<(), TokenError> {
         match self.pat.prove(credential).await {
             Ok(token) => self.end_proven(&token.known, by, origin).await,
