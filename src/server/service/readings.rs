@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,6 +16,8 @@ use super::memory::Memory;
 
 /// Most rows in one question.
 const BATCH: usize = 256;
+/// How long a check waits. Where the store is gone, each question finds that out in its own time, and many wait for the next.
+const PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// Most complaints in a second that rows cannot be read.
 const COMPLAINTS: NonZeroU32 = NonZeroU32::MIN;
@@ -56,7 +59,10 @@ impl Readings {
             // A task of its own: whoever asked first may go away while others wait.
             tokio::spawn(Service(self.clone()).run());
         }
-        answer.await.unwrap_or_else(|_| Err(StoreError::interrupted()))
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(StoreError::interrupted()),
+        }
     }
 
     /// Not for each check: there may be thousands.
@@ -82,6 +88,8 @@ impl Readings {
     /// The secrets to ask for next.
     fn take(&self) -> Vec<SecretId> {
         let mut queue = self.queue();
+        // Nobody asks for those who have given up.
+        queue.waiting.retain(|_, senders| senders.iter().any(|sender| !sender.is_closed()));
         queue.asked = if queue.waiting.len() <= BATCH {
             std::mem::take(&mut queue.waiting)
         } else {

@@ -46,7 +46,9 @@ macro_rules! written {
     };
 }
 pub(super) use written;
-pub(super) const FIND_CHANGE_HEAD: &str = "SELECT seq, mark FROM change_head";
+/// Not that of a standby, to which a pooler may lead as well: it may be an earlier one.
+pub(super) const FIND_CHANGE_HEAD: &str =
+    "SELECT seq, mark FROM change_head WHERE current_setting('transaction_read_only') = 'off'";
 /// Whether commits wait for a standby.
 macro_rules! is_sync {
     () => {

@@ -15,7 +15,7 @@ macro_rules! is_sound {
             " OR ",
             $seq,
             " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > acknowledged)
-            FROM change_head)"
+            AND current_setting('transaction_read_only') = 'off' FROM change_head)"
         )
     };
 }

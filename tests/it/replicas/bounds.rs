@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use hallpass::server::telemetry;
+use tokio::task::JoinSet;
 
 use super::trial::{recovery, revoke_once};
 use crate::support::cluster;
+use crate::support::connection::Connection;
 use crate::support::replicas::Replicas;
+use crate::support::tokens::Token;
 use crate::support::wire::{Mode, Wire, target};
 
 /// Longer than a lease with what clocks may differ, shorter than a second question after that.
 const ONE_LEASE: Duration = Duration::from_millis(1_500);
+/// Tokens that are asked for at once: several times as many as one question takes.
+const MANY: usize = 1_500;
+/// Sooner than all their questions could be found unanswered, one after the other.
+const ALL_THE_OTHERS: Duration = Duration::from_millis(4_500);
 
 /// Where one waits for a replica that says nothing, and is cut off itself: it is known how long that takes, so no question
 /// that nobody answers makes it longer.
@@ -53,6 +60,35 @@ async fn whoever_is_cut_off_while_waiting_for_others_waits_no_longer_than_one_le
     assert!(quickest < ONE_LEASE, "{quickest:?}");
 }
 
+/// Whoever asks for a change waits for its turn in a transaction that is about to begin. If they go away then, nobody may be
+/// left with the turn, least of all a connection that waits to be used again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_away_while_their_change_waits_for_its_turn_keeps_nobody_waiting() {
+    let replicas = Replicas::start(2).await;
+    let mut tokens = replicas.tokens(21).await;
+    let other = tokens.pop().unwrap();
+    recovery(&replicas, &other).await;
+    let mut turns = replicas.connection().await;
+    sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR SHARE").execute(&mut turns).await.unwrap();
+    let url = replicas.servers[0].url.clone();
+    let impatient: JoinSet<_> = tokens.into_iter().map(|token| ask_and_go_away(url.clone(), token)).collect();
+    let waiting =
+        "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while replicas.column(waiting).await.len() < 5 {}
+    impatient.join_all().await;
+    sqlx::raw_sql("COMMIT").execute(&mut turns).await.unwrap();
+    let asked = telemetry::now();
+    assert_eq!(revoke_once(&replicas.servers[1].url, &other).await, Some(204));
+    assert!(asked.elapsed() < ONE_LEASE, "{:?}", asked.elapsed());
+    let idle = "SELECT pid::TEXT FROM pg_stat_activity
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%' AND state_change < now() - INTERVAL '300 ms'";
+    assert!(replicas.column(idle).await.is_empty(), "somebody has the turn, and does nothing");
+}
+
+async fn ask_and_go_away(url: String, token: Token) {
+    let _ = tokio::time::timeout(Duration::from_millis(400), revoke_once(&url, &token)).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_for_announcements_that_died_in_silence_is_made_anew() {
     let database = cluster::new_database().await;
@@ -69,4 +105,27 @@ async fn a_connection_for_announcements_that_died_in_silence_is_made_anew() {
     wire.forget();
     let again = async { while listening().await.iter().all(|pid| before.contains(pid)) {} };
     tokio::time::timeout(Duration::from_secs(20), again).await.expect("nobody listens any more");
+}
+
+/// Rows are read for many checks at once, but not for any number of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_all_the_others_where_the_store_is_gone() {
+    let database = cluster::new_database().await;
+    let wire = Wire::to(target(&database)).await;
+    let replicas = Replicas::start_through(database.clone(), &[wire.lead(&database)]);
+    let good = replicas.tokens(1).await.pop().unwrap();
+    recovery(&replicas, &good).await;
+    wire.set(Mode::BlackHole);
+    let url = &replicas.servers[0].url;
+    let asked: JoinSet<_> = (0..MANY).map(|_| ask_of_a_stranger(url.clone())).collect();
+    for (status, took) in asked.join_all().await {
+        assert!(status == Some(503) && took < ALL_THE_OTHERS, "{status:?} after {took:?}");
+    }
+}
+
+async fn ask_of_a_stranger(url: String) -> (Option<u16>, Duration) {
+    let mut connection = Connection::open(&url).await;
+    let asked = telemetry::now();
+    let status = connection.try_ask("GET", "/check", Token::new().secret.reveal()).await;
+    (status, asked.elapsed())
 }

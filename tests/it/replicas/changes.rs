@@ -6,7 +6,7 @@ use std::time::Duration;
 use hallpass::server::telemetry;
 
 use super::judge::{Deed, Expected, Verdict};
-use super::trial::{Hammers, is_confirmed, recovery, revoke};
+use super::trial::{Hammers, is_confirmed, recovery};
 use crate::support::cluster;
 use crate::support::replicas::{Login, Replicas};
 use crate::support::tokens::Token;
@@ -32,10 +32,14 @@ enum Act {
     OwnerRevokesAgain,
     HolderRevokesAgain,
     OperatorRevokesAgain,
+    AdministratorRevokesManyAgain,
+    /// The same with what else takes something away.
+    OwnerTakesScopesAwayAgain,
+    AdministratorDisablesOwnerAgain,
 }
 
 impl Act {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 15] = [
         Self::OwnerRevokes,
         Self::AdministratorRevokes,
         Self::AdministratorRevokesMany,
@@ -48,19 +52,33 @@ impl Act {
         Self::OwnerRevokesAgain,
         Self::HolderRevokesAgain,
         Self::OperatorRevokesAgain,
+        Self::AdministratorRevokesManyAgain,
+        Self::OwnerTakesScopesAwayAgain,
+        Self::AdministratorDisablesOwnerAgain,
     ];
 
     /// What a check is answered with afterwards.
     const fn denial(self) -> u16 {
-        if matches!(self, Self::OwnerTakesScopesAway) { 403 } else { 401 }
+        if matches!(self, Self::OwnerTakesScopesAway | Self::OwnerTakesScopesAwayAgain) { 403 } else { 401 }
     }
 
-    const fn is_a_repetition(self) -> bool {
-        matches!(self, Self::OwnerRevokesAgain | Self::HolderRevokesAgain | Self::OperatorRevokesAgain)
+    /// What was done before at the first replica, and how it shows in the row of the token and its owner.
+    const fn first(self) -> Option<(Self, &'static str)> {
+        match self {
+            Self::OwnerRevokesAgain
+            | Self::HolderRevokesAgain
+            | Self::OperatorRevokesAgain
+            | Self::AdministratorRevokesManyAgain => Some((Self::HolderRevokes, "revoked_at IS NOT NULL")),
+            Self::OwnerTakesScopesAwayAgain => Some((Self::OwnerTakesScopesAway, "scopes = 'write:reports'")),
+            Self::AdministratorDisablesOwnerAgain => {
+                Some((Self::AdministratorDisablesOwner, "disabled_at IS NOT NULL"))
+            }
+            _ => None,
+        }
     }
 }
 
-/// Who may act on a token, all at the second replica.
+/// Who may act on a token.
 struct Actors<'a> {
     replicas: &'a Replicas,
     token: &'a Token,
@@ -69,28 +87,31 @@ struct Actors<'a> {
 }
 
 impl Actors<'_> {
-    /// Whether it was answered that it is done.
-    async fn perform(&self, act: Act) -> bool {
+    /// Whether it was answered at a replica that it is done.
+    async fn perform(&self, act: Act, at: usize) -> bool {
         let id = self.token.id.to_string();
+        let server = &self.replicas.servers[at];
         let owns = async |method, what: &str, body| {
-            self.owner.call(self.replicas, method, &format!("/tokens/{id}{what}"), body).await
+            self.owner.call(server, method, &format!("/tokens/{id}{what}"), body).await
         };
         let rules = async |what: &str, body: &str| {
-            self.administrator.call(self.replicas, "POST", &format!("/admin/{what}"), body).await
+            self.administrator.call(server, "POST", &format!("/admin/{what}"), body).await
         };
         match act {
             Act::OwnerRevokes | Act::OwnerRevokesAgain => owns("POST", "/revoke", "{}").await == 204,
             Act::OwnerRegenerates => owns("POST", "/regenerate", r#"{"mode": "now"}"#).await == 200,
-            Act::OwnerTakesScopesAway => owns("PATCH", "", r#"{"scopes": ["write:reports"]}"#).await == 200,
+            Act::OwnerTakesScopesAway | Act::OwnerTakesScopesAwayAgain => {
+                owns("PATCH", "", r#"{"scopes": ["write:reports"]}"#).await == 200
+            }
             Act::AdministratorRevokes => rules(&format!("tokens/{id}/revoke"), r#"{"reason": "leaked"}"#).await == 204,
-            Act::AdministratorRevokesMany => {
+            Act::AdministratorRevokesMany | Act::AdministratorRevokesManyAgain => {
                 let body = format!(r#"{{"filter": {{"ids": ["{id}"]}}, "reason": "policy"}}"#);
                 rules("tokens/revoke", &body).await == 200
             }
-            Act::AdministratorDisablesOwner => rules(&format!("users/{}/disable", self.owner.user), "").await == 204,
-            Act::HolderRevokes | Act::HolderRevokesAgain => {
-                is_confirmed(&self.replicas.servers[1].url, self.token).await
+            Act::AdministratorDisablesOwner | Act::AdministratorDisablesOwnerAgain => {
+                rules(&format!("users/{}/disable", self.owner.user), "").await == 204
             }
+            Act::HolderRevokes | Act::HolderRevokesAgain => is_confirmed(&server.url, self.token).await,
             Act::OperatorRevokes | Act::OperatorRevokesAgain => self.operate(&["token", "revoke", &id]),
             Act::OperatorDisablesOwner => self.operate(&["user", "disable", &self.owner.user]),
         }
@@ -103,18 +124,20 @@ impl Actors<'_> {
     async fn deed(&self, act: Act) -> Deed {
         let asked = telemetry::now();
         let first = async {
-            if act.is_a_repetition() {
-                revoke(&self.replicas.servers[0].url, self.token).await;
+            if let Some((first, _)) = act.first() {
+                assert!(self.perform(first, 0).await, "{first:?} is refused");
             }
         };
         let performed = async {
-            if act.is_a_repetition() {
+            if let Some((_, sign)) = act.first() {
                 // The first is written down, and waits for the replica that hears of nothing.
-                let written =
-                    format!("SELECT 'x' FROM tokens WHERE id = '{}' AND revoked_at IS NOT NULL", self.token.id);
+                let written = format!(
+                    "SELECT 'x' FROM tokens t JOIN users u ON u.id = t.owner_id WHERE t.id = '{}' AND {sign}",
+                    self.token.id
+                );
                 while self.replicas.column(&written).await.is_empty() {}
             }
-            let is_done = self.perform(act).await;
+            let is_done = self.perform(act, 1).await;
             (is_done, telemetry::now())
         };
         let ((), (is_done, answered)) = tokio::join!(first, performed);

@@ -161,9 +161,8 @@ pub struct Login {
 }
 
 impl Login {
-    /// The status of a call of the API at the second server, as a page of ours makes it.
-    pub async fn call(&self, replicas: &Replicas, method: &'static str, path: &str, body: &str) -> u16 {
-        let server = &replicas.servers[1];
+    /// The status of a call of the API, as a page of ours makes it.
+    pub async fn call(&self, server: &Server, method: &'static str, path: &str, body: &str) -> u16 {
         let url = format!("{}/api/v1{path}", server.url);
         let request = server.client.request(method.parse().unwrap(), url).header("cookie", &self.cookie);
         let request = request.header("sec-fetch-site", "same-origin").header("content-type", "application/json");

@@ -68,6 +68,8 @@ impl Tokens {
         }
         let edited = accept(request, &present).map_err(TokenError::Invalid)?;
         if edited.is_same_as(&present) {
+            // Whoever made it so may still be waiting for it to hold everywhere.
+            self.settled().await?;
             return Ok(present);
         }
         let draft = Draft::new(Action::TokenEdited, caller.party(), Party::token(id, &edited.name), &caller.origin)

@@ -72,7 +72,7 @@ const OF_POSTGRES: &[&str] = &[
     users::FIND_USER_SOUNDLY_WITH_WRITE,
     usage::MARK_TOKENS_USED,
     usage::MARK_SECRETS_USED,
-    pool::IS_WRITABLE,
+    pool::IS_OF_USE,
     schema::HAS_SCHEMA,
     schema::LIST_SCHEMA,
     schema::FIND_MIGRATING,
