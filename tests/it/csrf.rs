@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Browser, Call, TestApp};
+use crate::support::{Browser, Call, Scanner, TestApp};
 
 /// Every unsafe route, with a body that would change something. A test below finds those that are missing here.
 pub fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Call)> {
@@ -61,6 +61,14 @@ pub fn changes(Subject { id, secret, user }: &Subject) -> Vec<(&'static str, Cal
                 ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
             ]),
         ),
+    ]
+}
+
+/// What is done without cookies: a token ends itself, and somebody who searches public places has found it.
+pub fn changes_without_cookies(secret: &str, scanner: &Scanner) -> [(&'static str, Call); 2] {
+    [
+        ("DELETE /api/v1/self", Call::new("DELETE", "/api/v1/self").bearer(secret)),
+        ("POST /leaks", scanner.signed(&json!([{"token": secret}]).to_string())),
     ]
 }
 
@@ -167,17 +175,20 @@ async fn a_change_from_our_own_pages_is_made() {
 
 #[tokio::test]
 async fn a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
-    let app = TestApp::new().await;
+    let scanner = Scanner::new();
+    let app = scanner.app("revoke").await;
     let (browser, subject) = administrator_with_token(&app).await;
-    for (route, change) in changes(&subject) {
-        if changes_nothing(route) {
-            continue;
-        }
+    let stranger = app.browser();
+    let by_browser = changes(&subject).into_iter().filter(|(route, _)| !changes_nothing(route));
+    let by_browser =
+        by_browser.map(|(route, change)| (route, &browser, change.header("sec-fetch-site", "same-origin")));
+    let others = changes_without_cookies(&subject.secret, &scanner).map(|(route, change)| (route, &stranger, change));
+    for (route, who, change) in by_browser.chain(others) {
         let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
         app.execute(&format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'")).await;
         app.break_audit().await;
         let before = app.dump().await;
-        let answer = browser.send(change.header("sec-fetch-site", "same-origin")).await;
+        let answer = who.send(change).await;
         // That one goes back to the page of the token, which says so.
         let is_told = route == "POST /ui/revoke_token" && answer.location().ends_with("notice=not-revoked");
         assert!(answer.status == 503 || is_told, "{route}: {answer}");

@@ -8,10 +8,10 @@ use std::process::Command;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _};
 
-use crate::csrf::{Subject, changes, changes_nothing};
+use crate::csrf::{Subject, changes, changes_nothing, changes_without_cookies};
 use crate::support::program::Server;
 use crate::support::whole::Whole;
-use crate::support::{Browser, Call, cluster};
+use crate::support::{Browser, Call, Scanner, cluster};
 
 /// A shell that mounts for itself alone.
 const IN_ITS_OWN: [&str; 4] = ["--mount", "--map-root-user", "sh", "-c"];
@@ -21,14 +21,14 @@ const SMALL: &str = r#"mkdir data && mount -t tmpfs -o size=16m,mode=0700 tmpfs 
 
 /// With its data on a small file system; none where mounting is not allowed, as in most containers.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests should know what was not tried")]
-async fn start_on_a_small_file_system() -> Option<Whole> {
+async fn start_on_a_small_file_system(settings: &[(&str, &str)]) -> Option<Whole> {
     let may_mount = Command::new("unshare").args([&IN_ITS_OWN[..], &["mount -t tmpfs tmpfs /mnt"]].concat()).output();
     if !may_mount.unwrap().status.success() {
         eprintln!("not tried: nobody may mount anything here");
         return None;
     }
     let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
-        Server::start_other("unshare", folder, arguments, env)
+        Server::start_other("unshare", folder, arguments, &[env, settings].concat())
     };
     Some(Whole::start_by(start, &[&IN_ITS_OWN[..], &[SMALL, env!("CARGO_BIN_EXE_hallpass")]].concat()).await)
 }
@@ -44,29 +44,43 @@ fn take_room(program: &Whole) -> PathBuf {
     ballast
 }
 
-/// An administrator with a token, and bob, who is to suffer.
+/// Where the keys of those are configured who search public places.
+const SCANNERS: &str = "HALLPASS_LEAK_INTAKE__KEYS";
+
+/// An administrator with a token, bob, who is to suffer, and somebody who finds the token.
 struct People {
     bob: Browser,
     admin: Browser,
     admins_other: Browser,
+    stranger: Browser,
+    scanner: Scanner,
     subject: Subject,
 }
 
 impl People {
-    async fn of(program: &Whole) -> Self {
+    async fn of(program: &Whole, scanner: Scanner) -> Self {
         let bob = program.browser_of("bob").await;
         let user = bob.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
         let (admin, admins_other) = (program.browser_of("admin").await, program.browser_of("admin").await);
         let token = admin.create_token("t", &["read:users"]).await;
-        Self { bob, admin, admins_other, subject: Subject { id: token.id, secret: token.secret, user } }
+        let subject = Subject { id: token.id, secret: token.secret, user };
+        Self { bob, admin, admins_other, stranger: program.browser(), scanner, subject }
+    }
+
+    /// Everything that would change something, and who does it.
+    fn changes(&self) -> Vec<(&'static str, &Browser, Call)> {
+        let own = changes(&self.subject).into_iter().filter(|(route, _)| !changes_nothing(route));
+        let own = own.map(|(route, change)| (route, &self.admin, change.header("sec-fetch-site", "same-origin")));
+        let others = changes_without_cookies(&self.subject.secret, &self.scanner);
+        own.chain(others.map(|(route, change)| (route, &self.stranger, change))).collect()
     }
 
     async fn check(&self) -> u16 {
         self.bob.send(Call::get("/check").bearer(&self.subject.secret)).await.status
     }
 
-    async fn must_fail(&self, route: &str, change: Call) {
-        let answer = self.admin.send(change.header("sec-fetch-site", "same-origin")).await;
+    async fn must_fail(&self, route: &str, who: &Browser, change: Call) {
+        let answer = who.send(change).await;
         let is_told = route == "POST /ui/revoke_token" && answer.location().ends_with("notice=not-revoked");
         assert!(answer.status == 503 || is_told, "{route}: {answer}");
         assert!(!answer.body.contains("hpat_") || route == "POST /report", "{route}: {answer}");
@@ -74,7 +88,14 @@ impl People {
 
     /// What was refused is done now, by the same server.
     async fn go_on(&self, program: &Whole) {
-        program.browser_of("alice").await.create_token("t", &["read:users"]).await;
+        let alice = program.browser_of("alice").await;
+        for index in 0..2 {
+            let found = alice.create_token("t", &["read:users"]).await.secret;
+            let (route, change) = changes_without_cookies(&found, &self.scanner)[index].clone();
+            let answer = self.stranger.send(change).await;
+            assert_eq!(answer.status, 204, "{route}: {answer}");
+            self.stranger.send(Call::get("/check").bearer(&found)).await.problem(401);
+        }
         for (route, change) in changes(&self.subject) {
             let first =
                 ["POST /tokens/new", "POST /tokens/{id}/edit", "POST /admin/users/{id}/disable", "POST /report"];
@@ -90,18 +111,16 @@ impl People {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_no_file_may_grow_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
-    let program = Whole::start().await;
-    let people = People::of(&program).await;
+    let scanner = Scanner::new();
+    let program = Whole::start(&[(SCANNERS, &scanner.keys())]).await;
+    let people = People::of(&program, scanner).await;
     let mut database = program.database().await;
-    for (route, change) in changes(&people.subject) {
-        if changes_nothing(route) {
-            continue;
-        }
+    for (route, who, change) in people.changes() {
         let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
         database.execute(&format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'")).await.unwrap();
         program.server.fill_disk(true);
         let before = database.dump().await;
-        people.must_fail(route, change).await;
+        people.must_fail(route, who, change).await;
         assert_eq!(database.dump().await, before, "{route}");
         assert_eq!(people.check().await, 200, "{route}");
         program.server.fill_disk(false);
@@ -116,18 +135,19 @@ async fn where_no_file_may_grow_no_change_is_made_whatever_it_is_and_all_are_whe
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_file_system_no_change_is_made_whatever_it_is_and_all_are_when_there_is_room() {
-    let Some(program) = start_on_a_small_file_system().await else { return };
-    let people = People::of(&program).await;
+    let scanner = Scanner::new();
+    let Some(program) = start_on_a_small_file_system(&[(SCANNERS, &scanner.keys())]).await else { return };
+    let people = People::of(&program, scanner).await;
     let ballast = take_room(&program);
     let recorded = async || people.admin.get("/api/v1/admin/audit").await.expect(200).json()["items"].clone();
     let before = recorded().await;
     assert!(matches!(&before, Value::Array(events) if !events.is_empty()), "{before}");
-    for (route, change) in changes(&people.subject) {
+    for (route, who, change) in people.changes() {
         // To enable those who are not disabled changes nothing.
-        if changes_nothing(route) || route.ends_with("/enable") {
+        if route.ends_with("/enable") {
             continue;
         }
-        people.must_fail(route, change).await;
+        people.must_fail(route, who, change).await;
         assert_eq!(recorded().await, before, "{route}");
         assert_eq!(people.check().await, 200, "{route}");
     }
@@ -152,18 +172,16 @@ const MEND: &str = "DROP TRIGGER broken ON audit_events; DROP FUNCTION break_log
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres_a_change_that_cannot_be_recorded_is_not_made_whatever_it_is() {
     let url = cluster::new_database().await;
-    let program = Whole::start_on(&[("HALLPASS_DATABASE__URL", &url)]).await;
-    let people = People::of(&program).await;
+    let scanner = Scanner::new();
+    let program = Whole::start_on(&[("HALLPASS_DATABASE__URL", &url), (SCANNERS, &scanner.keys())]).await;
+    let people = People::of(&program, scanner).await;
     let mut shell = sqlx::PgConnection::connect(&url).await.unwrap();
-    for (route, change) in changes(&people.subject) {
-        if changes_nothing(route) {
-            continue;
-        }
+    for (route, who, change) in people.changes() {
         let disabled = if route.ends_with("/enable") { "1" } else { "NULL" };
         let prepare = format!("UPDATE users SET disabled_at = {disabled} WHERE username = 'bob'; {BREAK}");
         sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut shell).await.unwrap();
         let before: String = sqlx::query_scalar(STATE).fetch_one(&mut shell).await.unwrap();
-        people.must_fail(route, change).await;
+        people.must_fail(route, who, change).await;
         let after: String = sqlx::query_scalar(STATE).fetch_one(&mut shell).await.unwrap();
         assert_eq!(after, before, "{route}");
         assert_eq!(people.check().await, 200, "{route}");

@@ -1,5 +1,12 @@
 //! Finding people, locking them out and letting them in again.
 
+use hallpass::domain::audit::Origin;
+use hallpass::domain::authority::{Actor, Credential};
+use hallpass::domain::id::UserId;
+use hallpass::domain::time::Clock as _;
+use hallpass::server::service::Caller;
+use hallpass::server::service::authority::Administrator;
+use hallpass::server::service::tokens::TokenError;
 use serde_json::json;
 
 use super::{administrator, all, items};
@@ -149,13 +156,37 @@ async fn administrators_cannot_lock_everybody_out() {
     for verb in ["disable", "enable"] {
         admin.api("POST", &format!("{unknown}/{verb}")).await.problem(404);
     }
-    // Somebody who was locked out after their request was let in locks nobody out.
-    let alice = id_of(&app.browser_of("alice").await).await;
-    app.execute(&format!(
-        "CREATE TRIGGER meanwhile BEFORE UPDATE OF ended_at ON sessions BEGIN SELECT RAISE(ABORT, 'never'); END;
-         UPDATE users SET disabled_at = 1 WHERE lower(hex(id)) = '{}'",
-        id.replace('-', "")
-    ))
-    .await;
-    admin.api("POST", &format!("/api/v1/admin/users/{alice}/disable")).await.problem(401);
+}
+
+/// An administrator as the service is told of them once their request was let in.
+async fn let_in(app: &TestApp, id: UserId) -> Administrator {
+    let user = app.app.db.lookup_user(id).await.unwrap().unwrap();
+    let caller = Caller { user, auth_time: app.clock.now(), origin: Origin::default() };
+    Administrator::admit(caller, Actor { credential: Credential::Session, is_admin: true }).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_is_locked_out_after_their_request_was_let_in_locks_nobody_out_or_in() {
+    let app = TestApp::new().await;
+    let [admin, alice, bob] = [administrator(&app).await, app.browser_of("alice").await, app.browser_of("bob").await];
+    let [own, alices, bobs] =
+        [id_of(&admin).await, id_of(&alice).await, id_of(&bob).await].map(|id| id.parse().unwrap());
+    let (late, service) = (let_in(&app, own).await, &app.app.web.admin);
+    for id in [own, bobs] {
+        service.disable(&Administrator::operator(), id, None).await.unwrap();
+    }
+    let before = app.actions().await;
+    let outcomes = [
+        service.disable(&late, alices, None).await,
+        service.enable(&late, bobs).await,
+        service.enable(&late, own).await,
+    ];
+    for outcome in outcomes {
+        let refusal = outcome.unwrap_err();
+        assert!(matches!(&refusal, TokenError::Conflict(why) if why.contains("disabled yourself")), "{refusal}");
+    }
+    assert_eq!(app.actions().await, before);
+    alice.get("/api/v1/me").await.expect(200);
+    let refused = app.browser().log_in_through("/auth/main/login", "bob").await;
+    assert_eq!(refused.status, 403, "{refused}");
 }

@@ -56,7 +56,12 @@ impl Scanner {
         call.header("github-public-key-identifier", key).header("github-public-key-signature", signature)
     }
 
+    /// A message of theirs.
+    pub fn signed(&self, body: &str) -> Call {
+        Self::message(KEY, &self.sign(body), body)
+    }
+
     pub async fn tell(&self, app: &TestApp, body: &str) -> Answer {
-        app.send(Self::message(KEY, &self.sign(body), body)).await
+        app.send(self.signed(body)).await
     }
 }

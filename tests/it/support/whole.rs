@@ -22,9 +22,12 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// On SQLite.
-    pub async fn start() -> Self {
-        Self::start_by(Server::start, &["serve"]).await
+    /// On SQLite, with these settings.
+    pub async fn start(settings: &[(&str, &str)]) -> Self {
+        let start = |folder: &Path, arguments: &[&str], env: &[(&str, &str)]| {
+            Server::start(folder, arguments, &[env, settings].concat())
+        };
+        Self::start_by(start, &["serve"]).await
     }
 
     /// On PostgreSQL: with what leads there.
