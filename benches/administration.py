@@ -25,15 +25,17 @@ SEARCH = 50
 # Events that were written by the server itself, and seconds in which all of them are verified.
 CHAINED = 100_000
 VERIFIED = 5
+# Microseconds between two tokens: a million of them are made in a year, and three quarters of those have run out.
+APART = 35_000_000
 
 TOKENS_SQL = """
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tokens})
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at, last_used_at, revoked_at)
     SELECT randomblob(16), (SELECT id FROM owners WHERE number = i % {owners}),
         CASE i % 5 WHEN 0 THEN 'nightly-backup-' WHEN 1 THEN 'deploy-' WHEN 2 THEN 'ci-' WHEN 3 THEN 'notebook-' ELSE 'report-' END || i,
-        'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', {now} - i * 1000000,
+        'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', {now} - i * {apart},
         CASE WHEN i % 3 > 0 THEN {now} - (i % 200) * 86400000000 END,
-        CASE WHEN i % 20 = 0 THEN {now} - i * 900000 END
+        CASE WHEN i % 20 = 0 THEN {now} - i * {apart} / 10 * 9 END
     FROM n
 """
 SECRETS_SQL = """
@@ -47,8 +49,9 @@ OWNERS_SQL = """
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {owners})
     SELECT i AS number, randomblob(16) AS id FROM n;
     CREATE INDEX temp.by_number ON owners (number, id);
-    INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at)
-    SELECT id, 'https://id', 'subject-' || number, 'main', 'person-' || number, 'person-' || number || '@example.org', '["staff"]', '{{}}', {now}, {now}
+    INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at, disabled_at)
+    SELECT id, 'https://id', 'subject-' || number, 'main', 'person-' || number, 'person-' || number || '@example.org', '["staff"]', '{{}}', {now}, {now},
+        CASE WHEN number % 40 = 5 THEN {now} END
     FROM owners
 """
 EVENTS_SQL = """
@@ -80,8 +83,16 @@ PAGES = {
     "tokens of one user": "/admin/tokens?user=person-7",
     "tokens, the second page": "/admin/tokens?cursor={cursor}",
     "what a bulk revocation would end": "/admin/tokens/revoke?q=nightly&state=active",
+    "what a bulk revocation would end of thousands": "/admin/tokens/revoke?q=up-65",
+    "what a bulk revocation would end of all": "/admin/tokens/revoke?state=active",
+    "what a bulk revocation would end of the unused": "/admin/tokens/revoke?unused_since=90d&state=active",
     "a token": "/admin/tokens/{token}",
+    "tokens unused for a year": "/admin/tokens?unused_since=365d",
+    "tokens with a word, by name": "/admin/tokens?q=nightly&sort=name",
+    "tokens about to expire, longest unused": "/admin/tokens?expires_within=30d&sort=unused",
     "users": "/admin/users",
+    "users with a word": "/admin/users?q=son-99",
+    "audit log, about a user": "/admin/audit?user={user}",
     "a user": "/admin/users/{user}",
     "audit log": "/admin/audit",
     "audit log, an action": "/admin/audit?action=token.revoked",
@@ -200,7 +211,8 @@ def fill(folder):
     connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -800000; PRAGMA temp_store = MEMORY")
     now = time.time_ns() // 1000
     first = connection.execute("SELECT coalesce(max(seq), 0) FROM audit_events").fetchone()[0] + 1
-    names = {"owners": OWNERS, "tokens": TOKENS, "now": now, "phc": tokens.PHC, "first": first, "last": EVENTS}
+    names = {"owners": OWNERS, "tokens": TOKENS, "now": now, "phc": tokens.PHC, "first": first, "last": EVENTS,
+             "apart": APART}
     # Indexes are made when everything is there, and guards are for what people write.
     later = without(connection, "audit_events", "audit_personal", "tokens", "secrets")
     connection.execute("BEGIN")
@@ -235,7 +247,7 @@ def without(connection, *tables):
 def until_counted(server):
     """The first count of everything takes a moment and a processor."""
     deadline = time.monotonic() + 120
-    while server.metrics().get('hallpass_tokens{state="active"}', 0) < TOKENS / 2:
+    while server.metrics().get('hallpass_tokens{state="active"}', 0) < TOKENS / 10:
         if time.monotonic() > deadline:
             raise RuntimeError("the tokens are not counted")
         time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import pathlib
 import shutil
@@ -9,9 +10,11 @@ import signal
 import statistics
 import subprocess
 import time
+import urllib.parse
 
 import administration
 import load
+import relay
 import servers
 import tokens
 
@@ -25,13 +28,14 @@ LISTED = 200
 CROWD = """
     BEGIN;
     SET LOCAL session_replication_role = replica;
-    INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at)
-        SELECT gen_random_uuid(), 'https://crowd', n, 'demo', 'person-' || n, 'person-' || n || '@example.org', '["staff"]', '{{}}', t, t
+    INSERT INTO users (id, issuer, subject, provider, username, email, roles, attributes, created_at, last_login_at, disabled_at)
+        SELECT gen_random_uuid(), 'https://crowd', n, 'demo', 'person-' || n, 'person-' || n || '@example.org', '["staff"]', '{{}}', t, t,
+            CASE WHEN n % 40 = 5 THEN t END
         FROM generate_series(0, 999) n, (SELECT (extract(epoch FROM now()) * 1000000)::BIGINT AS t) now;
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at, last_used_at, revoked_at)
         SELECT gen_random_uuid(), u.id, (ARRAY['nightly-backup-', 'deploy-', 'ci-', 'notebook-', 'report-'])[i % 5 + 1] || i,
-            'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', t - i * 1000000::BIGINT,
-            CASE WHEN i % 3 > 0 THEN t - (i % 200) * 86400000000 END, CASE WHEN i % 20 = 0 THEN t - i * 900000::BIGINT END
+            'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', t - i * {apart}::BIGINT,
+            CASE WHEN i % 3 > 0 THEN t - (i % 200) * 86400000000 END, CASE WHEN i % 20 = 0 THEN t - i * {apart}::BIGINT / 10 * 9 END
         FROM generate_series(1, 1000000) i, (SELECT (extract(epoch FROM now()) * 1000000)::BIGINT AS t) now, users u
         WHERE u.username = 'person-' || (i % 1000);
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)
@@ -92,11 +96,17 @@ def replicas(bench):
     database = new_database()
     move(bench, folder, database)
     env = {"HALLPASS_DATABASE__URL": database}
+    way, detour = around(database)
     with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(bench.hallpass(folder, env=env)) for _ in range(COUNT)]
+        ways = [env] * (COUNT - 1) + [{"HALLPASS_DATABASE__URL": detour}]
+        started = [stack.enter_context(bench.hallpass(folder, env=each)) for each in ways]
         hot(bench, started[0])
         revocations(bench, started)
-        with_one_stopped(bench, started)
+        last = started[-1].process
+        victims = iter(bench.good[-REVOKED - 2 * PAUSES:-REVOKED])
+        stop, go_on = [lambda sent=sent: last.send_signal(sent) for sent in (signal.SIGSTOP, signal.SIGCONT)]
+        with_one_gone(bench, started, "stopped", victims, stop, go_on)
+        with_one_gone(bench, started, "cut off", victims, way.cut, way.mend)
         lists(bench, started[0], database)
     with bench.hallpass(folder, env=env | {"HALLPASS_CHECK__MODE": "strict"}) as server:
         strict(bench, server)
@@ -142,17 +152,25 @@ def revocations(bench, started):
     bench.report.at_most(f"{title}: p99, ms", load.percentile(times, 99), 50)
 
 
-def with_one_stopped(bench, started):
+def around(database):
+    """Another way to a database, and its URL."""
+    url = urllib.parse.urlsplit(database)
+    way = relay.Relay(url.hostname, url.port)
+    login = url.netloc.rpartition("@")[0]
+    return way, url._replace(netloc=f"{login}@127.0.0.1:{way.port}").geturl()
+
+
+def with_one_gone(bench, started, how, victims, go, come_back):
     """The answer has to wait for the lease of a replica that says nothing."""
-    victims = bench.good[-REVOKED - PAUSES:-REVOKED]
     times = []
-    for token in victims:
-        started[-1].process.send_signal(signal.SIGSTOP)
+    for token in itertools.islice(victims, PAUSES):
+        load.check_each(started[-1], [token])
+        go()
         times.append(revoke(started[0], token))
-        started[-1].process.send_signal(signal.SIGCONT)
-        # It comes back, and has a lease again.
+        come_back()
+        # It has a lease again.
         time.sleep(1)
-    title = f"revocation, one of {COUNT} replicas stopped"
+    title = f"revocation, one of {COUNT} replicas {how}"
     print(f"\n{title}: {PAUSES}, p50 {statistics.median(times):.0f} ms, longest {max(times):.0f} ms")
     bench.report.at_most(f"{title}: longest, ms", max(times), LEASE + 200)
 
@@ -160,7 +178,7 @@ def with_one_stopped(bench, started):
 def lists(bench, server, database):
     """The pages of one owner among many, and those of administrators."""
     opener = servers.log_in(server, "bob")
-    psql(database, CROWD.format(events=administration.EVENTS))
+    psql(database, CROWD.format(events=administration.EVENTS, apart=administration.APART))
     for title, query in [("list", ""), ("search", "?q=nightly")]:
         times = []
         for _ in range(LISTED):

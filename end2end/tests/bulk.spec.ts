@@ -86,7 +86,7 @@ test('of many tokens that would end, the first are named and all are counted', a
   await logIn(page, 'admin', `/admin/tokens/revoke?q=${batch}`);
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Revoke 22 tokens?');
   await expect(page.getByRole('main').getByRole('listitem')).toHaveCount(20);
-  await expect(page.getByText('and 2 more', { exact: true })).toBeVisible();
+  await expect(page.getByText('and 2 others', { exact: true })).toBeVisible();
   await expect(page.getByText('Please type 22,')).toBeVisible();
 });
 

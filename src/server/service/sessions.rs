@@ -62,10 +62,10 @@ impl Sessions {
         Self { db, limits, clock }
     }
 
-    /// How long a session lasts at most.
+    /// When a session that is open now can have begun at the earliest, and when it must have been seen last.
     #[must_use]
-    pub const fn longest(&self) -> Duration {
-        self.limits.absolute
+    pub fn open_since(&self, now: Timestamp) -> (Timestamp, Timestamp) {
+        (now.minus(self.limits.absolute), now.minus(self.limits.idle))
     }
 
     /// The session of a cookie, if it is still within its limits. Notes that it was seen.
@@ -131,8 +131,7 @@ impl Sessions {
     /// # Errors
     /// When the store cannot be asked.
     pub async fn list(&self, user: UserId) -> Result<Vec<SessionView>, StoreError> {
-        let now = self.clock.now();
-        let (began_since, seen_since) = (now.minus(self.limits.absolute), now.minus(self.limits.idle));
+        let (began_since, seen_since) = self.open_since(self.clock.now());
         let rows = self.db.list_sessions(user, began_since, seen_since).await?;
         Ok(rows.into_iter().map(view).collect())
     }

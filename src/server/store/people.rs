@@ -21,7 +21,8 @@ const LIST_PEOPLE: &str = concat!(
             WHERE t.owner_id = u.id AND t.revoked_at IS NULL AND NOT ",
     is_over!("$8", "$9", "$10"),
     " LIMIT $7) counted) AS tokens,
-        (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at > $6) AS sessions
+        (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL
+            AND s.created_at > $6 AND s.last_seen_at > $11) AS sessions
     FROM (
         SELECT * FROM users
         WHERE (lower(username) > $1 OR (lower(username) = $1 AND id > $2))
@@ -101,7 +102,7 @@ struct PersonColumns {
 }
 
 impl Db {
-    /// Users by name. Tokens count that are not `over`, and sessions that began after `sessions_since`.
+    /// Users by name. Tokens count that are not `over`, and open sessions that began and were seen after these moments.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -109,7 +110,8 @@ impl Db {
         &self,
         filter: &PeopleFilter,
         over: Due,
-        sessions_since: Timestamp,
+        began_since: Timestamp,
+        seen_since: Timestamp,
     ) -> Result<Vec<PersonRow>, StoreError> {
         let (name, id) = match &filter.after {
             Some((name, id)) => (name.as_str(), id.as_uuid()),
@@ -126,9 +128,10 @@ impl Db {
             .bind(like_pattern(&filter.text))
             .bind(state)
             .bind(filter.limit)
-            .bind(sessions_since)
+            .bind(began_since)
             .bind(COUNTED_MAX + 1);
-        let rows: Vec<PersonColumns> = standing::bind(over, asked).fetch_all(self.reader()).await?;
+        let asked = standing::bind(over, asked).bind(seen_since);
+        let rows: Vec<PersonColumns> = asked.fetch_all(self.reader()).await?;
         let person = |columns: PersonColumns| {
             Ok(PersonRow {
                 user: user(columns.user)?,

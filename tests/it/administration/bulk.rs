@@ -1,5 +1,6 @@
 //! Ending many tokens at once.
 
+use hallpass::server::service::admin::BULK_MAX;
 use serde_json::{Value, json};
 
 use super::administrator;
@@ -217,4 +218,89 @@ async fn what_is_wrong_with_chosen_ids_is_said() {
         assert!(page.words().contains(said), "{page}");
         assert_eq!(page.link("/admin/tokens?"), "/admin/tokens?q=batch");
     }
+}
+
+/// As many tokens of one owner as one step ends, and more.
+async fn swarm(app: &TestApp, more: usize) {
+    let bob = app.browser_of("bob").await;
+    let first = bob.create_token("swarm", &["read:users"]).await;
+    let copies = BULK_MAX + more - 1;
+    app.execute(&format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {copies})
+        INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)
+        SELECT randomblob(16), owner_id, 'swarm ' || i, '', scopes, allowed_ips, created_at - i FROM tokens, n
+        WHERE id = unhex(replace('{id}', '-', ''))",
+        id = first.id
+    ))
+    .await;
+    app.execute(
+        "INSERT INTO secrets (id, token_id, state, created_at, expires_at, phc)
+        SELECT substr(lower(hex(t.id)), 1, 16), t.id, 'active', t.created_at, s.expires_at, s.phc
+        FROM tokens t, (SELECT * FROM secrets LIMIT 1) s WHERE t.id NOT IN (SELECT token_id FROM secrets)",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn one_step_ends_two_thousand_and_says_that_there_are_more() {
+    let app = TestApp::new().await;
+    swarm(&app, 3).await;
+    let admin = administrator(&app).await;
+    let ended = async || app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await;
+    for filter in ["q=swarm", "state=active"] {
+        let page = admin.get(&format!("/admin/tokens/revoke?{filter}")).await.expect(200).words();
+        let more = "More than 2,000 tokens match. One step revokes at most that many; repeat it for the others.";
+        assert!(page.contains(more) && page.contains("and 1,980 others"), "{page}");
+    }
+    let form = |confirm| [("q", "swarm"), ("reason", "policy"), ("confirm", confirm)];
+    for wrong in ["2003", "1999"] {
+        let page = admin.post_form("/admin/tokens/revoke", &form(wrong)).await.expect(422);
+        assert!(page.words().contains("would end now: 2000"), "{page}");
+    }
+    let done = admin.post_form("/admin/tokens/revoke", &form("2,000")).await.expect(303);
+    assert!(done.location().contains("revoked-2000"), "{done}");
+    assert_eq!(ended().await, "2000");
+    let page = admin.get("/admin/tokens/revoke?q=swarm").await.expect(200).words();
+    assert!(page.contains("Revoke 3 tokens") && !page.contains("repeat it"), "{page}");
+    admin.post_form("/admin/tokens/revoke", &form("3")).await.expect(303);
+    assert_eq!(ended().await, "2003");
+}
+
+#[tokio::test]
+async fn a_program_is_told_how_many_match_and_how_many_one_step_has_ended() {
+    let app = TestApp::new().await;
+    swarm(&app, 1_100).await;
+    let admin = administrator(&app).await;
+    // By an index that names all of them; by one that names too many; by none.
+    for filter in [json!({"q": "swarm"}), json!({"q": "swarm", "scope": "read:users"}), json!({"state": "active"})] {
+        let dry = admin.api_json("POST", PATH, &ask(&filter, true)).await.expect(200).json();
+        assert_eq!(dry, json!({"matched": 3_100, "revoked": 0}));
+    }
+    for expected in [json!({"matched": 3_100, "revoked": 2_000}), json!({"matched": 1_100, "revoked": 1_100})] {
+        let step = admin.api_json("POST", PATH, &ask(&json!({"q": "swarm"}), false)).await.expect(200).json();
+        assert_eq!(step, expected);
+    }
+}
+
+#[tokio::test]
+async fn one_step_looks_no_further_than_it_has_to_and_says_so() {
+    let app = TestApp::new().await;
+    // More than one step looks at, where no index leads to two letters.
+    swarm(&app, 10_000).await;
+    app.execute(
+        "UPDATE tokens SET name = 'xy'
+        WHERE created_at IN ((SELECT min(created_at) FROM tokens), (SELECT max(created_at) FROM tokens))",
+    )
+    .await;
+    let admin = administrator(&app).await;
+    let preview = async || admin.get("/admin/tokens/revoke?q=xy").await.expect(200).words();
+    let form = [("q", "xy"), ("reason", "policy"), ("confirm", "1")];
+    let page = preview().await;
+    assert!(page.contains("This ends 1 token") && page.contains("There may be more"), "{page}");
+    admin.post_form("/admin/tokens/revoke", &form).await.expect(303);
+    assert!(preview().await.contains("None of the newest tokens matches"));
+    // Programs have the time.
+    let all = admin.api_json("POST", PATH, &ask(&json!({"q": "xy"}), false)).await.expect(200).json();
+    assert_eq!(all, json!({"matched": 1, "revoked": 1}));
+    assert_eq!(app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await, "2");
 }

@@ -73,7 +73,7 @@ async fn what_is_counted_is_what_there_is_on_both_engines() {
     let filter = PeopleFilter { limit: 9, ..PeopleFilter::default() };
     let (now, since) = (app.clock.now(), app.clock.now().minus(minutes(720)));
     let over = app.app.web.tokens.policy().lifetime.due(now);
-    let [here, there] = [&app.app.db, &shared].map(|db| db.list_people(&filter, over, since));
+    let [here, there] = [&app.app.db, &shared].map(|db| db.list_people(&filter, over, since, since));
     let (here, there) = (here.await.unwrap(), there.await.unwrap());
     let tokens_and_sessions: Vec<_> = here.iter().map(|person| (person.tokens, person.sessions)).collect();
     assert_eq!(tokens_and_sessions, [(0, 1), (3, 1), (2, 0)]);

@@ -8,11 +8,11 @@ use crate::domain::reason::Reason;
 use crate::domain::token::TokenState;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
-use crate::server::store::{InventoryFilter, Located, OwnedToken, TokenKey};
+use crate::server::store::{InventoryFilter, Located, Mark, OwnedToken, TokenKey};
 
 /// Most tokens that are revoked by one request, so that a proxy in between waits for its answer. Whoever wants more repeats
 /// it.
-pub const BULK_MAX: usize = 5_000;
+pub const BULK_MAX: usize = 2_000;
 /// Tokens that are revoked in one transaction, which keeps other changes waiting.
 const BATCH: usize = 50;
 /// A wish to revoke many.
@@ -36,8 +36,7 @@ pub struct BulkOutcome {
 }
 
 impl Admin {
-    /// How many tokens would be revoked, and the first of them. More than [`BULK_MAX`] are counted only where `exactly` is
-    /// asked for: one step ends no more than that, so whoever confirms one has to know no more.
+    /// What one step would revoke.
     ///
     /// # Errors
     /// When the login is not fresh, or the store cannot be asked.
@@ -46,14 +45,22 @@ impl Admin {
         administrator: &Administrator,
         filter: &InventoryFilter,
         shown: usize,
-        exactly: bool,
-    ) -> Result<(usize, Vec<OwnedView>), TokenError> {
+    ) -> Result<Preview, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(filter);
-        let matched = self.matching(&filter, shown.max(1), exactly).await?;
-        let shown = matched.first.get(..shown).unwrap_or(&matched.first);
+        let Matched { count, is_all, first } = self.matching(&filter, false).await?;
+        let shown = first.get(..shown).unwrap_or(&first);
         let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
-        Ok((matched.count, first.into_iter().map(|each| self.view(each)).collect()))
+        Ok(Preview { matched: count, is_all, first: first.into_iter().map(|each| self.view(each)).collect() })
+    }
+
+    /// How many tokens would be revoked in as many steps as it takes. Of millions that takes a while.
+    ///
+    /// # Errors
+    /// When the login is not fresh, or the store cannot be asked.
+    pub async fn count(&self, administrator: &Administrator, filter: &InventoryFilter) -> Result<usize, TokenError> {
+        self.require_fresh_login(administrator)?;
+        Ok(self.matching(&unrevoked(filter), true).await?.count)
     }
 
     /// Revokes all tokens that fit, for ever; at most [`BULK_MAX`] of them.
@@ -64,7 +71,7 @@ impl Admin {
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(&bulk.filter);
-        let matched = self.matching(&filter, BULK_MAX, bulk.confirmed.is_none()).await?;
+        let matched = self.matching(&filter, bulk.confirmed.is_none()).await?;
         let (all, mut done) = (matched.first.len(), 0);
         if bulk.confirmed.is_some_and(|confirmed| confirmed != all) {
             return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(all))));
@@ -84,8 +91,8 @@ impl Admin {
                 }
             }
         }
-        if done < all {
-            // Somebody else has revoked some meanwhile, and may still be waiting for it to hold everywhere.
+        if done < all || all == 0 {
+            // Somebody else has revoked what is missing, and may still be waiting for it to hold everywhere.
             self.db.settled().await.map_err(|_| TokenError::Partly { done, all })?;
         }
         Ok(BulkOutcome { matched: matched.count, revoked: done })
@@ -121,36 +128,35 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// Tokens that fit: `most` of them, newest first, and how many there are. There may be millions, so the database looks
-    /// at them and tells no more than is needed, and goes on counting past what one step ends only where that is asked for.
-    /// Of more than that, those come first that are found first.
-    async fn matching(&self, filter: &InventoryFilter, most: usize, exactly: bool) -> Result<Matched, TokenError> {
+    /// Tokens that fit, newest first, as many as one step ends. There may be millions, and those that fit may be rare among
+    /// them, so one step looks no further than one stride goes; unless all have to be counted. Where an index names more than
+    /// enough, those come first that it names first.
+    async fn matching(&self, filter: &InventoryFilter, is_exact: bool) -> Result<Matched, TokenError> {
         if filter.state == Some(TokenState::Revoked) {
-            return Ok(Matched::default());
+            return Ok(Matched { is_all: true, ..Matched::default() });
         }
         let rules = self.rules(self.clock.now());
         if let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
-            && (is_all || !exactly)
+            && (is_all || !is_exact)
         {
-            let count = marks.len();
-            return Ok(Matched { count, first: marks.into_iter().take(most).map(|mark| mark.id).collect() });
+            return Ok(Matched::of(marks, is_all));
         }
-        let (mut first, mut on) = (Vec::new(), None);
+        let (mut found, mut on) = (Vec::new(), None);
         loop {
-            let walked = self.db.walk_places(filter, &rules, on, most - first.len()).await?;
-            first.extend(walked.found.into_iter().map(|mark| mark.id));
+            let walked = self.db.walk_places(filter, &rules, on, BULK_MAX + 1 - found.len()).await?;
+            found.extend(walked.found);
             on = walked.on;
-            if on.is_none() || first.len() >= most {
+            if on.is_none() || found.len() > BULK_MAX || !is_exact {
                 break;
             }
         }
-        let (mut count, enough) = (first.len(), if exactly { usize::MAX } else { BULK_MAX + 1 });
-        while on.is_some() && count < enough {
-            let counted = self.db.walk_count(filter, &rules, on, enough - count).await?;
-            count += counted.found;
+        let mut matched = Matched::of(found, on.is_none());
+        while is_exact && on.is_some() {
+            let counted = self.db.walk_count(filter, &rules, on, usize::MAX).await?;
+            matched.count += counted.found;
             on = counted.on;
         }
-        Ok(Matched { count, first })
+        Ok(matched)
     }
 }
 
@@ -165,11 +171,31 @@ pub fn not_as_many(would_end: usize) -> String {
     format!("This is not the number of tokens that would end now: {would_end}.")
 }
 
+/// What one step would revoke, and whether that is all.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// How many tokens fit; where there are more than [`BULK_MAX`], only that there are more.
+    pub matched: usize,
+    /// Whether no others can fit.
+    pub is_all: bool,
+    /// The first of them.
+    pub first: Vec<OwnedView>,
+}
+
 /// Tokens that fit.
 #[derive(Default)]
 struct Matched {
-    /// How many there are.
+    /// How many were found.
     count: usize,
-    /// The first of them.
+    /// Whether there can be no others.
+    is_all: bool,
+    /// Those that one step ends.
     first: Vec<TokenId>,
+}
+
+impl Matched {
+    fn of(found: Vec<Mark>, is_all: bool) -> Self {
+        let first = found.iter().take(BULK_MAX).map(|mark| mark.id).collect();
+        Self { count: found.len(), is_all, first }
+    }
 }

@@ -31,7 +31,8 @@ impl Admin {
         let now = self.clock.now();
         let over = self.tokens.policy().lifetime.due(now);
         let asked = PeopleFilter { limit: filter.limit + 1, ..filter.clone() };
-        let mut items = self.db.list_people(&asked, over, now.minus(self.sessions.longest())).await?;
+        let (began_since, seen_since) = self.sessions.open_since(now);
+        let mut items = self.db.list_people(&asked, over, began_since, seen_since).await?;
         let more = items.len() > filter.limit as usize;
         items.truncate(filter.limit as usize);
         let last = items.last().filter(|_| more);

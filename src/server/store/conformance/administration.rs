@@ -146,16 +146,30 @@ pub async fn a_user_is_locked_out_once_by_somebody_who_is_not(store: Store) {
     assert!(enable(alice, None).await && !enable(alice, None).await);
     let listed = store
         .db
-        .list_people(&PeopleFilter { limit: 9, ..PeopleFilter::default() }, LIFETIME.due(NOW), NOW)
+        .list_people(&PeopleFilter { limit: 9, ..PeopleFilter::default() }, LIFETIME.due(NOW), NOW, NOW)
         .await
         .unwrap();
     let states: Vec<_> = listed.iter().map(|person| person.user.disabled_at.is_some()).collect();
     assert_eq!(states, [false, true]);
     let only = PeopleFilter { disabled: Some(true), text: "BO".to_owned(), limit: 9, ..PeopleFilter::default() };
-    assert_eq!(store.db.list_people(&only, LIFETIME.due(NOW), NOW).await.unwrap().len(), 1);
+    assert_eq!(store.db.list_people(&only, LIFETIME.due(NOW), NOW, NOW).await.unwrap().len(), 1);
     let after = Some(("alice".to_owned(), alice));
     let rest = PeopleFilter { after, limit: 9, ..PeopleFilter::default() };
-    assert_eq!(store.db.list_people(&rest, LIFETIME.due(NOW), NOW).await.unwrap().len(), 1);
+    assert_eq!(store.db.list_people(&rest, LIFETIME.due(NOW), NOW, NOW).await.unwrap().len(), 1);
+}
+
+pub async fn of_two_who_lock_each_other_out_at_once_one_remains(store: Store) {
+    let (alice, bob) = (store.log_in("alice", &[]).await, store.log_in("bob", &[]).await);
+    let disable = async |id, by| store.db.disable_user(id, Some(by), &event(Action::UserDisabled), NOW).await.unwrap();
+    let is_out = async |id| store.db.lookup_user(id).await.unwrap().unwrap().disabled_at.is_some();
+    for _ in 0..20 {
+        let (alice_is_out, bob_is_out) = tokio::join!(disable(alice, bob), disable(bob, alice));
+        assert_ne!(alice_is_out, bob_is_out);
+        assert_eq!((is_out(alice).await, is_out(bob).await), (alice_is_out, bob_is_out));
+        let who = if alice_is_out { alice } else { bob };
+        assert!(store.db.enable_user(who, None, &event(Action::UserEnabled), NOW).await.unwrap());
+    }
+    assert_eq!(store.actions().await.iter().filter(|action| *action == "user.disabled").count(), 20);
 }
 
 pub async fn names_are_told_of_those_who_are_known(store: Store) {

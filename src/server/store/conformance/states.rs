@@ -175,7 +175,7 @@ pub async fn what_has_run_out_by_the_longest_lifetime_alone_counts_nowhere(store
     assert_eq!(add(day(2)).await, AddOutcome::LimitReached);
     let open = async |now| {
         let filter = PeopleFilter { limit: 9, ..PeopleFilter::default() };
-        store.db.list_people(&filter, lifetime.due(now), now).await.unwrap()[0].tokens
+        store.db.list_people(&filter, lifetime.due(now), now, now).await.unwrap()[0].tokens
     };
     assert_eq!((open(day(30)).await, open(day(31)).await), (1, 0));
     assert_eq!(add(day(31)).await, AddOutcome::Added);

@@ -207,8 +207,8 @@ impl Db {
         Ok(None)
     }
 
-    /// Where all tokens are that fit a filter, newest first, if one of its conditions leaves no more than twice as many as
-    /// `most`; else where more than that many are which an index names first. Nothing where one has to walk to know.
+    /// Where all tokens are that fit a filter, newest first, if one of its conditions leaves only a few more than `most`; else
+    /// where more than `most` are, which an index names first. Nothing where one has to walk to know.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -223,9 +223,11 @@ impl Db {
             let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
             return Ok(Some(Located { marks: self.marks(&ids, filter, rules, order).await?, is_all: true }));
         }
+        // What an index names may fail to fit in another way.
+        let looked_at = most + most / 5;
         let mut named = None;
-        for condition in self.conditions(filter, rules, 2 * most) {
-            let hits = self.hits(condition, 2 * most).await?;
+        for condition in self.conditions(filter, rules, looked_at) {
+            let hits = self.hits(condition, looked_at).await?;
             let is_all = hits.is_all;
             named = named.filter(|_| !is_all).or(Some(hits));
             if is_all {

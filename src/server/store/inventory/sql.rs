@@ -64,7 +64,7 @@ macro_rules! fits {
 /// and sorts all of it instead of following an index.
 macro_rules! stride_length {
     () => {
-        10_000
+        5_000
     };
 }
 

@@ -107,7 +107,7 @@ fn required_reason(text: Option<&str>) -> Result<Reason, ApiError> {
 
 /// Revoke many tokens
 ///
-/// For ever. With `dry_run` nothing is changed. One request revokes at most 5,000 tokens: repeat it until nothing
+/// For ever. With `dry_run` nothing is changed. One request revokes at most 2,000 tokens: repeat it until nothing
 /// matches. Needs a fresh login.
 #[utoipa::path(post, path = "/api/v1/admin/tokens/revoke", tag = "administration", request_body = BulkRequest, responses(
     (status = 200, body = BulkResponse),
@@ -127,8 +127,8 @@ pub(in super::super) async fn revoke_all(
             confirmed: None,
         };
         let outcome = if body.dry_run {
-            let preview = web.admin.preview(&administrator, &bulk.filter, 0, true).await;
-            preview.map(|(matched, _)| BulkResponse { matched, revoked: 0 })
+            let matched = web.admin.count(&administrator, &bulk.filter).await;
+            matched.map(|matched| BulkResponse { matched, revoked: 0 })
         } else {
             let outcome = web.admin.revoke_all(&administrator, &bulk).await;
             outcome.map(|outcome| BulkResponse { matched: outcome.matched, revoked: outcome.revoked })

@@ -125,7 +125,7 @@ pub(in super::super) struct BulkRequest {
 pub(in super::super) struct BulkResponse {
     /// Tokens that fit and were not revoked before.
     pub matched: usize,
-    /// Those of them that are revoked now; at most 5,000 with one request.
+    /// Those of them that are revoked now; at most 2,000 with one request.
     pub revoked: usize,
 }
 

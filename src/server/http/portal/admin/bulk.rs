@@ -115,7 +115,7 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
         Ok(filter) => filter,
         Err(page) => return page,
     };
-    let (matched, first) = match web.admin.preview(&admin.administrator, &filter, SHOWN, false).await {
+    let found = match web.admin.preview(&admin.administrator, &filter, SHOWN).await {
         Ok(found) => found,
         Err(TokenError::StaleLogin) => return stale(web, admin, fields, &typed).await,
         Err(error) => return failed(web, admin, &error).await,
@@ -123,7 +123,7 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
     let again = parameters(fields).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let again = again.chain(std::iter::once(("list".to_owned(), list_of(fields))));
     let words = words(fields, owner_name(web, admin, &filter).await);
-    let preview = BulkPreview { matched, first, fields: again.collect(), words, list: listed(fields, "") };
+    let preview = BulkPreview { found, fields: again.collect(), words, list: listed(fields, "") };
     // All mistakes are named at once.
     if !typed.errors.is_empty()
         && typed.errors.message("confirm").is_none()

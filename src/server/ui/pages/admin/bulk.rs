@@ -7,7 +7,7 @@ use super::tokens::PATH;
 use super::{counted, heading};
 use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
-use crate::server::service::admin::{BULK_MAX, OwnedView};
+use crate::server::service::admin::{BULK_MAX, OwnedView, Preview};
 use crate::server::ui::components::facts::When;
 use crate::server::ui::components::field::{FieldProblem, described_by};
 use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
@@ -16,10 +16,8 @@ use crate::server::ui::components::reason::{ReasonFields, ReasonForm};
 /// What would end.
 #[derive(Clone, Debug)]
 pub struct BulkPreview {
-    /// How many; where one step cannot end them all, only that there are more.
-    pub matched: usize,
-    /// The first of them.
-    pub first: Vec<OwnedView>,
+    /// What one step ends, and whether there may be more.
+    pub found: Preview,
     /// The fields that say which, to be sent again.
     pub fields: Vec<(String, String)>,
     /// The same in words that follow a number of tokens, such as `of the user alice`.
@@ -32,7 +30,7 @@ impl BulkPreview {
     /// How many one request ends.
     #[must_use]
     pub fn ending(&self) -> usize {
-        self.matched.min(BULK_MAX)
+        self.found.matched.min(BULK_MAX)
     }
 }
 
@@ -54,7 +52,7 @@ pub fn BulkPage(
 ) -> impl IntoView {
     let (title, body) = match &preview {
         None => ("Revoke many tokens".to_owned(), ().into_any()),
-        Some(preview) if preview.matched == 0 => ("Nothing to revoke".to_owned(), nothing(&preview.list)),
+        Some(preview) if preview.found.matched == 0 => ("Nothing to revoke".to_owned(), nothing(preview)),
         Some(preview) => {
             let title = format!("Revoke {}?", counted(preview.ending(), "token"));
             (title, asking(preview, form, &typed, &errors, now))
@@ -73,10 +71,16 @@ pub fn BulkPage(
     .into_any()
 }
 
-fn nothing(list: &str) -> AnyView {
+fn nothing(preview: &BulkPreview) -> AnyView {
+    let text = if preview.found.is_all {
+        "No token that still could be used matches. Nothing would change."
+    } else {
+        "None of the newest tokens matches, and there are too many to look at all of them at once. Please narrow it by a \
+         user, a scope or a word, or go through the list and choose there."
+    };
     view! {
-        <p class="mb-6">"No token that still could be used matches. Nothing would change."</p>
-        <a class="btn btn-plain" href=list.to_owned()>
+        <p class="mb-6">{text}</p>
+        <a class="btn btn-plain" href=preview.list.clone()>
             "Back to the tokens"
         </a>
     }
@@ -89,15 +93,11 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
         .iter()
         .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone()/> })
         .collect();
-    let left_over = (preview.matched > BULK_MAX).then(|| {
-        let most = counted(BULK_MAX, "token");
-        view! { <p>{format!("More than {most} match. One step revokes at most that many; repeat it for the others.")}</p> }
-    });
     let ending = counted(preview.ending(), "token");
     view! {
         <div class="mb-6 flex flex-col gap-2">
             <p>{format!("This ends {} {}.", ending, preview.words)}</p>
-            {left_over}
+            {left_over(&preview.found).map(|words| view! { <p>{words}</p> })}
             <p>
                 "Requests with them will be refused from that moment on. This cannot be undone. Their owners see that an "
                 "administrator did it, and why."
@@ -121,10 +121,27 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
     .into_any()
 }
 
+/// Why this may not be all.
+fn left_over(found: &Preview) -> Option<String> {
+    if found.matched > BULK_MAX {
+        let most = counted(BULK_MAX, "token");
+        return Some(format!("More than {most} match. One step revokes at most that many; repeat it for the others."));
+    }
+    (!found.is_all).then(|| {
+        "There may be more: there are too many tokens to look at all of them at once. Repeat it for the others."
+            .to_owned()
+    })
+}
+
 fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
-    let rows: Vec<_> = preview.first.iter().map(|owned| row(owned, now)).collect();
-    let more = preview.ending().saturating_sub(preview.first.len());
-    let more = (more > 0).then(|| view! { <p class="mt-2 text-muted">{format!("and {more} more")}</p> });
+    let rows: Vec<_> = preview.found.first.iter().map(|owned| row(owned, now)).collect();
+    let more = preview.ending().saturating_sub(preview.found.first.len());
+    let more = (more > 0).then(|| {
+        let more = counted(more, "other");
+        let is_chosen = preview.fields.iter().any(|(name, _)| name == "id");
+        let more = if is_chosen { more.into_any() } else { whole_list(preview.list.clone(), more) };
+        view! { <p class="mt-2 text-muted">"and " {more}</p> }
+    });
     view! { <ul class="border-t border-base-300">{rows}</ul> {more} }.into_any()
 }
 
@@ -179,6 +196,15 @@ fn confirmation(count: usize, typed: &str, errors: &FieldErrors) -> AnyView {
             />
             <FieldProblem field="confirm" message/>
         </div>
+    }
+    .into_any()
+}
+
+fn whole_list(href: String, words: String) -> AnyView {
+    view! {
+        <a class="link" href=href>
+            {words}
+        </a>
     }
     .into_any()
 }

@@ -158,9 +158,10 @@ fn narrowed(form: &InventoryForm, owner: Option<String>) -> AnyView {
 }
 
 fn nothing(form: &InventoryForm, goes_on: bool) -> AnyView {
-    let text = if goes_on {
-        "Nothing among the tokens that were looked at. There are more: go on below."
-    } else if form.is_set() {
+    if goes_on {
+        return nothing_yet(form);
+    }
+    let text = if form.is_set() {
         "No token matches. Try fewer letters, or all states."
     } else {
         "Nobody has made a token yet."
@@ -168,9 +169,38 @@ fn nothing(form: &InventoryForm, goes_on: bool) -> AnyView {
     view! { <p class="py-8 text-muted">{text}</p> }.into_any()
 }
 
+/// There are so many tokens that only some were looked at. What is no longer good is seldom among the newest.
+fn nothing_yet(form: &InventoryForm) -> AnyView {
+    let other_end = form.sort.is_empty().then(|| {
+        let href = address(PATH, &InventoryForm { sort: "unused".to_owned(), ..form.clone() }.parameters());
+        view! {
+            " Or begin with those that are "
+            <a class="link" href=href>
+                "longest unused"
+            </a>
+            "."
+        }
+    });
+    view! {
+        <p class="py-8 text-muted">"Nothing among the tokens that were looked at. There are more: go on below." {other_end}</p>
+        <p>{revoke_all(form, "link text-error")}</p>
+    }
+    .into_any()
+}
+
+/// Not without a filter: nobody means all there are.
+fn revoke_all(form: &InventoryForm, class: &'static str) -> Option<AnyView> {
+    let href = address("/admin/tokens/revoke", &form.parameters());
+    let link = view! {
+        <a class=class href=href>
+            "Revoke all that match …"
+        </a>
+    };
+    form.is_set().then(|| link.into_any())
+}
+
 fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView {
     let rows: Vec<_> = tokens.iter().map(|owned| row(owned, now)).collect();
-    let all = address("/admin/tokens/revoke", &form.parameters());
     let chooses = tokens.iter().any(|owned| owned.token.revoked_at.is_none());
     let list = address("", &form.parameters()).trim_start_matches('?').to_owned();
     let revoke_chosen = chooses.then(|| {
@@ -179,13 +209,6 @@ fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView 
             <button type="submit" class="btn btn-plain">
                 "Revoke chosen …"
             </button>
-        }
-    });
-    let revoke_all = form.is_set().then(|| {
-        view! {
-            <a class="place text-error" href=all>
-                "Revoke all that match …"
-            </a>
         }
     });
     view! {
@@ -209,7 +232,7 @@ fn table(tokens: &[OwnedView], form: &InventoryForm, now: Timestamp) -> AnyView 
             </table>
             <div class="actions mt-4">
                 {revoke_chosen}
-                {revoke_all}
+                {revoke_all(form, "place text-error")}
             </div>
         </form>
     }
