@@ -219,9 +219,9 @@ impl Db {
         most: usize,
     ) -> Result<Option<Located>, StoreError> {
         let order = Order::Age;
-        if let Some(ids) = &filter.ids {
-            let ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
-            return Ok(Some(Located { marks: self.marks(&ids, filter, rules, order).await?, is_all: true }));
+        if filter.ids.is_some() {
+            let few = self.find_few(filter, rules, order).await?;
+            return Ok(few.map(|marks| Located { marks, is_all: true }));
         }
         // What an index names may fail to fit in another way.
         let looked_at = most + most / 5;
