@@ -52,6 +52,15 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
+/// What names the first token in a text, whatever its prefix: the token without its secret.
+#[must_use]
+pub fn first_name(text: &str) -> Option<String> {
+    text.match_indices('_').find_map(|(underscore, _)| {
+        let (start, token) = token_around(text, underscore)?;
+        Some(format!("{}_{}_…", &text[start..underscore], token.id()))
+    })
+}
+
 /// Whether there is a token in a text, whatever its prefix.
 #[must_use]
 pub fn holds_a_token(text: &str) -> bool {
@@ -122,11 +131,12 @@ mod tests {
         let masked = masked(&text);
         assert_eq!(masked, format!("é xhpat_0123456789ABCDEF_…éhpat_0123456789ABCDEF_…,corp2_{other_id}_…_"));
         assert!(holds_a_token(&text) && !holds_a_token(&masked));
+        assert_eq!(first_name(&text).as_deref(), Some("hpat_0123456789ABCDEF_…"));
         for harmless in
             ["", "_", "hpat_", "a_b", &TOKEN[..70], &TOKEN.replace('Q', "R"), "é_0123456789ABCDEF_", &"_".repeat(99)]
         {
             assert_eq!(super::masked(harmless), harmless);
-            assert!(!holds_a_token(harmless), "{harmless}");
+            assert!(!holds_a_token(harmless) && first_name(harmless).is_none(), "{harmless}");
         }
     }
 

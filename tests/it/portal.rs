@@ -570,3 +570,14 @@ async fn everybody_may_read_the_help() {
     app.browser().get("/nothing/here").await.expect(404);
     app.browser().get("/problems/nothing").await.expect(404);
 }
+
+#[tokio::test]
+async fn whoever_looks_for_a_token_by_pasting_it_is_led_to_it_if_it_is_theirs() {
+    let app = TestApp::new().await;
+    let [alice, bob] = [app.browser_of("alice").await, app.browser_of("bob").await];
+    let token = alice.create_token("nightly", &["read:users"]).await;
+    let masked = format!("/tokens?q=hpat_{}_%E2%80%A6", token.secret_id());
+    assert_eq!(alice.get(&masked).await.expect(303).location(), format!("/tokens/{}", token.id));
+    let words = bob.get(&masked).await.expect(200).words();
+    assert!(!words.contains("nightly"), "{words}");
+}

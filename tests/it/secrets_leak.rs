@@ -197,8 +197,10 @@ async fn a_text_that_somebody_pastes_is_found_nowhere_after_it_was_looked_at() {
         assert_silent(&secrets, what, &admin.send(call).await);
     }
     app.mend_audit().await;
-    for path in ["/report", "/admin/identify", "/api/v1/admin/identify"] {
-        assert_silent(&secrets, path, &admin.get(&format!("{path}?{}", form(&[("text", &around(&kept))]))).await);
+    for path in ["/report", "/tokens", "/admin/tokens", "/admin/identify", "/api/v1/admin/identify"] {
+        for field in ["text", "q"] {
+            assert_silent(&secrets, path, &admin.get(&format!("{path}?{}", form(&[(field, &around(&kept))]))).await);
+        }
     }
     app.check("", &kept).await.expect(200);
 

@@ -40,6 +40,9 @@ pub enum Flaw {
     IgnoresTheHistory,
     /// A revocation that is asked for again is answered at once: the token is revoked, after all.
     AnswersWhatIsDone,
+    /// When it revokes, it reads in the database when leases end, each on the clock of who holds it, and waits for none that
+    /// is over on its own.
+    BelievesStoredTimes,
     /// It keeps rows before it has a lease, when nobody waits for it. The only one that does no harm: whoever is renewed
     /// has applied everything, and so has forgotten what was changed meanwhile.
     KeepsWithoutALease,
@@ -50,7 +53,7 @@ impl Flaw {
     pub const CAN_BE_MADE: bool = cfg!(any(test, feature = "flaws"));
 
     /// Each that does harm, with its name.
-    pub const HARMFUL: [(&str, Self); 16] = [
+    pub const HARMFUL: [(&str, Self); 17] = [
         ("acknowledges-early", Self::AcknowledgesEarly),
         ("keeps-what-it-read", Self::KeepsWhatItRead),
         ("never-ends", Self::NeverEnds),
@@ -67,6 +70,7 @@ impl Flaw {
         ("forgets-who-was-heard", Self::ForgetsWhoWasHeard),
         ("ignores-the-history", Self::IgnoresTheHistory),
         ("answers-what-is-done", Self::AnswersWhatIsDone),
+        ("believes-stored-times", Self::BelievesStoredTimes),
     ];
 
     /// By its name.

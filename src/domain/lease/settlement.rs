@@ -14,6 +14,13 @@ pub struct Standing {
     pub heard: u64,
 }
 
+impl Standing {
+    /// A mistake: what stands where signs of life are counted is taken for the moment at which the lease ends.
+    fn is_believed_over(self, terms: Terms, now: Moment) -> bool {
+        terms.has(Flaw::BelievesStoredTimes) && now >= Moment::from_micros(self.heard)
+    }
+}
+
 /// Waiting for a change to hold everywhere, by the one who made it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settlement<Id: Ord> {
@@ -43,7 +50,11 @@ impl<Id: Ord + Clone> Settlement<Id> {
     /// Takes in what the database says at `now` of all replicas. Who is not among them has no lease from before the
     /// change: it gave it up, it was silent for too long, or it came later and began with the change.
     pub fn hear(&mut self, standings: &BTreeMap<Id, Standing>, now: Moment) {
-        let is_behind = |id: &Id| standings.get(id).is_some_and(|standing| standing.applied < self.change);
+        let (change, terms) = (self.change, self.terms);
+        let is_behind = |id: &Id| {
+            let standing = standings.get(id).filter(|standing| standing.applied < change);
+            standing.is_some_and(|standing| !standing.is_believed_over(terms, now))
+        };
         if let Some(behind) = &mut self.behind {
             behind.replicas.retain(|id, _| is_behind(id));
             return;

@@ -246,6 +246,9 @@ impl Db {
             engine.admit(row.is_sync)?;
             row
         };
+        if self.has(Flaw::BelievesStoredTimes) {
+            engine.store_end(replica.as_uuid()).await?;
+        }
         let history = History { system: row.system, timeline: row.timeline };
         Ok(Head { point: point(row.seq, row.mark)?, history })
     }

@@ -72,6 +72,7 @@ pub(super) const LIST_STANDINGS: &str = concat!(
     is_known!("$1", "$2"),
     " AS is_known, r.id, r.applied, r.heard FROM (SELECT 1) one LEFT JOIN replicas r ON TRUE"
 );
+pub(super) const STORE_END: &str = "UPDATE replicas SET heard = $2 WHERE id = $1";
 pub(super) const FORGET_REPLICA: &str = "DELETE FROM replicas WHERE id = $1 AND heard = $2";
 
 /// What waits for a standby and is waited for by nobody any more: renewals, and what vouches for a reading; behind a pooler,
@@ -271,6 +272,13 @@ impl Postgres {
         let standing =
             |(id, applied, heard)| Ok((id, Standing { applied: seq(applied)?, heard: seq(heard)?.number() }));
         replicas.map(standing).collect()
+    }
+
+    /// A mistake: what others read of a replica is when its lease ends, on its own clock.
+    pub async fn store_end(&self, replica: Uuid) -> Result<(), StoreError> {
+        let end = self.clock.moment().after(self.terms.length()).as_micros();
+        query(STORE_END).bind(replica).bind(i64::try_from(end).unwrap_or(i64::MAX)).execute(self.target()).await?;
+        Ok(())
     }
 
     /// Listens for announcements of changes, on a connection of its own.

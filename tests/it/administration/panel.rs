@@ -319,10 +319,32 @@ async fn a_token_that_is_pasted_into_the_search_is_found_and_stays_in_no_address
     alice.create_token("another", &["read:users"]).await;
     let admin = administrator(&app).await;
     for pasted in [token.secret.clone(), format!("curl%20-H%20Bearer%20{}%20api", token.secret)] {
-        let moved = admin.get(&format!("/admin/tokens?state=active&q={pasted}")).await.expect(303);
-        let place = moved.location().to_owned();
+        let masked =
+            admin.get(&format!("/admin/tokens?state=active&q={pasted}")).await.expect(303).location().to_owned();
+        assert!(!masked.contains(&token.secret[22..]), "{masked}");
+        let place = admin.get(&masked).await.expect(303).location().to_owned();
         assert_eq!(place, format!("/admin/tokens?q={}&state=active", token.secret_id()));
         let words = admin.get(&place).await.expect(200).words();
         assert!(words.contains("wanted") && !words.contains("another"), "{words}");
     }
+}
+
+#[tokio::test]
+async fn a_pasted_token_stays_in_the_address_of_no_page() {
+    let app = TestApp::new().await;
+    let admin = administrator(&app).await;
+    let token = admin.create_token("wanted", &["read:users"]).await;
+    let (secret, name) = (&token.secret, format!("hpat_{}_%E2%80%A6", token.secret_id()));
+    // Nobody who looks for something gets further with a secret, whether they are logged in or not.
+    for browser in [&admin, &app.browser()] {
+        for place in ["/tokens?state=&q", "/admin/users?q", "/admin/audit?object", "/activity?x", "/admin/identify?x"] {
+            for text in [secret.clone(), format!("a+{secret}%0A{secret}"), format!("%68{}", &secret[1..])] {
+                let moved = browser.get(&format!("{place}={text}&more=1")).await.expect(303);
+                assert_eq!(moved.location(), format!("{place}={name}&more=1"));
+            }
+        }
+        let moved = browser.get(&format!("/tokens?{secret}")).await.expect(303);
+        assert_eq!(moved.location(), format!("/tokens?{name}="));
+    }
+    admin.get(&format!("/admin/users?q={name}")).await.expect(200);
 }

@@ -67,6 +67,8 @@ trials! {
         "forgets-who-was-heard", Trouble::HeardAgain;
     a_revocation_that_is_called_done_while_the_first_one_waits_is_noticed:
         "answers-what-is-done", Trouble::AskedTwice;
+    a_wait_that_ends_when_a_time_in_the_database_is_over_is_noticed:
+        "believes-stored-times", Trouble::Way(Mode::BlackHole);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,6 +121,7 @@ async fn a_change_that_is_taken_for_another_one_with_its_number_is_noticed() {
 #[ignore = "needs a program that was built with flaws: scripts/test makes one"]
 async fn the_same_program_without_a_mistake_keeps_the_promise() {
     let troubles = [
+        Trouble::Way(Mode::BlackHole),
         Trouble::WayFromTheStart(Mode::SlowRows(Duration::from_millis(400))),
         Trouble::LateRenewal(Duration::from_millis(800)),
         Trouble::FreshRenewal,

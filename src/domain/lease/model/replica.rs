@@ -56,6 +56,9 @@ impl Cluster {
                 let Some(Sent::Asked(renewal)) = world.replicas[id].renewing.clone() else { return None };
                 world.replicas[id].renewing = Some(Sent::Written(renewal, world.head));
                 world.hear_of(id, renewal);
+                if self.is(Flaw::BelievesStoredTimes) {
+                    world.store_end(id);
+                }
             }
             Step::ZombieRenews(id) => {
                 let Some(Sent::Asked(renewal)) = world.replicas[id].renewing.clone() else { return None };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Course, FAST, REPLICAS, SLOW};
+use super::{Course, FAST, REPLICAS, SLOW, TERMS};
 use crate::domain::lease::{
     Head, History, Holder, Mark, Moment, Point, Renewal, Seq, Settlement, Standing, Terms, Ticket,
 };
@@ -146,6 +146,14 @@ impl World {
         let before = self.leases[id].unwrap_or(Standing { applied, heard: 0 });
         let heard = before.heard.max(u64::from(is_missed));
         self.leases[id] = Some(Standing { applied: before.applied.max(applied), heard });
+    }
+
+    /// Where such a time is believed: when the lease ends, on the replica's clock.
+    pub(super) fn store_end(&mut self, id: usize) {
+        let end = self.holders_clock(id).after(TERMS.length());
+        if let Some(standing) = &mut self.leases[id] {
+            standing.heard = end.as_micros();
+        }
     }
 }
 

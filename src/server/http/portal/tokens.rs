@@ -14,10 +14,11 @@ use super::super::session::Visitor;
 use super::super::{Web, page};
 use super::{OwnToken, notice, unexpected};
 use crate::domain::audit::Action;
+use crate::domain::id::TokenId;
 use crate::domain::token::TokenState;
 use crate::server::service::StoreError;
 use crate::server::service::log::{EventView, LogFilter};
-use crate::server::service::tokens::{ListTokens, TOLD_FOR};
+use crate::server::service::tokens::{ListTokens, TOLD_FOR, TokenError};
 use crate::server::ui::pages::{HistoryEntry, ListFilter, RevokePage, TokenPage, TokensPage};
 
 /// Most tokens that the page shows; the search finds the others.
@@ -42,12 +43,25 @@ pub(in crate::server::http) struct NoticeQuery {
     pub notice: String,
 }
 
+/// The token of their own that somebody pasted where they search.
+async fn own_pasted(web: &Web, visitor: &Visitor, text: &str) -> Result<Option<TokenId>, TokenError> {
+    match web.admin.pasted(text) {
+        Some(secret) => web.tokens.find_by_secret(&visitor.caller.user, secret).await,
+        None => Ok(None),
+    }
+}
+
 /// The list.
 pub(in crate::server::http) async fn list(
     State(web): State<Web>,
     visitor: Visitor,
     Params(query): Params<ListQuery>,
 ) -> Response {
+    match own_pasted(&web, &visitor, &query.q).await {
+        Ok(Some(id)) => return page::see_other(&format!("/tokens/{id}")),
+        Ok(None) => {}
+        Err(error) => return unexpected(&web, &visitor, &error).await,
+    }
     let wanted = ListTokens {
         state: query.state.parse::<TokenState>().ok(),
         search: query.q.trim().to_owned(),

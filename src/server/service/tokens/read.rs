@@ -4,6 +4,7 @@ use crate::domain::audit::Action;
 use crate::domain::id::TokenId;
 use crate::domain::reason::Code;
 use crate::domain::scope::ScopeEntry;
+use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
 use crate::domain::user::User;
 use crate::domain::view::TokenView;
@@ -69,6 +70,15 @@ impl Tokens {
     pub async fn get(&self, owner: &User, id: TokenId) -> Result<TokenView, TokenError> {
         let row = self.parts.db.lookup_token(TokenKey { id, owner: owner.id }).await?;
         row.map(|row| self.lens(owner).view(row)).ok_or(TokenError::NotFound)
+    }
+
+    /// The one of a user's tokens that a secret belongs to, if one does.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn find_by_secret(&self, owner: &User, secret: SecretId) -> Result<Option<TokenId>, TokenError> {
+        let row = self.parts.db.lookup_check(secret).await?;
+        Ok(row.filter(|row| row.owner.id == owner.id).map(|row| row.token_id))
     }
 
     /// Anybody's token, with its owner.

@@ -4,6 +4,7 @@ mod administration;
 #[path = "../../../../tests/it/support/cluster.rs"]
 mod cluster;
 mod guards;
+mod pools;
 mod rules;
 mod shared;
 mod statements;
@@ -220,6 +221,8 @@ on_both_engines! {
     guards:
     what_is_final_cannot_be_undone_by_hand
     a_signing_key_is_withdrawn_together_with_its_private_half;
+    pools:
+    nobody_waits_for_a_connection_longer_than_a_second;
     administration:
     few_tokens_are_found_by_what_few_have
     a_walk_meets_every_token_once_in_each_order_and_skips_what_cannot_fit

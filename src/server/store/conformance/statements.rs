@@ -81,6 +81,7 @@ const OF_POSTGRES: &[&str] = &[
     postgres::EXAMINE,
     postgres::EXAMINE_WITH_WRITE,
     postgres::LIST_STANDINGS,
+    postgres::STORE_END,
     postgres::FORGET_REPLICA,
     changes::LIST_CHANGES,
     changes::RENEW,

@@ -6,6 +6,7 @@
 
 mod search;
 pub(super) mod sql;
+mod walk;
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use crate::domain::user::User;
 
 /// More than this are not few.
 pub const FEW: usize = 1_000;
+/// So many are looked at together where it may show soon that there are too few.
+const PART: usize = 500;
 
 /// What a token has to be like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -235,8 +238,34 @@ impl Db {
             }
         }
         let Some(Hits { ids, is_all }) = named else { return Ok(None) };
-        let marks = self.marks(&ids, filter, rules, order).await?;
-        Ok((is_all || marks.len() > most).then_some(Located { marks, is_all }))
+        let marks = if is_all {
+            Some(self.marks(&ids, filter, rules, order).await?)
+        } else {
+            self.marks_of_many(&ids, filter, rules, most).await?
+        };
+        Ok(marks.map(|marks| Located { marks, is_all }))
+    }
+
+    /// Where more than `most` of some tokens are that fit a filter, newest first. Nothing as soon as it shows that there are not
+    /// so many: what was looked at up to then is of no use to whoever has to walk after all.
+    async fn marks_of_many(
+        &self,
+        ids: &[Uuid],
+        filter: &InventoryFilter,
+        rules: &StateRules,
+        most: usize,
+    ) -> Result<Option<Vec<Mark>>, StoreError> {
+        let (order, mut left) = (Order::Age, ids.len());
+        let mut marks = Vec::new();
+        for part in ids.chunks(PART) {
+            marks.extend(self.marks(part, filter, rules, order).await?);
+            left -= part.len();
+            if marks.len() + left <= most {
+                return Ok(None);
+            }
+        }
+        marks.sort_by(|one, other| order.compare(one, other));
+        Ok(Some(marks))
     }
 
     /// Where those of some tokens are that fit a filter.
@@ -297,89 +326,6 @@ impl Db {
         let sql = if self.is_shared() { sql::FITTING_OF_POSTGRES } else { sql::FITTING_OF_SQLITE };
         let asked = filter.bind(rules, query(sql)).bind(self.ids(&ids)?);
         owned(asked.fetch_all(self.reader()).await?)
-    }
-
-    /// Goes through all tokens from a place on, for a while, or until enough were found that fit.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn walk(
-        &self,
-        filter: &InventoryFilter,
-        rules: &StateRules,
-        order: Order,
-        after: Option<Mark>,
-        enough: u32,
-    ) -> Result<Walked, StoreError> {
-        let after = after.unwrap_or_else(|| order.start(filter));
-        let (walking, ending) = order.statements(filter);
-        let asked = after.bind(filter.bind(rules, query(walking))).bind(enough);
-        let found = owned(asked.fetch_all(self.reader()).await?)?;
-        let on = if found.len() >= enough as usize {
-            found.last().map(|(token, _)| order.mark(token))
-        } else {
-            self.end_of_stride(ending, &after).await?
-        };
-        Ok(Walked { found, on: on.filter(|on| !order.is_past(filter, on)) })
-    }
-
-    /// The same, newest first, of which only the places are told.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn walk_places(
-        &self,
-        filter: &InventoryFilter,
-        rules: &StateRules,
-        after: Option<Mark>,
-        enough: usize,
-    ) -> Result<Walked<Vec<Mark>>, StoreError> {
-        let after = after.unwrap_or_else(|| Order::Age.start(filter));
-        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
-        let asked = after.bind(filter.bind(rules, query(sql::PLACES_BY_AGE))).bind(limit);
-        let found: Vec<(Uuid, i64)> = asked.fetch_all(self.reader()).await?;
-        let mark = |(id, made): (Uuid, i64)| Mark { key: MarkKey::Micros(made), id: id.into() };
-        let found: Vec<_> = found.into_iter().map(mark).collect();
-        let on = match found.last() {
-            Some(last) if found.len() >= enough => Some(last.clone()),
-            _ => self.end_of_stride(sql::END_BY_AGE, &after).await?,
-        };
-        Ok(Walked { found, on })
-    }
-
-    /// The same, of which only the number is told, up to `enough`.
-    ///
-    /// # Errors
-    /// When the database cannot be asked.
-    pub async fn walk_count(
-        &self,
-        filter: &InventoryFilter,
-        rules: &StateRules,
-        after: Option<Mark>,
-        enough: usize,
-    ) -> Result<Walked<usize>, StoreError> {
-        let after = after.unwrap_or_else(|| Order::Age.start(filter));
-        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
-        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(limit);
-        let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
-        let found = usize::try_from(found).unwrap_or_default();
-        let on = if found < enough { self.end_of_stride(sql::END_BY_AGE, &after).await? } else { None };
-        Ok(Walked { found, on })
-    }
-
-    /// The last token that a walk from a place has looked at, if there are more behind it.
-    async fn end_of_stride(&self, ending: &'static str, after: &Mark) -> Result<Option<Mark>, StoreError> {
-        let asked = after.bind(query(ending));
-        Ok(match &after.key {
-            MarkKey::Name(_) => {
-                let end: Option<(String, Uuid)> = asked.fetch_optional(self.reader()).await?;
-                end.map(|(name, id)| Mark { key: MarkKey::Name(name), id: id.into() })
-            }
-            MarkKey::Micros(_) => {
-                let end: Option<(i64, Uuid)> = asked.fetch_optional(self.reader()).await?;
-                end.map(|(micros, id)| Mark { key: MarkKey::Micros(micros), id: id.into() })
-            }
-        })
     }
 }
 
