@@ -95,12 +95,11 @@ pub struct Theatre {
 
 impl Theatre {
     pub async fn with(flaw: &'static str) -> Self {
-        Self::of(flaw, &[]).await
+        Self::of(made(flaw), &[]).await
     }
 
     /// The same with more of the environment.
-    pub async fn of(flaw: &'static str, env: &[(&str, &str)]) -> Self {
-        let flaw = made(flaw);
+    pub async fn of(flaw: Flaw, env: &[(&str, &str)]) -> Self {
         let database = cluster::new_database().await;
         let (first, wire) = (Wire::to(target(&database)).await, Wire::to(target(&database)).await);
         let mut replicas = Replicas::start_with(Some(flaw), database.clone(), &[]);

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::judge::Expected;
-use super::theatre::{Theatre, Trouble};
+use super::theatre::{Theatre, Trouble, made};
+use crate::support::replicas::Flaw;
 use crate::support::wire::Mode;
 
 /// What a next version might do to the schema: it only adds to what is there.
@@ -43,6 +44,13 @@ impl Versions {
         [self.present - 1, self.present, self.present + 1]
     }
 
+    /// What runs as a version: the program of the one before, where it is at hand.
+    fn program(&self, version: usize) -> Flaw {
+        let present = made("none");
+        let previous = std::env::var("HALLPASS_PREVIOUS_BIN").ok().filter(|_| version < self.present);
+        previous.map_or(present, |program| Flaw { program: program.leak(), ..present })
+    }
+
     /// The folder of what a version knows.
     fn path(&self, version: usize) -> PathBuf {
         self.folder.path().join(version.to_string())
@@ -55,7 +63,8 @@ async fn upgrades_and_their_way_back_roll_through_replicas() {
     let versions = Versions::new();
     let [previous, present, next] = versions.all();
     let folder = versions.path(previous);
-    let mut theatre = Theatre::of("none", &[("HALLPASS_MIGRATIONS", folder.to_str().unwrap())]).await;
+    let mut theatre =
+        Theatre::of(versions.program(previous), &[("HALLPASS_MIGRATIONS", folder.to_str().unwrap())]).await;
     let way = theatre.stage.replicas.database.clone();
     let mut round = 0;
     // One after the other is replaced by another version; the schema stays what the newest has made of it.
@@ -64,6 +73,7 @@ async fn upgrades_and_their_way_back_roll_through_replicas() {
     {
         let folder = versions.path(version);
         let env = [("HALLPASS_MIGRATIONS", folder.to_str().unwrap())];
+        theatre.stage.replicas.run_as(versions.program(version));
         for _ in 0..3 {
             theatre.stage.replace_first(&way, &env).await;
             let applied = "SELECT max(version)::TEXT FROM _sqlx_migrations";

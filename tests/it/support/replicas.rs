@@ -63,6 +63,11 @@ impl Replicas {
         std::fs::write(self.folder.path().join("hallpass.toml"), config).unwrap();
     }
 
+    /// Servers that start from now on run another program.
+    pub fn run_as(&mut self, flaw: Flaw) {
+        self.flaw = Some(flaw);
+    }
+
     /// One more server.
     pub fn add(&mut self, way: &str) {
         self.add_with(way, &[]);
