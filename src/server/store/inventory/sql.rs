@@ -16,7 +16,7 @@ macro_rules! rows_of {
             ") t JOIN secrets s ON s.token_id = t.id JOIN users u ON u.id = t.owner_id
             ORDER BY ",
             $order,
-            ", s.created_at DESC, s.state, s.id"
+            ", s.state <> 'active', s.created_at DESC, s.id"
         )
     };
 }
@@ -110,13 +110,12 @@ pub const PLACES_BY_AGE: &str = concat!(
     fits!(),
     " ORDER BY t.created_at DESC, t.id LIMIT $22"
 );
-/// Looks at so many tokens, newest first, and counts those that fit, up to `$22` of them.
+/// Looks at so many tokens, newest first, and counts those that fit.
 pub const COUNT_BY_AGE: &str = concat!(
-    "SELECT count(*) FROM (SELECT 1 FROM ",
+    "SELECT count(*) FROM ",
     stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
     " WHERE ",
-    fits!(),
-    " LIMIT $22) found"
+    fits!()
 );
 
 /// The last of the tokens that a walk has looked at.

@@ -56,7 +56,7 @@ impl Db {
         Ok(Walked { found, on })
     }
 
-    /// The same, of which only the number is told, up to `enough`.
+    /// The same, of which only the number is told.
     ///
     /// # Errors
     /// When the database cannot be asked.
@@ -65,15 +65,12 @@ impl Db {
         filter: &InventoryFilter,
         rules: &StateRules,
         after: Option<Mark>,
-        enough: usize,
     ) -> Result<Walked<usize>, StoreError> {
         let after = after.unwrap_or_else(|| Order::Age.start(filter));
-        let limit = i64::try_from(enough).unwrap_or(i64::MAX);
-        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE))).bind(limit);
+        let asked = after.bind(filter.bind(rules, query(sql::COUNT_BY_AGE)));
         let (found,): (i64,) = asked.fetch_one(self.reader()).await?;
         let found = usize::try_from(found).unwrap_or_default();
-        let on = if found < enough { self.end_of_stride(sql::END_BY_AGE, &after).await? } else { None };
-        Ok(Walked { found, on })
+        Ok(Walked { found, on: self.end_of_stride(sql::END_BY_AGE, &after).await? })
     }
 
     /// The last token that a walk from a place has looked at, if there are more behind it.
