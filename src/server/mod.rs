@@ -254,7 +254,7 @@ impl App {
             decisions.finish().await;
         }
         self.usage.flush().await;
-        if let Err(error) = self.refused.write().await {
+        if let Err(error) = self.refused.finish().await {
             tracing::warn!(%error, "the last refused checks could not be written down");
         }
         if let Err(error) = self.checkpoints.make().await {

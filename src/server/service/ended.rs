@@ -50,6 +50,11 @@ impl EndedUses {
         }
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Writes down what waits. What cannot be written stays.
     pub async fn write(&mut self, db: &Db) -> Result<(), StoreError> {
         while let Some(used) = self.pending.values().next().cloned() {
@@ -77,15 +82,10 @@ async fn tell(db: &Db, used: &EndedUse) -> Result<Timestamp, StoreError> {
     if let Some(known) = db.list_log(&recently, None, 1).await?.first() {
         return Ok(known.placed.event.time);
     }
-    let reason = match used.reason {
-        Invalid::Revoked => "revoked",
-        Invalid::Expired => "expired",
-        _ => "ended",
-    };
     let token = Party::token(used.token, &row.name);
     let holder = Party { name: None, ..token.clone() };
     let draft = Draft::new(Action::TokenUsedAfterEnd, holder, token, &used.origin);
-    let draft = draft.refused(reason).on_behalf_of(used.owner).about(used.owner);
+    let draft = draft.refused(used.reason.as_str()).on_behalf_of(used.owner).about(used.owner);
     db.record(&draft.changed("secret", None, Some(used.secret.to_string())), used.at).await?;
     Ok(used.at)
 }

@@ -1,4 +1,4 @@
-//! What has to be done now and then: noticing expiries, forgetting old sessions and form keys.
+//! What has to be done now and then: noticing what has run out, forgetting what nobody needs any more, counting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,15 +57,15 @@ impl Housekeeper {
     /// When the store cannot be asked.
     pub async fn round(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        // What runs out is over for ever.
+        // What runs out is over for ever, and what is forgotten is gone for everybody.
         let surely = self.db.surely(now).await?;
+        self.db.delete_old_sessions(surely.minus(self.sessions.absolute)).await?;
+        self.live.forget_old_passports(now);
+        self.db.delete_old_form_keys(surely.minus(FORM_MEMORY)).await?;
+        self.db.delete_old_changes().await?;
         for secret in self.db.find_overdue(surely, BATCH).await? {
             self.db.latch_expiry(secret, surely).await?;
         }
-        self.db.delete_old_sessions(now.minus(self.sessions.absolute)).await?;
-        self.live.forget_old_passports(now);
-        self.db.delete_old_form_keys(now.minus(FORM_MEMORY)).await?;
-        self.db.delete_old_changes().await?;
         self.count().await
     }
 

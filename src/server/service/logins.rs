@@ -51,7 +51,8 @@ impl Logins {
         id_hash: [u8; 32],
         origin: &Origin,
     ) -> Result<LoginOutcome, StoreError> {
-        let now = self.clock.now();
+        // For as long as a login counts, it counts for everybody who uses the same database.
+        let now = self.db.surely(self.clock.now()).await?;
         let session = NewSession {
             id_hash,
             id: SessionId::from_random(entropy::bytes(&*self.entropy)),
@@ -83,7 +84,7 @@ impl Logins {
         reason: &'static str,
         origin: &Origin,
     ) -> Result<(), StoreError> {
-        let object = Party { kind: "provider", id: Some(provider.to_owned()), name: None };
+        let object = Party::provider(provider);
         // Somebody who was let in before may have it erased.
         let known = self.db.find_user(identity).await?;
         let actor = known.as_ref().map_or_else(|| Party::stranger(username), |user| Party::user(user.id, username));
@@ -100,7 +101,7 @@ impl Logins {
 fn login_event(login: &VerifiedLogin, arrival: &Arrival, session: SessionId, origin: &Origin) -> Draft {
     let VerifiedLogin { provider, profile, .. } = login;
     let actor = Party::user(arrival.id, &profile.username);
-    let object = Party { kind: "session", id: Some(session.to_string()), name: None };
+    let object = Party::session(session);
     if !arrival.is_admitted() {
         let draft = Draft::new(Action::UserLoginRefused, actor, object, origin);
         return draft.about(arrival.id).refused("user_disabled");

@@ -126,15 +126,23 @@ impl Service {
         }
         let asked = std::mem::take(&mut self.0.queue().asked);
         for (id, senders) in asked {
-            let row = rows.as_ref().map(|rows| rows.get(&id).cloned());
+            let row = match rows.as_ref().map(|rows| rows.get(&id)) {
+                Ok(Some(Ok(row))) => Some(Some(row.clone())),
+                Ok(None) => Some(None),
+                Ok(Some(Err(error))) => {
+                    tracing::error!(%error, secret_id = %id, "what is stored of a token cannot be understood");
+                    None
+                }
+                Err(_) => None,
+            };
             for sender in senders {
                 // Whoever went away needs no answer.
-                let _ = sender.send(row.clone().map_err(|_| StoreError::interrupted()));
+                let _ = sender.send(row.clone().ok_or_else(StoreError::interrupted));
             }
         }
     }
 
-    async fn ask(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
+    async fn ask(&self, ids: &[SecretId]) -> Result<HashMap<SecretId, Result<CheckRow, StoreError>>, StoreError> {
         let Readings { db, memory, .. } = &self.0;
         memory.vouched(|seen, warrant| db.lookup_checks(ids, seen, warrant)).await
     }

@@ -10,6 +10,9 @@ use crate::domain::audit::{Action, Draft, Event, Origin, Party};
 use crate::domain::time::Clock;
 use crate::domain::verdict::{Denial, Invalid};
 use crate::server::store::{Db, StoreError};
+use crate::server::telemetry;
+
+use super::usage::{LAST_PATIENCE, LAST_PAUSE};
 
 /// Pause between two events.
 const PERIOD: Duration = Duration::from_mins(5);
@@ -100,6 +103,20 @@ impl Refusals {
             }
         }
         written
+    }
+
+    /// The same for the last time: what others are changing just now will soon be free.
+    ///
+    /// # Errors
+    /// When the store could not be asked for too long.
+    pub async fn finish(&self) -> Result<(), StoreError> {
+        let deadline = telemetry::now() + LAST_PATIENCE;
+        loop {
+            match self.write().await {
+                Err(_) if telemetry::now() < deadline => tokio::time::sleep(LAST_PAUSE).await,
+                written => return written,
+            }
+        }
     }
 }
 

@@ -25,8 +25,8 @@ const EARLY: usize = 4 * BATCH;
 const BATCH: usize = 256;
 /// How long, and how far apart, what cannot be written is tried again before the end: a server that is told to stop has
 /// ten seconds, of which requests in flight may need eight.
-const LAST_PATIENCE: Duration = Duration::from_millis(1_500);
-const LAST_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const LAST_PATIENCE: Duration = Duration::from_millis(1_500);
+pub(super) const LAST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a check leaves behind.
 #[derive(Debug)]
@@ -123,13 +123,13 @@ impl Writer {
     async fn finish(&mut self) {
         let finished = async {
             self.write().await;
-            while !self.pending.uses.is_empty() {
+            while !self.pending.is_empty() {
                 tokio::time::sleep(LAST_PAUSE).await;
                 self.write().await;
             }
         };
         if tokio::time::timeout(LAST_PATIENCE, finished).await.is_err() {
-            tracing::warn!(count = self.pending.uses.len(), "last uses of tokens are not written yet");
+            tracing::warn!(uses = self.pending.uses.len(), "last uses of tokens are not written yet");
         }
     }
 
@@ -195,6 +195,10 @@ impl Writer {
 }
 
 impl Pending {
+    fn is_empty(&self) -> bool {
+        self.uses.is_empty() && self.expired.is_empty() && self.backfills.is_empty() && self.ended.is_empty()
+    }
+
     /// Whether nothing was waiting of that secret.
     fn note_use(&mut self, token: TokenId, secret: SecretId, at: Timestamp, ip: Option<IpAddr>) -> bool {
         let latest = Use { token, secret, at, ip };

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::postgres::{Postgres, is_sync};
 use super::query::query;
+use super::schema::is_borne;
 use super::{Db, Engine, StoreError, Touched, postgres};
 use crate::domain::id::ReplicaId;
 use crate::domain::lease::{Flaw, Head, History, Mark, Point, Seq};
@@ -68,7 +69,9 @@ pub(super) const RENEW: &str = concat!(
     SELECT seq, mark, (SELECT system_identifier FROM pg_control_system()) AS system,
         ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::BIT(32)::BIGINT AS timeline, ",
     is_sync!(),
-    " AS is_sync FROM head"
+    " AS is_sync, ",
+    is_borne!(),
+    " AS is_borne FROM head"
 );
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
 pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
@@ -182,6 +185,7 @@ struct RenewalColumns {
     system: i64,
     timeline: i64,
     is_sync: bool,
+    is_borne: bool,
 }
 
 impl ChangeColumns {
@@ -248,6 +252,11 @@ impl Db {
         };
         if self.has(Flaw::BelievesStoredTimes) {
             engine.store_end(replica.as_uuid()).await?;
+        }
+        if !row.is_borne {
+            return Err(StoreError::corrupt(
+                "its schema is too new for this program. Please use a newer version of Hallpass",
+            ));
         }
         let history = History { system: row.system, timeline: row.timeline };
         Ok(Head { point: point(row.seq, row.mark)?, history })

@@ -35,6 +35,15 @@ pub(super) const FIND_MIGRATING: &str = "
 /// The last migration that was applied, as sqlx keeps it.
 pub(super) const FIND_SCHEMA: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
 
+/// Whether a shared database is no further than the schema after this program's own: others may have gone on since this one
+/// started. As text, because it is asked with each check that is not answered from memory.
+macro_rules! is_borne {
+    () => {
+        "(SELECT max(version) <= 10 FROM _sqlx_migrations)"
+    };
+}
+pub(super) use is_borne;
+
 /// Brings the schema of a PostgreSQL database up to date, on a connection of its own to the server itself. Of several
 /// servers that start together one does it and the others wait; but not where there is nothing to do.
 pub(super) async fn bring_up_to_date(connection: &mut PgConnection) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type};
 use super::query::{Columns, Query, query};
 use super::{Db, Engine, StoreError};
 
-/// Whether the database is the one in which a change was seen, and nobody doubts it.
+/// Whether the database is the one in which a change was seen, nobody doubts it, and it has not outgrown this program.
 macro_rules! is_sound {
     ($seq:literal, $mark:literal) => {
         concat!(
@@ -15,7 +15,9 @@ macro_rules! is_sound {
             " OR ",
             $seq,
             " <= acknowledged) AND NOT EXISTS (SELECT 1 FROM rewinds r WHERE r.applied > acknowledged)
-            AND current_setting('transaction_read_only') = 'off' FROM change_head)"
+            AND current_setting('transaction_read_only') = 'off' AND ",
+            $crate::server::store::schema::is_borne!(),
+            " FROM change_head)"
         )
     };
 }

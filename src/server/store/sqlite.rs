@@ -24,6 +24,7 @@ const PAGE_CACHE: &str = "-256";
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const OUTSIDE_VERSION: &str = "PRAGMA data_version";
+pub(super) const EMPTY_JOURNAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 /// One connection that writes and several that read.
 #[derive(Clone)]
@@ -51,6 +52,8 @@ impl Sqlite {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .pragma("cache_size", PAGE_CACHE)
+            // What is deleted is overwritten, or an erasure would leave it in the file.
+            .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
         let write = writer_pool(watcher).connect_with(options.clone()).await?;
         let migrator = schema::tolerant(sqlx::migrate!("migrations/sqlite"));
@@ -81,6 +84,13 @@ impl Sqlite {
             outside.changes += 1;
         }
         Ok(point(outside.changes))
+    }
+
+    /// Empties the journal, which still has what was overwritten. It waits for readers to be done with it, and is tried again
+    /// by the next commits where they are not.
+    pub async fn empty_journal(&self) -> Result<(), StoreError> {
+        sqlx::query(EMPTY_JOURNAL).execute(&self.write).await?;
+        Ok(())
     }
 
     /// What others changed since: anything.

@@ -23,11 +23,15 @@ pub(super) const MARK_SECRET_USED: &str = "
     UPDATE secrets SET last_used_at = $2
     WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $2)";
 /// The same for many at once, where each statement is a way through the network. A row that somebody is changing is left
-/// out, so that nobody waits, and its id is given back.
+/// out, so that nobody waits, and its id is given back. No use is later than the database's present: a server whose clock is
+/// ahead must not keep tokens that nobody uses from being suspended.
 pub(super) const MARK_TOKENS_USED: &str = "
     WITH later AS (
         SELECT t.id, u.at, u.ip
-        FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[]) AS u (id, at, ip) JOIN tokens t ON t.id = u.id
+        FROM (
+            SELECT id, least(at, (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT) AS at, ip
+            FROM unnest($1::UUID[], $2::BIGINT[], $3::TEXT[]) AS n (id, at, ip)
+        ) u JOIN tokens t ON t.id = u.id
         WHERE (t.last_used_at IS NULL OR t.last_used_at < u.at) AND NOT (t.revoked_at IS NOT NULL AND t.name = 'erased')
     ), free AS (
         SELECT t.id, later.at, later.ip FROM later JOIN tokens t ON t.id = later.id
@@ -41,7 +45,10 @@ pub(super) const MARK_TOKENS_USED: &str = "
 pub(super) const MARK_SECRETS_USED: &str = "
     WITH later AS (
         SELECT s.id, u.at
-        FROM unnest($1::TEXT[], $2::BIGINT[]) AS u (id, at) JOIN secrets s ON s.id = u.id
+        FROM (
+            SELECT id, least(at, (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT) AS at
+            FROM unnest($1::TEXT[], $2::BIGINT[]) AS n (id, at)
+        ) u JOIN secrets s ON s.id = u.id
         WHERE s.last_used_at IS NULL OR s.last_used_at < u.at
     ), free AS (
         SELECT s.id, later.at FROM later JOIN secrets s ON s.id = later.id

@@ -137,6 +137,11 @@ async fn a_replica_that_is_cut_off_behind_a_pooler_keeps_nobody_waiting_for_long
     }
 }
 
+/// Tokens of which something is said to have been in the future.
+const LATE: &str = "SELECT t.name FROM tokens t JOIN secrets s ON s.token_id = t.id
+    WHERE greatest(t.created_at, s.created_at, t.last_used_at, s.last_used_at)
+        > (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT";
+
 /// Starts a replica whose clock is wrong by so much.
 fn add_wrong(replicas: &mut Replicas, wrong: &str) {
     let library =
@@ -148,15 +153,38 @@ fn add_wrong(replicas: &mut Replicas, wrong: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_a_year_ahead_changes_no_signing_key_for_others() {
+async fn a_clock_that_is_a_year_ahead_does_no_harm_that_stays() {
     let database = cluster::new_database().await;
     let mut replicas = Replicas::start_through(database.clone(), std::slice::from_ref(&database));
     let keys = "SELECT kid || ' ' || coalesce(withdrawn_at, 0) FROM signing_keys ORDER BY kid";
     let before = replicas.column(keys).await;
     assert_eq!(before.len(), 1);
-    add_wrong(&mut replicas, "+400d");
-    assert_eq!(replicas.column(keys).await, before);
     let token = replicas.tokens(1).await.remove(0);
+    let owner = replicas.log_in(&token).await;
+    // It tidies up after it has started: what has run out is noticed last.
+    let overdue = format!(
+        "BEGIN; SET LOCAL session_replication_role = replica;
+        UPDATE secrets SET expires_at = created_at + 1 WHERE token_id <> '{}'; COMMIT",
+        token.id
+    );
+    replicas.tokens(1).await;
+    replicas.servers.clear();
+    replicas.execute(&overdue).await;
+    add_wrong(&mut replicas, "+400d");
+    while replicas.column("SELECT 'x' FROM secrets WHERE expired_at IS NOT NULL").await.is_empty() {}
+    assert_eq!(replicas.column(keys).await, before);
+    assert_eq!(replicas.column("SELECT count(*)::TEXT FROM sessions").await, ["1"]);
+    // Nor do tokens live longer that are made there.
+    let there = "created_at + 400 * 86400000000";
+    replicas
+        .execute(&format!("UPDATE sessions SET created_at = {there}, auth_time = {there}, last_seen_at = {there}"))
+        .await;
+    let asked = r#"{"name": "made there", "scopes": ["read:users"]}"#;
+    assert_eq!(owner.call(&replicas.servers[0], "POST", "/tokens", asked).await, 201);
+    assert_eq!(replicas.column(LATE).await, [""; 0]);
+    let way = replicas.database.clone();
+    replicas.servers.clear();
+    replicas.add(&way);
     assert_eq!(replicas.check(0, &token).await, 200, "it signs as before");
 }
 
@@ -176,7 +204,15 @@ async fn wrong_clocks_are_told_and_betray_nobody() {
     }
     let mut stage = Stage::with(replicas).await;
     for round in 0..ROUNDS {
+        // Each of them revokes.
+        stage.replicas.servers.rotate_left(1);
         stage.round(round, async |_: &Replicas| {}).await;
     }
     stage.insist("clocks are wrong by two minutes", PATIENCE).await;
+    // Nor does a token that nobody uses any more seem to be in use for longer.
+    while let Some(server) = stage.replicas.servers.pop() {
+        assert_eq!(server.stop().0, 0);
+    }
+    assert!(!stage.replicas.column("SELECT name FROM tokens WHERE last_used_at IS NOT NULL").await.is_empty());
+    assert_eq!(stage.replicas.column(LATE).await, [""; 0]);
 }

@@ -8,6 +8,7 @@ use hallpass::server::telemetry;
 use super::judge::{Deed, Expected, Verdict};
 use super::trial::{Hammers, is_confirmed, recovery};
 use crate::support::cluster;
+use crate::support::program::Server;
 use crate::support::replicas::{Login, Replicas};
 use crate::support::tokens::Token;
 use crate::support::wire::{Mode, Wire, target};
@@ -25,36 +26,46 @@ enum Act {
     HolderRevokes,
     OperatorRevokes,
     OwnerRegenerates,
+    OwnerRegeneratesOnThePage,
     OwnerTakesScopesAway,
     AdministratorDisablesOwner,
     OperatorDisablesOwner,
+    OperatorErasesOwner,
+    FinderReports,
     /// It is revoked already, and somebody else still waits for that.
     OwnerRevokesAgain,
     HolderRevokesAgain,
     OperatorRevokesAgain,
     AdministratorRevokesManyAgain,
+    FinderReportsAgain,
     /// The same with what else takes something away.
     OwnerTakesScopesAwayAgain,
     AdministratorDisablesOwnerAgain,
+    OwnerRegeneratesOnThePageAgain,
 }
 
 impl Act {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 20] = [
         Self::OwnerRevokes,
         Self::AdministratorRevokes,
         Self::AdministratorRevokesMany,
         Self::HolderRevokes,
         Self::OperatorRevokes,
         Self::OwnerRegenerates,
+        Self::OwnerRegeneratesOnThePage,
         Self::OwnerTakesScopesAway,
         Self::AdministratorDisablesOwner,
         Self::OperatorDisablesOwner,
+        Self::OperatorErasesOwner,
+        Self::FinderReports,
         Self::OwnerRevokesAgain,
         Self::HolderRevokesAgain,
         Self::OperatorRevokesAgain,
         Self::AdministratorRevokesManyAgain,
+        Self::FinderReportsAgain,
         Self::OwnerTakesScopesAwayAgain,
         Self::AdministratorDisablesOwnerAgain,
+        Self::OwnerRegeneratesOnThePageAgain,
     ];
 
     /// What a check is answered with afterwards.
@@ -68,11 +79,13 @@ impl Act {
             Self::OwnerRevokesAgain
             | Self::HolderRevokesAgain
             | Self::OperatorRevokesAgain
-            | Self::AdministratorRevokesManyAgain => Some((Self::HolderRevokes, "revoked_at IS NOT NULL")),
+            | Self::AdministratorRevokesManyAgain
+            | Self::FinderReportsAgain => Some((Self::HolderRevokes, "revoked_at IS NOT NULL")),
             Self::OwnerTakesScopesAwayAgain => Some((Self::OwnerTakesScopesAway, "scopes = 'write:reports'")),
             Self::AdministratorDisablesOwnerAgain => {
                 Some((Self::AdministratorDisablesOwner, "disabled_at IS NOT NULL"))
             }
+            Self::OwnerRegeneratesOnThePageAgain => Some((Self::OwnerRegeneratesOnThePage, "t.version > 1")),
             _ => None,
         }
     }
@@ -113,8 +126,26 @@ impl Actors<'_> {
             }
             Act::HolderRevokes | Act::HolderRevokesAgain => is_confirmed(&server.url, self.token).await,
             Act::OperatorRevokes | Act::OperatorRevokesAgain => self.operate(&["token", "revoke", &id]),
+            Act::OwnerRegeneratesOnThePage => self.send_form(server).await == 200,
+            Act::OwnerRegeneratesOnThePageAgain => self.send_form(server).await == 303,
+            Act::FinderReports | Act::FinderReportsAgain => self.report(server).await == 200,
+            Act::OperatorErasesOwner => self.operate(&["user", "erase", &self.owner.user, "--yes"]),
             Act::OperatorDisablesOwner => self.operate(&["user", "disable", &self.owner.user]),
         }
+    }
+
+    /// The form of the page, which is the same each time.
+    async fn send_form(&self, server: &Server) -> u16 {
+        let form = [("form_key", self.token.id.to_string().replace('-', "")), ("lifetime", "30".to_owned())];
+        let request = server.client.post(format!("{}/tokens/{}/regenerate", server.url, self.token.id)).form(&form);
+        let request = request.header("cookie", &self.owner.cookie).header("sec-fetch-site", "same-origin");
+        request.send().await.unwrap().status().as_u16()
+    }
+
+    /// What somebody does who has found the token.
+    async fn report(&self, server: &Server) -> u16 {
+        let form = [("text", format!("found {}", self.token.secret.reveal()))];
+        server.client.post(format!("{}/report", server.url)).form(&form).send().await.unwrap().status().as_u16()
     }
 
     fn operate(&self, arguments: &[&str]) -> bool {

@@ -11,6 +11,7 @@ use crate::support::cluster;
 use crate::support::connection::Connection;
 use crate::support::program::{free_address, run_with};
 use crate::support::replicas::Replicas;
+use crate::support::tokens::Token;
 use crate::support::wire::{Mode, Wire, target};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -242,6 +243,34 @@ async fn a_server_works_with_the_schema_after_its_own_and_not_with_a_later_one()
     let (code, _, complaint) = replicas.run(&["serve"]);
     assert_eq!(code, 2);
     assert!(complaint.contains("newer version of Hallpass"), "{complaint}");
+    // Nor do those go on that were forgotten.
+    for index in 0..3 {
+        readiness(&replicas, index, 503).await;
+        assert_eq!(replicas.check(index, &tokens[1]).await, 503);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_while_somebody_changes_something_writes_what_it_counted() {
+    let mut replicas = Replicas::start(1).await;
+    let tokens = replicas.tokens(2).await;
+    assert_eq!(revoke_once(&replicas.servers[0].url, &tokens[0]).await, Some(204));
+    for token in [&tokens[0], &tokens[1], &Token::new()] {
+        replicas.check(0, token).await;
+    }
+    let mut connection = replicas.connection().await;
+    sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut connection).await.unwrap();
+    let let_go = async {
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
+    };
+    let server = replicas.servers.pop().unwrap();
+    let stopped = tokio::task::spawn_blocking(move || server.stop().0);
+    assert_eq!(tokio::join!(stopped, let_go).0.unwrap(), 0);
+    let events =
+        "SELECT action FROM audit_events WHERE action IN ('token.used_after_end', 'check.refused') ORDER BY action";
+    assert_eq!(replicas.column(events).await, ["check.refused", "token.used_after_end"]);
+    assert_eq!(replicas.column("SELECT count(*)::TEXT FROM tokens WHERE last_used_at IS NOT NULL").await, ["1"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass::domain::id::ReplicaId;
+use hallpass::domain::lease::{History, Point};
 use hallpass::server::telemetry;
 use sqlx::PgConnection;
 
@@ -9,8 +11,9 @@ use super::around::Pooler;
 use super::judge::Deed;
 use super::stage::{ROUNDS, Stage};
 use super::trial::{is_confirmed, revoke, revoke_once};
-use crate::support::cluster::Pair;
+use crate::support::cluster::{self, Pair};
 use crate::support::replicas::{Flaw, Replicas};
+use crate::support::store;
 use crate::support::tokens::Token;
 use crate::support::wire::{Mode, Wire, target};
 
@@ -159,6 +162,25 @@ async fn a_standby_that_knows_less_than_was_answered_vouches_for_nothing() {
     let (code, said, complaints) = replicas.run(&["restore-ack"]);
     assert_eq!(code, 0, "{complaints}");
     assert!(said.contains(&tokens[0].id.to_string()), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_is_told_from_those_of_other_servers_and_from_its_own_before() {
+    let mut pair = Pair::new().await;
+    let other = history(&cluster::new_database().await).await;
+    let before = history(&pair.url).await;
+    assert_eq!(history(&pair.url).await, before);
+    assert_ne!(before.system, other.system);
+    tokio::task::block_in_place(|| pair.fail_over());
+    assert_eq!(history(&pair.url).await, History { timeline: before.timeline + 1, ..before });
+}
+
+/// As a replica is told when it is renewed.
+async fn history(url: &str) -> History {
+    let db = store::postgres(url).await;
+    let head = db.renew(ReplicaId::from_random([7; 16]), Point::default()).await.unwrap();
+    db.close().await;
+    head.history
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -85,8 +85,8 @@ impl Tokens {
         };
         let key = TokenKey { id, owner: caller.user.id };
         match self.parts.db.edit_token(key, &edit, &draft, self.parts.clock.now()).await? {
-            ChangeOutcome::Changed => self.get(&caller.user, id).await,
-            ChangeOutcome::Stale => Err(stale()),
+            Some(row) => Ok(self.lens(&caller.user).view(row)),
+            None => Err(stale()),
         }
     }
 

@@ -41,7 +41,8 @@ impl Tokens {
     pub async fn create(&self, caller: &Caller, request: &CreateToken) -> Result<Issued, TokenError> {
         self.require_unused_form(caller, request.form_key.as_deref()).await?;
         self.require_fresh_login(caller)?;
-        let now = self.parts.clock.now();
+        // A clock that is ahead must not make a token that outlives what is allowed.
+        let now = self.surely().await?;
         let accepted = self.accept(caller, request, now).map_err(TokenError::Invalid)?;
         let key = TokenKey { id: TokenId::from_random(entropy::bytes(&*self.parts.entropy)), owner: caller.user.id };
         let (plain, secret) = self.make_secret(accepted.expires_at, request.form_key.as_deref()).await?;
@@ -60,7 +61,7 @@ impl Tokens {
             allowed_ips: &accepted.allowed_ips,
         };
         let outcome = self.parts.db.add_token(&token, &secret, &draft, now).await?;
-        self.issued(outcome, caller, key.id, plain).await
+        self.issued(outcome, caller, plain).await
     }
 
     /// Gives a token a new secret; the earlier ones end in the same moment.
@@ -75,7 +76,7 @@ impl Tokens {
     ) -> Result<Issued, TokenError> {
         self.require_unused_form(caller, request.form_key.as_deref()).await?;
         self.require_fresh_login(caller)?;
-        let now = self.parts.clock.now();
+        let now = self.surely().await?;
         let present = self.get(&caller.user, id).await?;
         if request.if_version.is_some_and(|version| version != present.version) {
             return Err(TokenError::VersionMismatch);
@@ -87,7 +88,7 @@ impl Tokens {
         let draft = regeneration(caller, &present, &secret);
         let key = TokenKey { id, owner: caller.user.id };
         let outcome = self.parts.db.regenerate_token(key, present.version, &secret, &draft, now).await?;
-        self.issued(outcome, caller, id, plain).await
+        self.issued(outcome, caller, plain).await
     }
 
     /// The same form again leads to what it made, whatever has become of it; two at once are told apart when they are
@@ -95,9 +96,15 @@ impl Tokens {
     async fn require_unused_form(&self, caller: &Caller, form_key: Option<&str>) -> Result<(), TokenError> {
         let Some(form_key) = form_key else { return Ok(()) };
         match self.parts.db.find_form(caller.user.id, form_hash(form_key)).await? {
-            Some(made) => Err(TokenError::FormUsed(made)),
+            Some(made) => Err(self.used_form(made).await?),
             None => Ok(()),
         }
+    }
+
+    /// Whoever sent the form first may still be waiting for the end of the earlier secrets to hold everywhere.
+    async fn used_form(&self, made: TokenId) -> Result<TokenError, TokenError> {
+        self.settled().await?;
+        Ok(TokenError::FormUsed(made))
     }
 
     fn accept(&self, caller: &Caller, request: &CreateToken, now: Timestamp) -> Result<Accepted, FieldErrors> {
@@ -136,17 +143,11 @@ impl Tokens {
         Ok((plain, secret))
     }
 
-    async fn issued(
-        &self,
-        outcome: AddOutcome,
-        caller: &Caller,
-        id: TokenId,
-        secret: PlainToken,
-    ) -> Result<Issued, TokenError> {
+    async fn issued(&self, outcome: AddOutcome, caller: &Caller, secret: PlainToken) -> Result<Issued, TokenError> {
         match outcome {
-            AddOutcome::Added => Ok(Issued { token: self.get(&caller.user, id).await?, secret }),
+            AddOutcome::Added(row) => Ok(Issued { token: self.lens(&caller.user).view(*row), secret }),
             AddOutcome::LimitReached => Err(TokenError::LimitReached(self.parts.max_active)),
-            AddOutcome::FormUsed(made) => Err(TokenError::FormUsed(made)),
+            AddOutcome::FormUsed(made) => Err(self.used_form(made).await?),
             AddOutcome::Stale => Err(stale()),
         }
     }

@@ -51,7 +51,7 @@ pub struct TokenParts {
     pub policy: TokenPolicy,
     /// Most active tokens of one user.
     pub max_active: u32,
-    /// How recent a login must be to make a secret.
+    /// How recent a login must be to make a secret, or to end many.
     pub fresh_login: Option<Duration>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
@@ -176,7 +176,7 @@ pub enum TokenError {
     #[error("The token was changed meanwhile. Please look at it again.")]
     VersionMismatch,
     /// The login is too long ago.
-    #[error("Please log in again: making a secret needs a recent login.")]
+    #[error("Please log in again: this needs a recent login.")]
     StaleLogin,
     /// The form was used before and led to this token.
     #[error("This form was used already.")]
@@ -202,7 +202,7 @@ impl TokenError {
 
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "a token could not be read or changed");
+        tracing::error!(%error, "the database could not be asked");
         if error.is_unconfirmed() { Self::Unconfirmed } else { Self::Unavailable }
     }
 }
@@ -233,7 +233,7 @@ impl Tokens {
         &self.parts.policy
     }
 
-    /// Whether a login is recent enough to make a secret.
+    /// Whether a login is recent enough to make a secret, or to end many.
     ///
     /// # Errors
     /// [`TokenError::StaleLogin`]

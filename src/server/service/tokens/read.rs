@@ -1,8 +1,7 @@
 //! Looking at tokens.
 
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, is_finder};
 use crate::domain::id::TokenId;
-use crate::domain::reason::Code;
 use crate::domain::scope::ScopeEntry;
 use crate::domain::secret::SecretId;
 use crate::domain::time::Timestamp;
@@ -125,7 +124,7 @@ fn history_entry(row: HistoryRow, owner: &User) -> HistoryEntry {
     let (who, origin) = match row.actor.0.as_str() {
         "user" if by_owner => ("by you", row.ip),
         "user" => ("by an administrator", None),
-        "token" if row.reason.as_deref() == Some(Code::Leaked.as_str()) => ("by somebody who found it", None),
+        _ if is_finder(&row.actor.0, row.reason.as_deref()) => ("by somebody who found it", None),
         "token" => ("with the token itself", row.ip),
         _ => ("", row.ip),
     };

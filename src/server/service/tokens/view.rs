@@ -58,7 +58,7 @@ impl Lens<'_> {
 
     fn secret_view(&self, row: &SecretRow) -> SecretView {
         let deadline = self.policy.deadline(&row.facts);
-        let over = row.facts.expired_at.is_some() || deadline.is_some_and(|deadline| self.now >= deadline);
+        let over = self.policy.is_expired(&row.facts, self.now);
         SecretView {
             id: row.id,
             state: if over { SecretState::Ended } else { row.facts.state },

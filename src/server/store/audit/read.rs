@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use uuid::Uuid;
+
 use super::{EventColumns, PlacedEvent, placed_event};
-use crate::domain::audit::{Broken, Checkpoint, Digest, PersonalValue, SALT_LEN, Verified, Verifier};
+use crate::domain::audit::{Action, Broken, Checkpoint, Digest, Outcome, PersonalValue, SALT_LEN, Verified, Verifier};
 use crate::domain::id::UserId;
 use crate::domain::time::Timestamp;
 use crate::server::store::query::{Target, query};
 use crate::server::store::{Db, StoreError};
 
-/// Longest text of a filter that is repeated, in bytes. Ids and names are shorter, and every token is longer.
-const TOLD_MAX: usize = 64;
 /// Events that are looked at together.
 const BATCH: i64 = 1_000;
 
@@ -86,6 +86,13 @@ const OF_USER: &str = list_log!(
     "(e.object_id = $5 OR $5 = '')",
     "(e.result = $6 OR $6 = '')"
 );
+const FOR_USER: &str = list_log!(
+    "audit_events e",
+    "e.on_behalf_of = $8 AND e.action = $3",
+    "(e.actor_id = $4 OR $4 = '')",
+    "(e.object_id = $5 OR $5 = '')",
+    "(e.result = $6 OR $6 = '')"
+);
 const FIND_FIRST_SINCE: &str = "SELECT seq FROM audit_events WHERE time >= $1 AND seq > 0 ORDER BY time, seq LIMIT 1";
 const FIND_LAST_BEFORE: &str =
     "SELECT seq FROM audit_events WHERE time < $1 AND seq > 0 ORDER BY time DESC, seq DESC LIMIT 1";
@@ -105,6 +112,7 @@ pub(in crate::server::store) const STATEMENTS: &[&str] = &[
     REFUSED,
     REFUSED_OF_ACTION,
     OF_USER,
+    FOR_USER,
     FIND_FIRST_SINCE,
     FIND_LAST_BEFORE,
     LIST_VALUES,
@@ -119,6 +127,8 @@ pub(in crate::server::store) const STATEMENTS_OF_POSTGRES: &[&str] = &[LIST_VALU
 pub struct LogFilter {
     /// About this user: who did it, to whom or for whom it was done.
     pub user: Option<UserId>,
+    /// Of that only what was done in their place: by an administrator, a finder, or with a token. Needs an action.
+    pub in_their_place: bool,
     /// The action's name.
     pub action: String,
     /// The id of who did it.
@@ -166,18 +176,22 @@ impl fmt::Display for LogFilter {
     }
 }
 
-/// Names, ids and times as they are. Anything else may be somebody's address, or even a secret that was pasted, and what is
-/// said here stays in the log for ever.
+/// Ids, times and names of ours as they are. Anything else may be somebody's name or address, or even a secret that was
+/// pasted, and what is said here stays in the log for ever.
 fn told(value: &str) -> &str {
-    let is_harmless = value.len() <= TOLD_MAX
-        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'));
-    if is_harmless { value } else { "…" }
+    let is_ours = Uuid::try_parse(value).is_ok()
+        || Timestamp::parse_rfc3339(value).is_some()
+        || Action::named(value).is_some()
+        || [Outcome::Done, Outcome::Refused].iter().any(|outcome| outcome.as_str() == value);
+    if is_ours { value } else { "…" }
 }
 
 impl LogFilter {
     /// The narrowest side first.
     fn statement(&self) -> &'static str {
-        if self.user.is_some() {
+        if self.user.is_some() && self.in_their_place {
+            FOR_USER
+        } else if self.user.is_some() {
             OF_USER
         } else if !self.object.is_empty() {
             BY_OBJECT
@@ -214,6 +228,7 @@ impl Db {
             .bind(&filter.result)
             .bind(limit);
         let asked = match filter.user {
+            Some(user) if filter.in_their_place => asked.bind(user.to_string()),
             Some(user) => asked.bind(user.as_uuid()),
             None => asked,
         };

@@ -10,7 +10,7 @@ use crate::domain::user::ExternalIdentity;
 use crate::server::store::commit::Change;
 use crate::server::store::people::session_ends;
 use crate::server::store::query::query;
-use crate::server::store::{Db, StoreError, Touched, row};
+use crate::server::store::{Db, Engine, StoreError, Touched, row};
 
 const ADD_CHECKPOINT: &str =
     "INSERT INTO audit_checkpoints (seq, hash, time, signature) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
@@ -34,6 +34,8 @@ const ERASE_TOKENS: &str = "
     UPDATE tokens SET name = 'erased', description = '', last_used_ip = NULL,
         allowed_ips = '[]', revoked_at = coalesce(revoked_at, $2), revoked_reason = NULL, version = version + 1
     WHERE owner_id = $1";
+/// Only PostgreSQL needs this: somebody who was there for years has left much, and it goes at once or not at all.
+pub(in crate::server::store) const TAKE_TIME: &str = "SET LOCAL statement_timeout = '1min'";
 const LIST_KEPT_TOKENS: &str =
     "SELECT id FROM tokens WHERE owner_id = $1 AND revoked_at IS NULL ORDER BY created_at, id";
 const ERASE_SESSIONS: &str = "DELETE FROM sessions WHERE user_id = $1";
@@ -128,17 +130,25 @@ impl Db {
     /// When the database cannot be asked; then nothing has changed.
     pub async fn erase_user(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
+        if self.is_shared() {
+            query(TAKE_TIME).execute(&mut tx).await?;
+        }
         let user = id.as_uuid();
         if query(ERASE_USER).bind(user).bind(now).execute(&mut tx).await? == 0 {
             return Ok(false);
         }
         let mut along = token_ends(&mut tx, id, draft).await?;
         along.extend(session_ends(&mut tx, id, draft).await?);
-        query(ERASE_TOKENS).bind(user).bind(now).execute(&mut tx).await?;
+        query(ERASE_TOKENS).bind(user).bind(now).patiently().execute(&mut tx).await?;
         query(ERASE_SESSIONS).bind(user).execute(&mut tx).await?;
         let removed = erase_values(&mut tx, id).await?;
         self.append_along(&mut tx, &draft.clone().removing(removed), &along, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
+        if let Engine::Sqlite(engine) = &self.engine
+            && let Err(error) = engine.empty_journal().await
+        {
+            tracing::warn!(%error, "what was erased stays in the journal of the database for a while");
+        }
         Ok(true)
     }
 }

@@ -149,7 +149,7 @@ impl Store {
         let owner = self.log_in("alice", &[]).await;
         let secret = self.new_secret(Some(LATER), 10);
         let (key, outcome) = self.add(owner, "token", &secret).await;
-        assert_eq!(outcome, AddOutcome::Added);
+        assert!(matches!(outcome, AddOutcome::Added(_)));
         (key, secret.id)
     }
 
@@ -207,6 +207,7 @@ on_both_engines! {
     the_limit_counts_what_could_be_used_now
     a_used_form_leads_to_what_it_made
     a_new_secret_ends_the_old_one_and_only_one_change_of_a_version_wins
+    the_current_secret_stands_first_whatever_the_clocks_were
     an_edit_is_decided_on_the_version_that_was_read
     a_revocation_ends_every_secret_and_happens_once
     somebody_elses_token_is_not_there

@@ -1,5 +1,7 @@
 //! What only a database that several servers share has to do.
 
+use secrecy::ExposeSecret as _;
+
 use super::*;
 use crate::domain::id::ReplicaId;
 use crate::domain::lease::{Mark, Point, Seq};
@@ -171,4 +173,39 @@ async fn where_nothing_is_to_be_migrated_nobody_waits_for_whoever_would() {
     let Home::Server(place) = &store.home else { unreachable!() };
     let _held = hold_migrations(secrecy::ExposeSecret::expose_secret(&place.url)).await;
     store.open_again().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_understood_is_the_trouble_of_whoever_asked_for_it_alone() {
+    let store = Store::on_postgres().await;
+    let (broken, first) = store.token().await;
+    let (_, second) = store.token().await;
+    let spoilt = "UPDATE tokens SET allowed_ips = '[\"nowhere\"]' WHERE id = $1";
+    query(spoilt).bind(broken.id.as_uuid()).execute(store.db.writer()).await.unwrap();
+    let found = store.db.lookup_checks(&[first, second], Point::default(), Warrant::Lease).await.unwrap();
+    assert!(found[&first].is_err() && found[&second].is_ok());
+}
+
+#[tokio::test]
+async fn whoever_changes_something_by_hand_need_not_know_where_the_tables_are() {
+    let store = Store::on_postgres().await;
+    let (key, secret) = store.token().await;
+    let seq = async || {
+        let (seq,): (i64,) = query("SELECT seq FROM change_head").fetch_one(store.db.reader()).await.unwrap();
+        seq
+    };
+    let before = seq().await;
+    // As if another installation stood first in the path.
+    let by_hand = format!(
+        "CREATE SCHEMA other; CREATE TABLE other.change_head AS SELECT * FROM public.change_head;
+        CREATE TABLE other.changes AS SELECT * FROM public.changes; SET search_path = other;
+        UPDATE public.tokens SET revoked_at = 1 WHERE id = '{}'; RESET search_path",
+        key.id
+    );
+    let Home::Server(place) = &store.home else { panic!("it is a server") };
+    let mut shell = <sqlx::PgConnection as sqlx::Connection>::connect(place.url.expose_secret()).await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(by_hand)).execute(&mut shell).await.unwrap();
+    assert_eq!(seq().await, before + 1);
+    let row = store.db.lookup_check(secret).await.unwrap().unwrap();
+    assert_eq!(row.secret.state, crate::domain::token::SecretState::Ended, "it ends with its token");
 }

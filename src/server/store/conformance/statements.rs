@@ -62,7 +62,7 @@ const OF_BOTH: &[&str] = &[
     census::COUNT_ACTIONS,
 ];
 
-const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION, users::LIST_USERNAMES_OF_SQLITE];
+const OF_SQLITE: &[&str] = &[sqlite::OUTSIDE_VERSION, sqlite::EMPTY_JOURNAL, users::LIST_USERNAMES_OF_SQLITE];
 
 const OF_POSTGRES: &[&str] = &[
     sql::LOOKUP_CHECKS,
@@ -82,6 +82,7 @@ const OF_POSTGRES: &[&str] = &[
     postgres::EXAMINE_WITH_WRITE,
     postgres::LIST_STANDINGS,
     postgres::STORE_END,
+    audit::upkeep::TAKE_TIME,
     postgres::FORGET_REPLICA,
     changes::LIST_CHANGES,
     changes::RENEW,

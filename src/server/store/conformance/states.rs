@@ -107,8 +107,7 @@ async fn found(store: &Store, filter: &InventoryFilter, rules: &StateRules) -> V
     }
     listed.sort_unstable();
     assert_eq!(listed, walked, "{filter:?} {rules:?}");
-    assert_eq!(db.walk_count(filter, rules, None, 999).await.unwrap().found, walked.len());
-    assert_eq!(db.walk_count(filter, rules, None, 10).await.unwrap().found, walked.len().min(10));
+    assert_eq!(db.walk_count(filter, rules, None).await.unwrap().found, walked.len());
     if let Some(few) = db.find_few(filter, rules, Order::Age).await.unwrap() {
         let mut few: Vec<_> = few.into_iter().map(|mark| mark.id).collect();
         assert_eq!(ids(&db.list_fitting(&few, filter, rules).await.unwrap()).len(), few.len());
@@ -171,14 +170,14 @@ pub async fn what_has_run_out_by_the_longest_lifetime_alone_counts_nowhere(store
         let secret = NewSecret { id: store.new_secret(None, 1).id, ..secret.clone() };
         store.db.add_token(&token, &secret, &event(Action::TokenCreated), now).await.unwrap()
     };
-    assert_eq!(add(day(1)).await, AddOutcome::Added, "the first has run out by its own time");
+    assert!(matches!(add(day(1)).await, AddOutcome::Added(_)), "the first has run out by its own time");
     assert_eq!(add(day(2)).await, AddOutcome::LimitReached);
     let open = async |now| {
         let filter = PeopleFilter { limit: 9, ..PeopleFilter::default() };
         store.db.list_people(&filter, lifetime.due(now), now, now).await.unwrap()[0].tokens
     };
     assert_eq!((open(day(30)).await, open(day(31)).await), (1, 0));
-    assert_eq!(add(day(31)).await, AddOutcome::Added);
+    assert!(matches!(add(day(31)).await, AddOutcome::Added(_)));
 }
 
 pub async fn a_search_finds_the_same_whichever_way_it_goes(store: Store) {

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{TokenKey, sql};
+use super::list::read_back;
+use super::{TokenKey, TokenRow, sql};
 use crate::domain::audit::Draft;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::lifetime::LifetimePolicy;
@@ -63,10 +64,10 @@ pub struct Edit<'a> {
 }
 
 /// What became of a new secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddOutcome {
-    /// It is there.
-    Added,
+    /// It is there, and the token is like this now.
+    Added(Box<TokenRow>),
     /// The owner has as many active tokens as allowed.
     LimitReached,
     /// The form was used before, and led to this token.
@@ -103,9 +104,10 @@ impl Db {
         }
         insert_token(&mut tx, token, now).await?;
         insert_secret(&mut tx, token.key, secret, now).await?;
+        let row = read_back(&mut tx, token.key).await?;
         self.append(&mut tx, draft, now).await?;
         self.commit(tx, Touched::Token(token.key.id)).await?;
-        Ok(AddOutcome::Added)
+        Ok(AddOutcome::Added(Box::new(row)))
     }
 
     /// Gives a token a new secret and ends all earlier ones at once.
@@ -130,12 +132,14 @@ impl Db {
         }
         query(sql::END_SECRETS).bind(key.id.as_uuid()).bind(now.as_micros()).execute(&mut tx).await?;
         insert_secret(&mut tx, key, secret, now).await?;
+        let row = read_back(&mut tx, key).await?;
         self.append(&mut tx, draft, now).await?;
         self.commit(tx, Touched::Token(key.id)).await?;
-        Ok(AddOutcome::Added)
+        Ok(AddOutcome::Added(Box::new(row)))
     }
 
-    /// Replaces name, description and scopes.
+    /// Replaces name, description and scopes. What the token is like now; nothing where another change came first, or the token is
+    /// revoked.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing has changed.
@@ -145,7 +149,7 @@ impl Db {
         edit: &Edit<'_>,
         draft: &Draft,
         now: Timestamp,
-    ) -> Result<ChangeOutcome, StoreError> {
+    ) -> Result<Option<TokenRow>, StoreError> {
         let mut tx = self.begin().await?;
         let asked = query(sql::EDIT_TOKEN)
             .bind(key.id.as_uuid())
@@ -155,11 +159,12 @@ impl Db {
             .bind(edit.description)
             .bind(edit.scopes.to_string());
         if asked.execute(&mut tx).await? == 0 {
-            return Ok(ChangeOutcome::Stale);
+            return Ok(None);
         }
+        let row = read_back(&mut tx, key).await?;
         self.append(&mut tx, draft, now).await?;
         self.commit(tx, Touched::Token(key.id)).await?;
-        Ok(ChangeOutcome::Changed)
+        Ok(Some(row))
     }
 
     /// Revokes a token with all its secrets. `Stale` when it was revoked before or has another version than the one that

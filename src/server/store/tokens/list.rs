@@ -6,6 +6,7 @@ use super::{SecretRow, TokenKey, TokenRow, sql};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::time::Timestamp;
 use crate::domain::token::SecretFacts;
+use crate::server::store::commit::Change;
 use crate::server::store::query::query;
 use crate::server::store::{Db, StoreError, row};
 
@@ -75,6 +76,15 @@ impl Db {
         let rows = asked.bind(key.id.as_uuid()).bind(key.owner.as_uuid()).fetch_all(self.reader()).await?;
         Ok(group(rows)?.pop())
     }
+}
+
+/// A token that is being changed, as it is going to be: whoever made a change must not be told that it failed because
+/// reading it failed afterwards.
+pub(super) async fn read_back(tx: &mut Change, key: TokenKey) -> Result<TokenRow, StoreError> {
+    let asked = query(sql::LOOKUP_TOKEN).bind(key.id.as_uuid()).bind(key.owner.as_uuid());
+    group(asked.fetch_all(tx).await?)?
+        .pop()
+        .ok_or_else(|| StoreError::corrupt("a token that was just written is not there"))
 }
 
 /// Gathers the rows of each token, which stand together.

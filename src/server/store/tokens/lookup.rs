@@ -53,7 +53,7 @@ impl Db {
     }
 
     /// The same for several secrets, in one question, by somebody who has seen a change. Only PostgreSQL understands it: a
-    /// file is near enough to be asked for each.
+    /// file is near enough to be asked for each. A row that cannot be understood is the trouble of whoever asked for it alone.
     ///
     /// # Errors
     /// When the database cannot be asked, or must not be believed.
@@ -62,14 +62,14 @@ impl Db {
         ids: &[SecretId],
         seen: Point,
         warrant: Warrant,
-    ) -> Result<HashMap<SecretId, CheckRow>, StoreError> {
+    ) -> Result<HashMap<SecretId, Result<CheckRow, StoreError>>, StoreError> {
         let names: Vec<_> = ids.iter().map(|id| id.as_str().to_owned()).collect();
         let statements = Statements { plain: sql::LOOKUP_CHECKS, with_write: sql::LOOKUP_CHECKS_WITH_WRITE };
         let bind = |asked: Query| asked.bind(names).bind(number(seen.seq)).bind(uuid(seen.mark));
         let found: Vec<CheckColumns> = self.ask_soundly(statements, warrant, bind).await?;
         let mut rows = HashMap::with_capacity(found.len());
         for columns in found {
-            rows.insert(row::parse(&columns.id)?, check_row(columns)?);
+            rows.insert(row::parse(&columns.id)?, check_row(columns));
         }
         Ok(rows)
     }

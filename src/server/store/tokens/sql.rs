@@ -54,7 +54,7 @@ pub const LIST_TOKENS: &str = "
         ORDER BY created_at DESC, id LIMIT $5
     ) t
     JOIN secrets s ON s.token_id = t.id
-    ORDER BY t.created_at DESC, t.id, s.created_at DESC, s.state, s.id";
+    ORDER BY t.created_at DESC, t.id, s.state <> 'active', s.created_at DESC, s.id";
 
 pub const LOOKUP_TOKEN: &str = "
     SELECT t.id, t.name, t.description, t.scopes, t.allowed_ips, t.created_at, t.revoked_at, t.revoked_reason,
@@ -64,7 +64,7 @@ pub const LOOKUP_TOKEN: &str = "
     FROM tokens t
     JOIN secrets s ON s.token_id = t.id
     WHERE t.id = $1 AND t.owner_id = $2
-    ORDER BY s.created_at DESC, s.state, s.id";
+    ORDER BY s.state <> 'active', s.created_at DESC, s.id";
 
 /// Tokens of somebody that could be used now, but for one.
 pub const COUNT_ACTIVE: &str = concat!(
