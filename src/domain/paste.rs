@@ -69,7 +69,8 @@ pub fn holds_a_token(text: &str) -> bool {
 
 /// The token whose prefix ends before an underscore, and where it begins. The checksum tells how long the prefix is.
 fn token_around(text: &str, underscore: usize) -> Option<(usize, TokenText<'_>)> {
-    (2..=10).find_map(|length| {
+    let mut lengths = Prefix::LENGTHS;
+    lengths.find_map(|length| {
         let start = underscore.checked_sub(length)?;
         let prefix: Prefix = text.get(start..underscore)?.parse().ok()?;
         Some((start, TokenText::parse_start(&text[start..], &prefix).ok()?))

@@ -67,6 +67,9 @@ pub struct Reason {
 }
 
 impl Reason {
+    /// What is said to whoever gives none where one is needed.
+    pub const MISSING: &'static str = "Please say why. The owner is shown it.";
+
     /// From what [`Display`](fmt::Display) writes, and from what people write: `leaked`, `leaked: in a repository`, or
     /// words of their own. Nothing where nothing is said.
     ///
@@ -106,11 +109,17 @@ impl Reason {
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.code, self.text.as_str()) {
-            (Code::Other, text) if !text.is_empty() => f.write_str(text),
-            (code, "") => f.write_str(code.as_str()),
-            (code, text) => write!(f, "{}: {text}", code.as_str()),
-        }
+        f.write_str(&joined(self.code.as_str(), &self.text))
+    }
+}
+
+/// A code and words beside it, which may be none, as they are kept. That it is another reason is said by the words.
+#[must_use]
+pub fn joined(code: &str, text: &str) -> String {
+    match (code, text) {
+        (code, "") => code.to_owned(),
+        (code, text) if code == Code::Other.as_str() => text.to_owned(),
+        (code, text) => format!("{code}: {text}"),
     }
 }
 

@@ -29,7 +29,7 @@ enum Wanted {
 pub struct EmptyRequirement(pub &'static str);
 
 /// A good credential that lacks something.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Insufficient {
     /// Not all scopes.
     Scope,
@@ -37,6 +37,18 @@ pub enum Insufficient {
     Role,
     /// An attribute is missing or has none of the wanted values.
     Attribute,
+}
+
+impl Insufficient {
+    /// The reason's lasting name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scope => "scope",
+            Self::Role => "role",
+            Self::Attribute => "attribute",
+        }
+    }
 }
 
 impl Requirement {

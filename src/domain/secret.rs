@@ -4,6 +4,7 @@
 //! without asking anybody.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,9 @@ impl fmt::Debug for SecretId {
 }
 
 impl Prefix {
+    /// How many characters it may have.
+    pub const LENGTHS: RangeInclusive<usize> = 2..=10;
+
     /// The prefix as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -111,7 +115,7 @@ impl FromStr for Prefix {
     type Err = PrefixError;
 
     fn from_str(text: &str) -> Result<Self, PrefixError> {
-        let shape = (2..=10).contains(&text.len())
+        let shape = Self::LENGTHS.contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_lowercase())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         if shape { Ok(Self(text.to_owned())) } else { Err(PrefixError) }

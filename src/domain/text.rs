@@ -34,7 +34,7 @@ pub enum TextError {
 /// A token's name: one line, 1 to [`NAME_MAX`] characters, trimmed.
 ///
 /// # Errors
-/// When it is empty, too long or could disguise itself.
+/// When it is empty, too long, could disguise itself or has a token in it.
 pub fn name(text: &str) -> Result<String, TextError> {
     let text = one_line(text, NAME_MAX)?;
     if text.is_empty() { Err(TextError::Empty) } else { Ok(text) }
@@ -43,7 +43,7 @@ pub fn name(text: &str) -> Result<String, TextError> {
 /// A description: at most [`DESCRIPTION_MAX`] characters, line breaks allowed, may be empty.
 ///
 /// # Errors
-/// When it is too long or could disguise itself.
+/// When it is too long, could disguise itself or has a token in it.
 pub fn description(text: &str) -> Result<String, TextError> {
     let text = text.trim().replace("\r\n", "\n");
     bounded(&text, DESCRIPTION_MAX)?;
@@ -56,7 +56,7 @@ pub fn description(text: &str) -> Result<String, TextError> {
 /// The free text of a reason: one line, at most [`REASON_MAX`] characters, may be empty.
 ///
 /// # Errors
-/// When it is too long or could disguise itself.
+/// When it is too long, could disguise itself or has a token in it.
 pub fn reason(text: &str) -> Result<String, TextError> {
     one_line(text, REASON_MAX)
 }
@@ -84,7 +84,7 @@ fn bounded(text: &str, max: usize) -> Result<(), TextError> {
 }
 
 /// Characters that are not seen but change what is: controls, bidirectional overrides and isolates (Unicode UAX #9),
-/// zero-width joiners outside of their scripts, line separators and the byte order mark.
+/// zero-width spaces, line separators and the byte order mark. Zero-width joiners belong to how some languages are written.
 fn is_disguise(c: char) -> bool {
     c.is_control()
         || matches!(

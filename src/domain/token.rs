@@ -173,7 +173,9 @@ impl TokenPolicy {
         self.lifetime.deadline(secret.created_at, secret.expires_at)
     }
 
-    fn is_expired(&self, secret: &SecretFacts, now: Timestamp) -> bool {
+    /// Whether a secret has run out, or was once found to have.
+    #[must_use]
+    pub fn is_expired(&self, secret: &SecretFacts, now: Timestamp) -> bool {
         secret.expired_at.is_some() || self.deadline(secret).is_some_and(|deadline| now >= deadline)
     }
 

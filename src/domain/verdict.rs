@@ -88,6 +88,24 @@ pub enum Invalid {
     Suspended,
 }
 
+impl Invalid {
+    /// The reason's lasting name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Several => "several",
+            Self::Malformed => "malformed",
+            Self::Unknown => "unknown",
+            Self::WrongSecret => "wrong_secret",
+            Self::Untrusted => "untrusted",
+            Self::Revoked => "revoked",
+            Self::Ended => "ended",
+            Self::Expired => "expired",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 impl Denial {
     /// The outcome's name in metrics and logs.
     #[must_use]

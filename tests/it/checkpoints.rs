@@ -124,6 +124,27 @@ async fn one_stands_in_the_file_and_in_the_log_of_the_server_with_what_proves_it
 }
 
 #[tokio::test]
+async fn a_file_that_is_gone_is_missed() {
+    let logs = Logs::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(logs.clone()).finish());
+    let scene = Scene::new();
+    for (index, db) in scene.on_both_engines().await.iter().enumerate() {
+        let file = scene.file(&format!("{index}.log"));
+        let server = scene.server(db, &file);
+        let is_missed = async || {
+            server.require_newer().await.unwrap();
+            logs.text().contains(&format!("{index}.log"))
+        };
+        assert!(!is_missed().await, "none was made");
+        scene.record(db, MANY).await;
+        assert!(server.look(&mut server.pace()).await.unwrap());
+        assert!(!is_missed().await, "it is there");
+        std::fs::remove_file(&file).unwrap();
+        assert!(is_missed().await);
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_outside_is_due_until_it_can() {
     let scene = Scene::new();
     for (index, db) in scene.on_both_engines().await.iter().enumerate() {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::support::Database;
 use crate::support::installation::Installation;
 use crate::support::program::{CONFIG, Server, command, folder_with, refused, run, run_with};
+use crate::support::tokens::Token;
 
 /// Runs a command with something on its standard input.
 fn run_on(installation: &Installation, arguments: &[&str], input: &str) -> (i32, String, String) {
@@ -89,6 +90,26 @@ async fn what_is_erased_is_gone_and_the_log_is_still_whole() {
     assert_eq!(installation.column("SELECT DISTINCT name FROM tokens").await, ["erased"]);
     let verified = say(&installation, &["audit", "verify"]);
     assert!(verified.contains("whole") && verified.contains("erased"), "{verified}");
+    for file in std::fs::read_dir(installation.folder.path().join("data")).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!bytes.windows(12).any(|window| window == b"Mallory Quux"), "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn somebody_with_very_many_tokens_is_erased_too() {
+    let installation = Installation::new();
+    let tokens: [Token; 120] = installation.tokens().await;
+    let user = user_of(&installation).await;
+    assert_eq!(installation.check(&tokens[7]).await, 200);
+    say(&installation, &["user", "erase", &user, "--yes"]);
+    assert_eq!(installation.check(&tokens[7]).await, 401);
+    assert_eq!(installation.column("SELECT count(*) FROM tokens WHERE revoked_at IS NULL").await, ["0"]);
+    let told = "SELECT count(*) FROM audit_events WHERE action = 'token.revoked'";
+    assert_eq!(installation.column(told).await, ["120"], "each once");
+    assert_eq!(installation.column("SELECT DISTINCT name FROM tokens").await, ["erased"]);
+    assert!(say(&installation, &["audit", "verify"]).contains("whole"));
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ async fn another_algorithm_signs_once_its_key_was_published_for_half_an_hour() {
     app.clock.advance(minutes(1));
     // Nothing was read or written in between.
     assert_eq!(algorithm(&app), "RS256");
-    assert_eq!(app.actions().await, ["key.rotated"]);
+    assert_eq!(app.actions().await, ["settings.changed", "key.rotated"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! values (names, addresses, user agents, free text) enter the chain only as `SHA-256(salt ‖ value)`; value and salt
 //! stand beside it and can be removed without breaking it.
 
+mod action;
 mod chain;
 mod checkpoint;
 mod verify;
@@ -17,6 +18,7 @@ use super::text::sanitised;
 use super::user::ExternalIdentity;
 use super::verdict::Method;
 
+pub use action::{Action, is_finder};
 pub use chain::{Digest, Event, PersonalValue, Place, SALT_LEN};
 pub use checkpoint::Checkpoint;
 pub use verify::{Broken, Fault, Verified, Verifier};
@@ -29,83 +31,6 @@ const IDENTITY_MAX: usize = 512;
 
 /// The attribute of an erasure that says how many values it removed.
 const VALUES: &str = "values";
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// A token was made.
-    TokenCreated,
-    /// Name, description or scopes were changed.
-    TokenEdited,
-    /// A token got a new secret.
-    TokenRegenerated,
-    /// A token was ended.
-    TokenRevoked,
-    /// A token was found where it should not be, and left as it is.
-    TokenReported,
-    /// Somebody used a token that is over, for the first time in an hour.
-    TokenUsedAfterEnd,
-    /// Checks were refused: many in one event.
-    ChecksRefused,
-    /// A secret was found to have run out.
-    TokenExpired,
-    /// A login was completed.
-    UserLoggedIn,
-    /// A verified login was not let in.
-    UserLoginRefused,
-    /// Somebody logged out.
-    UserLoggedOut,
-    /// An administrator locked somebody out.
-    UserDisabled,
-    /// An administrator let somebody in again.
-    UserEnabled,
-    /// The personal values of somebody were removed from the log.
-    UserErased,
-    /// A browser session was ended other than by its user logging out.
-    SessionEnded,
-    /// A part of the log was taken away as a file.
-    AuditExported,
-    /// A server started with a configuration that gives other rights than before.
-    SettingsChanged,
-    /// The next key that signs JWTs was made.
-    KeyRotated,
-    /// A key that signed JWTs is no longer needed, and its private half was removed.
-    KeyWithdrawn,
-    /// A database that had gone back to an earlier state was taken for the true one.
-    RestoreAcknowledged,
-    /// The installation was moved to another database.
-    StoreMigrated,
-}
-
-impl Action {
-    /// The action's lasting name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TokenCreated => "token.created",
-            Self::TokenEdited => "token.edited",
-            Self::TokenRegenerated => "token.regenerated",
-            Self::TokenRevoked => "token.revoked",
-            Self::TokenReported => "token.reported",
-            Self::TokenUsedAfterEnd => "token.used_after_end",
-            Self::ChecksRefused => "check.refused",
-            Self::TokenExpired => "token.expired",
-            Self::UserLoggedIn => "user.logged_in",
-            Self::UserLoginRefused => "user.login_refused",
-            Self::UserLoggedOut => "user.logged_out",
-            Self::UserDisabled => "user.disabled",
-            Self::UserEnabled => "user.enabled",
-            Self::UserErased => "user.erased",
-            Self::SessionEnded => "session.ended",
-            Self::AuditExported => "audit.exported",
-            Self::KeyRotated => "key.rotated",
-            Self::KeyWithdrawn => "key.withdrawn",
-            Self::SettingsChanged => "settings.changed",
-            Self::RestoreAcknowledged => "restore.acknowledged",
-            Self::StoreMigrated => "store.migrated",
-        }
-    }
-}
 
 /// Somebody or something in an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +72,12 @@ impl Party {
     #[must_use]
     pub fn session(id: SessionId) -> Self {
         Self { kind: "session", id: Some(id.to_string()), name: None }
+    }
+
+    /// A login provider, by its name in the configuration.
+    #[must_use]
+    pub fn provider(name: &str) -> Self {
+        Self { kind: "provider", id: Some(name.to_owned()), name: None }
     }
 
     /// The log itself.

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::beside::{Existing, Failure};
 use super::{ConfigArgs, complain, in_runtime, print, read};
+use crate::domain::audit::Action;
 use crate::domain::time::Timestamp;
 use crate::server::config::Config;
 use crate::server::http::export;
@@ -47,8 +48,8 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<Timestamp>,
     /// Only this action, such as token.revoked
-    #[arg(long, default_value = "", hide_default_value = true)]
-    action: String,
+    #[arg(long, value_name = "ACTION", value_parser = action)]
+    action: Option<Action>,
     /// Only what was done to this (id)
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     object: String,
@@ -66,6 +67,13 @@ enum Format {
 
 fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse_rfc3339(text).ok_or_else(|| "please give a time such as 2026-01-31T12:00:00Z".to_owned())
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    Action::named(text).ok_or_else(|| {
+        let names: Vec<_> = Action::ALL.iter().map(|action| action.as_str()).collect();
+        format!("please give one of {}", names.join(", "))
+    })
 }
 
 pub(super) fn run(command: AuditCommand) -> ExitCode {
@@ -113,7 +121,7 @@ async fn export(config: &Config, args: ExportArgs) -> Result<(), Failure> {
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
     let filter = LogFilter {
-        action: args.action,
+        action: args.action.map(|action| action.as_str().to_owned()).unwrap_or_default(),
         object: args.object,
         since: args.since,
         until: args.until,

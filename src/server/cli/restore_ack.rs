@@ -25,6 +25,7 @@ async fn acknowledge(config: &Config) -> Result<(), Failure> {
     let is_older = checkpoints.is_older().await?;
     if rewinds.is_empty() && !is_older {
         print("Nobody has noticed that the database went back. There is nothing to acknowledge.");
+        existing.close().await;
         return Ok(());
     }
     let draft = Draft::new(Action::RestoreAcknowledged, Party::OPERATOR, Party::SYSTEM, &Origin::default());

@@ -17,7 +17,7 @@ const AUDIENCE_MAX: usize = 128;
 /// The JWT that upstreams get.
 #[derive(Clone, Debug)]
 pub struct JwtConfig {
-    issuer: Option<String>,
+    pub(super) issuer: Option<String>,
     /// For whom it can be.
     pub audiences: Audiences,
     /// How long it lives at most.

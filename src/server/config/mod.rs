@@ -160,7 +160,7 @@ pub struct TokensConfig {
     pub policy: TokenPolicy,
     /// Most active tokens of one user.
     pub max_active_per_user: u32,
-    /// How recent a login must be to make a secret.
+    /// How recent a login must be to make a secret, or to end many.
     pub fresh_login: Option<Duration>,
 }
 

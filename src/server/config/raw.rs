@@ -135,7 +135,7 @@ pub struct RawOidc {
     pub check_audiences: Vec<String>,
     /// Accept this provider's JWT access tokens at `/api` when `aud` names one of these …
     pub api_audiences: Vec<String>,
-    /// … and `client_id` (or `azp`) one of these.
+    /// … and whatever it names of `client_id` and `azp` is one of these.
     pub api_clients: Vec<String>,
     /// Scopes of an access token: `all` that the user's roles allow, or only those that it claims, too (`claim`).
     pub access_token_scopes: String,
@@ -203,7 +203,7 @@ pub struct RawTokens {
     pub idle_suspend: String,
     /// Suspend tokens whose owner has not logged in for this long; `off` to leave them.
     pub owner_max_login_age: String,
-    /// Creating and regenerating need a login no older than this; `off` to ask for none.
+    /// Creating, regenerating and revoking many at once need a login no older than this; `off` to ask for none.
     pub fresh_login: String,
 }
 

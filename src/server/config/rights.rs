@@ -1,6 +1,7 @@
 //! What of the configuration decides who may do what: a change of it is told in the audit log.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,50 +10,114 @@ use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    AccessTokensConfig, Config, FailureLimit, IntrospectionClientConfig, LeakAction, LeakKeyConfig, OidcConfig,
+    AccessTokensConfig, AuditConfig, CheckConfig, Config, FailureLimit, IntrospectionClientConfig, JwtConfig,
+    LeakAction, LeakIntakeConfig, LeakKeyConfig, OidcConfig, SessionConfig, TokensConfig,
 };
+use crate::domain::lifetime::LifetimePolicy;
 use crate::domain::scope::ScopeEntry;
 use crate::domain::time::spoken;
+use crate::domain::token::TokenPolicy;
+use crate::domain::user::AdminRule;
 
 /// Characters of a digest that tell two keys apart.
 const DIGEST_LEN: usize = 16;
 /// Longest value that is told as it is, in characters; of a longer one the beginning and a digest.
 const TOLD_MAX: usize = 800;
 
+/// A key of the configuration, and what it says.
+type Right = (&'static str, String);
+
 impl Config {
-    /// What decides who may do what, by the key under which it is configured. No secret is in it.
+    /// What decides who may do what, and what is kept of it, by the key under which it is configured. No secret is in it.
     #[must_use]
-    pub fn rights(&self) -> Vec<(&'static str, String)> {
-        let Self { admin, tokens, check, jwt, catalogue, leak_intake, session, .. } = self;
-        let policy = &tokens.policy;
-        let rights = [
-            ("admin.roles", listed(admin.roles.iter().cloned())),
-            ("admin.providers", listed(admin.providers.iter().cloned())),
-            ("oidc", listed(self.oidc.iter().map(provider))),
+    pub fn rights(&self) -> Vec<Right> {
+        // Here and below every key is named, so that none is forgotten that is added later.
+        let Self {
+            public_url: _,
+            listen: _,
+            metrics_listen: _,
+            grpc_listen: _,
+            demo_listen: _,
+            secret_key_file: _,
+            trusted_proxies,
+            database: _,
+            oidc,
+            admin: AdminRule { roles, providers },
+            tokens,
+            catalogue,
+            check,
+            jwt,
+            introspection_clients,
+            session: SessionConfig { idle, absolute },
+            audit,
+            leak_intake: LeakIntakeConfig { action, keys },
+        } = self;
+        let mut rights = vec![
+            ("admin.roles", listed(roles.iter().cloned())),
+            ("admin.providers", listed(providers.iter().cloned())),
+            ("oidc", listed(oidc.iter().map(provider))),
             ("scopes", listed(catalogue.entries().map(scope))),
-            ("trusted_proxies", listed(self.trusted_proxies.iter().map(ToString::to_string))),
-            ("tokens.prefixes", listed(tokens.accepted.iter().map(|prefix| prefix.as_str().to_owned()))),
-            ("tokens.max_lifetime", span(Some(policy.lifetime.max))),
-            ("tokens.allow_never", policy.lifetime.allow_never.to_string()),
-            ("tokens.idle_suspend", span(policy.idle_suspend)),
-            ("tokens.owner_max_login_age", span(policy.owner_max_login_age)),
-            ("tokens.fresh_login", span(tokens.fresh_login)),
-            ("check.mode", if check.strict { "strict" } else { "memory" }.to_owned()),
-            ("check.identity_header", check.identity_header.as_ref().map_or("off", |name| name.as_str()).to_owned()),
-            ("check.basic_username", check.basic_username.to_string()),
-            ("check.failure_limit", check.failure_limit.map_or_else(|| "off".to_owned(), limit)),
-            ("jwt.audiences", listed([&jwt.audiences.default].into_iter().chain(&jwt.audiences.others).cloned())),
-            ("introspection_clients", listed(self.introspection_clients.iter().map(client))),
-            (
-                "leak_intake.action",
-                if leak_intake.action == LeakAction::Revoke { "revoke" } else { "notify" }.to_owned(),
-            ),
-            ("leak_intake.keys", listed(leak_intake.keys.iter().map(leak_key))),
-            ("session.idle", span(Some(session.idle))),
-            ("session.absolute", span(Some(session.absolute))),
+            ("trusted_proxies", listed(trusted_proxies.iter().map(ToString::to_string))),
+            ("introspection_clients", listed(introspection_clients.iter().map(client))),
+            ("leak_intake.action", if *action == LeakAction::Revoke { "revoke" } else { "notify" }.to_owned()),
+            ("leak_intake.keys", listed(keys.iter().map(leak_key))),
+            ("session.idle", span(Some(*idle))),
+            ("session.absolute", span(Some(*absolute))),
         ];
-        rights.map(|(key, value)| (key, told(value))).into()
+        rights.extend(of_tokens(tokens));
+        rights.extend(of_checks(check));
+        rights.extend(of_jwts(jwt));
+        rights.extend(of_audit(audit));
+        rights.into_iter().map(|(key, value)| (key, told(value))).collect()
     }
+}
+
+fn of_tokens(config: &TokensConfig) -> [Right; 8] {
+    let TokensConfig { prefix: _, accepted, policy, max_active_per_user, fresh_login } = config;
+    let TokenPolicy { lifetime, idle_suspend, owner_max_login_age } = policy;
+    let LifetimePolicy { default, max, allow_never } = lifetime;
+    [
+        ("tokens.prefixes", listed(accepted.iter().map(|prefix| prefix.as_str().to_owned()))),
+        ("tokens.default_lifetime", span(Some(*default))),
+        ("tokens.max_lifetime", span(Some(*max))),
+        ("tokens.allow_never", allow_never.to_string()),
+        ("tokens.max_active_per_user", max_active_per_user.to_string()),
+        ("tokens.idle_suspend", span(*idle_suspend)),
+        ("tokens.owner_max_login_age", span(*owner_max_login_age)),
+        ("tokens.fresh_login", span(*fresh_login)),
+    ]
+}
+
+fn of_checks(config: &CheckConfig) -> [Right; 4] {
+    let CheckConfig { identity_header, basic_username, failure_limit, strict } = config;
+    [
+        ("check.mode", if *strict { "strict" } else { "memory" }.to_owned()),
+        ("check.identity_header", identity_header.as_ref().map_or("off", |name| name.as_str()).to_owned()),
+        ("check.basic_username", basic_username.to_string()),
+        ("check.failure_limit", failure_limit.map_or_else(|| "off".to_owned(), limit)),
+    ]
+}
+
+fn of_jwts(config: &JwtConfig) -> [Right; 4] {
+    let JwtConfig { issuer, audiences, ttl, algorithm } = config;
+    [
+        ("jwt.issuer", issuer.clone().unwrap_or_else(|| "public_url".to_owned())),
+        ("jwt.audiences", listed(audiences.all().map(ToOwned::to_owned))),
+        ("jwt.ttl", span(Some(*ttl))),
+        ("jwt.algorithm", algorithm.as_str().to_owned()),
+    ]
+}
+
+fn of_audit(config: &AuditConfig) -> [Right; 4] {
+    let AuditConfig { checkpoint_file, checkpoint_every, checkpoint_events, decision_log } = config;
+    let file =
+        |path: &Option<PathBuf>| path.as_ref().map_or_else(|| "off".to_owned(), |path| path.display().to_string());
+    [
+        ("audit.checkpoint_file", file(checkpoint_file)),
+        ("audit.checkpoint_every", span(Some(*checkpoint_every))),
+        ("audit.checkpoint_events", checkpoint_events.to_string()),
+        ("audit.decision_log", file(decision_log)),
+    ]
 }
 
 fn listed(items: impl Iterator<Item = String>) -> String {
@@ -68,13 +133,29 @@ fn scope(entry: &ScopeEntry) -> String {
     if entry.roles.is_empty() { entry.name.to_string() } else { format!("{} ({})", entry.name, words(&entry.roles)) }
 }
 
-/// With who may log in there, if not everybody, and where roles come from.
+/// With who may log in there, if not everybody, and where roles, attributes and addresses come from.
 fn provider(config: &OidcConfig) -> String {
-    let OidcConfig { name, issuer, client_id, roles_claim, role_prefix, required_roles, required_claims, .. } = config;
+    let OidcConfig {
+        name,
+        issuer,
+        client_id,
+        client_secret,
+        scopes: _,
+        roles_claim,
+        attribute_claims,
+        email_trusted,
+        required_roles,
+        required_claims,
+        role_prefix,
+        access_tokens: accepted,
+    } = config;
+    let secret = if client_secret.is_some() { "with" } else { "without" };
     let claims: BTreeSet<_> = required_claims.iter().map(|(claim, value)| format!("{claim}={value}")).collect();
-    let roles = format!("client {client_id}; roles from {role_prefix}{roles_claim}");
+    let roles = format!("client {client_id} {secret} a secret; roles from {role_prefix}{roles_claim}");
+    let attributes = format!("attributes from {}", attribute_claims.join(" "));
+    let email = if *email_trusted { "every e-mail" } else { "verified e-mail" };
     let required = format!("required: {} {}", words(required_roles), words(&claims));
-    format!("{name} = {issuer} ({roles}; {required}{})", access_tokens(&config.access_tokens))
+    format!("{name} = {issuer} ({roles}; {attributes}; {email}; {required}{})", access_tokens(accepted))
 }
 
 /// Which of a provider's access tokens let somebody in.

@@ -159,12 +159,6 @@ impl KnownToken {
     pub fn is_allowed_from(&self, ip: Option<IpAddr>) -> bool {
         self.allowed_ips.is_empty() || ip.is_some_and(|ip| self.allowed_ips.iter().any(|net| net.contains(&ip)))
     }
-
-    /// Whether the token is restricted to networks.
-    #[must_use]
-    pub fn is_restricted(&self) -> bool {
-        !self.allowed_ips.is_empty()
-    }
 }
 
 /// Whether something was noted so long ago that it has to be noted again. Only one is told so.

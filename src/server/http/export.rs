@@ -89,9 +89,24 @@ fn csv_line(event: &EventView) -> String {
 
 /// A cell that no program takes for a formula, and that ends where it should.
 fn csv_cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    let text = disarmed(text);
     if text.contains(['"', ',', '\r', '\n', ';']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// With a `'` before whatever a program could take for the beginning of a formula: at the beginning, and behind what other
+/// programs take for the end of a cell, whether they mind quotes or not.
+fn disarmed(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    let mut may_begin = true;
+    for c in text.chars() {
+        let is_first = safe.is_empty();
+        if may_begin && (matches!(c, '=' | '+' | '-' | '@') || is_first && matches!(c, '\t' | '\r' | '\n')) {
+            safe.push('\'');
+        }
+        safe.push(c);
+        may_begin = matches!(c, ';' | ',' | '|' | '\t' | '\r' | '\n') || may_begin && matches!(c, '"' | '\'' | ' ');
+    }
+    safe
 }
 
 #[cfg(test)]
@@ -111,6 +126,11 @@ mod tests {
             ("@x", "'@x"),
             ("\tx", "'\tx"),
             ("two\nlines", "\"two\nlines\""),
+            ("x;=1+1;y", "\"x;'=1+1;y\""),
+            ("x;\"=1\"", "\"x;\"\"'=1\"\"\""),
+            ("a, -1\t+2|@x", "\"a, '-1\t'+2|'@x\""),
+            ("x\n=1", "\"x\n'=1\""),
+            ("1-1=0", "1-1=0"),
             ("", ""),
         ] {
             assert_eq!(csv_cell(text), cell, "{text:?}");

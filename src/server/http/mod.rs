@@ -15,6 +15,7 @@ mod login;
 mod oauth;
 mod page;
 mod params;
+mod pasted;
 mod portal;
 mod problem;
 mod proxy;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 use ipnet::IpNet;
 
@@ -82,7 +83,7 @@ pub struct WebParts {
     pub leaks: Leaks,
     /// What the panel of administrators opens with.
     pub overview: Overview,
-    /// How recent a login must be to make a secret.
+    /// How recent a login must be to make a secret, or to end many.
     pub fresh_login: Option<Duration>,
     /// What tokens begin with.
     pub prefix: String,
@@ -177,7 +178,8 @@ pub fn front(web: &Web) -> Front {
         .fallback(page::not_found)
         .method_not_allowed_fallback(page::method_not_allowed)
         .layer(session::layer(web))
-        .layer(DefaultBodyLimit::max(BODY_MAX));
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(from_fn(pasted::leave_out));
     let site = site.merge(assets::routes()).merge(well_known::routes()).merge(oauth::routes()).merge(leaks::routes());
     let site = security::guard(site, web);
     let site = Router::new()

@@ -66,7 +66,7 @@ slugs! {
     Misconfigured = "misconfigured", FORBIDDEN, "The proxy is misconfigured",
         "The proxy in front of this service asks for something that cannot be. Its operator finds more in the log.";
     LoginNotFresh = "login-not-fresh", FORBIDDEN, "Please log in again",
-        "Making a secret needs a recent login. Please log in again at the given address and repeat the request.";
+        "This needs a recent login. Please log in again at the given address and repeat the request.";
     NotFound = "not-found", NOT_FOUND, "Not found",
         "There is nothing at this address, or it is not yours.";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "Not with this method",

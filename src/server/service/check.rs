@@ -75,6 +75,21 @@ impl Pass {
     }
 }
 
+/// What stands against a credential.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The reason.
+    pub denial: Denial,
+    /// The credential, where it was proved and is refused for another reason. For logs alone.
+    pub proven: Option<Pass>,
+}
+
+impl From<Denial> for Refused {
+    fn from(denial: Denial) -> Self {
+        Self { denial, proven: None }
+    }
+}
+
 impl Validator {
     /// From its parts.
     #[must_use]
@@ -92,20 +107,32 @@ impl Validator {
         requirement: &Requirement,
         from: Sender<'_>,
         now: Timestamp,
-    ) -> Result<Pass, Denial> {
+    ) -> Result<Pass, Refused> {
         let token = match self.prove(presented).await? {
             Proven::Pat(token) => self.awake(token, now).await?,
             Proven::Bearer(bearer) => {
-                let grant = self.bearers.grant(*bearer, now)?;
-                return admit(requirement, &grant).map(|()| Pass::Bearer(Arc::new(grant)));
+                let grant = Arc::new(self.bearers.grant(*bearer, now)?);
+                let judged = admit(requirement, &grant);
+                return refused_or(judged, Pass::Bearer(grant));
             }
         };
-        self.judge(&token.known, now, from)?;
-        admit(requirement, &token.known.grant)?;
-        if !token.known.is_allowed_from(from.ip) {
-            return Err(Denial::AddressRefused);
+        if let Err(denial) = self.judge_at(&token.known, requirement, from, now) {
+            return refused_or(Err(denial), Pass::Token(token.known));
         }
         Ok(Pass::Token(self.note_use(token, now, from.ip)))
+    }
+
+    /// Whether a token is good, and for this place.
+    fn judge_at(
+        &self,
+        token: &KnownToken,
+        requirement: &Requirement,
+        from: Sender<'_>,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        self.judge(token, now, from)?;
+        admit(requirement, &token.grant)?;
+        if token.is_allowed_from(from.ip) { Ok(()) } else { Err(Denial::AddressRefused) }
     }
 
     /// The present time, by the clock that decides.
@@ -197,6 +224,13 @@ impl Validator {
             self.usage.leave(Footprint::Used { token, secret: known.secret, at, ip });
         }
         known
+    }
+}
+
+fn refused_or(judged: Result<(), Denial>, proven: Pass) -> Result<Pass, Refused> {
+    match judged {
+        Ok(()) => Ok(proven),
+        Err(denial) => Err(Refused { denial, proven: Some(proven) }),
     }
 }
 

@@ -231,12 +231,23 @@ impl Checkpoints {
     /// # Errors
     /// When it is not, or nobody can say.
     pub async fn require_newer(&self) -> Result<(), CheckpointError> {
-        let Some(newest) = self.newest_outside()? else { return Ok(()) };
+        let Some(newest) = self.newest_outside()? else { return self.miss_file().await };
         if self.db.agrees_with(&newest).await? {
             return Ok(());
         }
         let path = self.config.checkpoint_file.as_deref().unwrap_or(Path::new(""));
         Err(CheckpointError::Older { seq: newest.seq, path: path.display().to_string() })
+    }
+
+    /// Says so where a file should know something. Its disk may not be there, and a new file would never tell.
+    async fn miss_file(&self) -> Result<(), CheckpointError> {
+        if let Some(path) = &self.config.checkpoint_file
+            && self.db.last_checkpoint().await?.is_some()
+        {
+            let path = path.display();
+            tracing::warn!(%path, "no checkpoint is in this file though some were made: an older copy of the database would not be noticed");
+        }
+        Ok(())
     }
 
     /// Several servers may write to one file, so the newest is not always the last. Only that one has to be proven: a file

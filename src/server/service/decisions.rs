@@ -31,7 +31,7 @@ pub struct Decision<'a> {
     pub outcome: &'static str,
     /// Why it was refused, in more detail than anybody outside is told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<&'static str>,
     /// `pat`, `oidc` or `none`.
     pub method: &'static str,
     /// The token.

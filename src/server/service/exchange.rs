@@ -89,7 +89,7 @@ impl Exchange {
         }
         let now = self.validator.now();
         let checked = self.validator.check(Presented::One(wish.token), &Requirement::default(), wish.from, now).await;
-        let grant = narrowed(checked.map_err(refusal)?.grant(), wish.scopes)?;
+        let grant = narrowed(checked.map_err(|refused| refusal(refused.denial))?.grant(), wish.scopes)?;
         let minted = self.signer.mint(&grant, audience, now).map_err(|error| {
             tracing::error!(%error, "a JWT could not be signed");
             ExchangeError::Unavailable

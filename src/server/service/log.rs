@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::domain::audit::{Action, Broken, Checkpoint, Draft, MEANS, Party, Verified};
+use crate::domain::audit::{Action, Broken, Checkpoint, Draft, MEANS, Party, Verified, is_finder};
 use crate::domain::id::UserId;
+use crate::domain::reason;
 use crate::domain::time::{Clock, Timestamp};
 use crate::server::store::{Db, LogRow, StoreError};
 
@@ -50,6 +51,8 @@ pub struct EventView {
     pub action: String,
     /// Who did it.
     pub actor: PartyView,
+    /// It was done by somebody who had found the token, and whose name nobody knows.
+    pub by_finder: bool,
     /// For whom, if not for the actor.
     pub on_behalf_of: Option<String>,
     /// Their present name, where it was asked for.
@@ -198,9 +201,7 @@ impl EventView {
         if is_others {
             self.actor = PartyView { kind: "administrator".to_owned(), id: None, name: None };
         }
-        let is_finders =
-            self.actor.kind == "token" && self.reason.as_deref().is_some_and(|why| why.starts_with("leaked"));
-        if is_others || is_finders {
+        if is_others || self.by_finder {
             (self.request_id, self.ip, self.user_agent) = (None, None, None);
             self.changes.retain(|field, _| !MEANS.contains(&field.as_str()));
         }
@@ -225,6 +226,7 @@ impl From<LogRow> for EventView {
             id: event.id.to_string(),
             time: event.time,
             action: event.action,
+            by_finder: is_finder(&event.actor.0, event.reason.as_deref()),
             actor: party(event.actor, values.remove("actor_name")),
             on_behalf_of: event.on_behalf_of,
             on_behalf_of_name: None,
@@ -239,11 +241,7 @@ impl From<LogRow> for EventView {
     }
 }
 
-/// As it was given: a code, words, or both.
+/// As it was given. A code may be none of those that people choose from.
 fn reason(code: Option<String>, text: Option<String>) -> Option<String> {
-    match (code, text) {
-        (Some(code), Some(text)) if code != "other" => Some(format!("{code}: {text}")),
-        (_, Some(text)) => Some(text),
-        (code, None) => code,
-    }
+    code.map(|code| reason::joined(&code, text.as_deref().unwrap_or_default())).or(text)
 }

@@ -1,4 +1,4 @@
-//! How many tokens there are, for the metrics.
+//! How much there is of what: for the metrics, and for what the panel opens with.
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use hallpass::server::service::admin::BULK_MAX;
 use serde_json::{Value, json};
 
 use super::administrator;
-use crate::support::{TestApp, minutes};
+use crate::support::{Answer, TestApp, minutes};
 
 const PATH: &str = "/api/v1/admin/tokens/revoke";
 
@@ -67,6 +67,35 @@ async fn only_as_many_end_as_were_confirmed() {
     for page in stale {
         assert!(page.status == 403 && page.body.contains("needs a recent one"), "{page}");
     }
+}
+
+#[tokio::test]
+async fn only_those_end_that_were_shown() {
+    let app = TestApp::new().await;
+    let bob = app.browser_of("bob").await;
+    let seen = bob.create_token("seen", &["read:users"]).await;
+    let admin = administrator(&app).await;
+    let page = admin.get("/admin/tokens/revoke?scope=read%3Ausers").await.expect(200);
+    let shown = |page: &Answer| page.between("name=\"shown\" value=\"", "\"").to_owned();
+    let shown_first = shown(&page);
+    let form = |shown: &str| {
+        let fields = [("scope", "read:users"), ("reason", "policy"), ("confirm", "1"), ("shown", shown)];
+        fields.map(|(name, value)| (name, value.to_owned()))
+    };
+    let post = async |shown: &str| {
+        let form = form(shown);
+        admin.post_form("/admin/tokens/revoke", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+    };
+    // One leaves and another comes: there are still as many.
+    bob.api_json("POST", &format!("/api/v1/tokens/{}/revoke", seen.id), &json!({})).await.expect(204);
+    let unseen = bob.create_token("unseen", &["read:users"]).await;
+    let page = post(&shown_first).await.expect(422);
+    assert!(page.body.contains("other tokens than those that you were shown"), "{page}");
+    app.check("", &unseen.secret).await.expect(200);
+    // The page shows them now.
+    assert!(page.words().contains("unseen") && shown(&page) != shown_first, "{page}");
+    post(&shown(&page)).await.expect(303);
+    app.check("", &unseen.secret).await.expect(401);
 }
 
 #[tokio::test]

@@ -77,7 +77,8 @@ async fn each_check_leaves_a_line_that_says_who_asked_for_what() {
         assert_eq!(allowed[field], value, "{field}");
     }
     assert_eq!((&refused["outcome"], &refused["reason"]), (&json!("insufficient"), &json!("scope")));
-    assert_eq!((&refused["secret_id"], &refused["token_id"]), (&json!(secret_id), &json!(null)));
+    // What a leaked token was tried for is asked, too.
+    assert_eq!((&refused["secret_id"], &refused["token_id"]), (&json!(secret_id), &json!(token.id)));
     assert_eq!((&by_envoy["outcome"], &by_envoy["reason"]), (&json!("invalid_token"), &json!("malformed")));
     let claimed = ["host", "http_method", "path"].map(|field| by_envoy[field].as_str().unwrap().to_owned());
     assert_eq!(claimed, ["things.example.org", "DELETE", "/things/9"]);
@@ -94,6 +95,25 @@ async fn no_secret_is_in_the_log() {
     app.check("", &format!("{}x", token.secret)).await.expect(401);
     let text = format!("{:?}", logged.lines(2).await);
     assert!(!text.contains(&token.secret[21..]), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_of_a_credential_that_is_none_of_ours_is_in_the_log() {
+    let logged = Logged::with(&[("check.identity_header", "x-key")]).await;
+    // In each, the secret stands where the public id of a token of ours would.
+    let foreign = ["app_4f9d2c7e8a1b3c5d", "ghp_0123456789abcdef_x", "eyJ_4f9d2c7e8a1b3c5d_x"];
+    for credential in foreign {
+        let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("me:{credential}"));
+        for call in [
+            Call::get("/check").bearer(credential),
+            Call::get("/check").header("authorization", format!("Basic {basic}")),
+            Call::get("/check").header("x-key", credential),
+        ] {
+            logged.app.send(call).await.expect(401);
+        }
+    }
+    let text = format!("{:?}", logged.lines(9).await);
+    assert!(!text.contains("4f9d2c7e8a1b3c5d") && !text.contains("0123456789abcdef"), "{text}");
 }
 
 #[tokio::test]

@@ -335,16 +335,28 @@ async fn a_pasted_token_stays_in_the_address_of_no_page() {
     let admin = administrator(&app).await;
     let token = admin.create_token("wanted", &["read:users"]).await;
     let (secret, name) = (&token.secret, format!("hpat_{}_%E2%80%A6", token.secret_id()));
-    // Nobody who looks for something gets further with a secret, whether they are logged in or not.
-    for browser in [&admin, &app.browser()] {
-        for place in ["/tokens?state=&q", "/admin/users?q", "/admin/audit?object", "/activity?x", "/admin/identify?x"] {
+    // Whoever looks for something gets no further with a secret, whoever they are; so nobody learns what pages there are.
+    for browser in [&admin, &app.browser_of("bob").await, &app.browser()] {
+        for place in
+            ["/tokens?state=&q", "/admin/users?q", "/admin/audit?object", "/admin/none?x", "/none?x", "/login?x"]
+        {
             for text in [secret.clone(), format!("a+{secret}%0A{secret}"), format!("%68{}", &secret[1..])] {
                 let moved = browser.get(&format!("{place}={text}&more=1")).await.expect(303);
                 assert_eq!(moved.location(), format!("{place}={name}&more=1"));
             }
         }
-        let moved = browser.get(&format!("/tokens?{secret}")).await.expect(303);
-        assert_eq!(moved.location(), format!("/tokens?{name}="));
+        for (place, target) in [
+            (format!("/tokens?{secret}"), format!("/tokens?{name}=")),
+            (format!("/tokens/{secret}"), format!("/tokens/{name}")),
+            (format!("/admin/tokens/{secret}/revoke"), format!("/admin/tokens/{name}/revoke")),
+            (format!("//evil.example/{secret}?a=b"), format!("/evil.example/{name}?a=b")),
+            (format!("/{secret}"), format!("/{name}")),
+        ] {
+            assert_eq!(browser.get(&place).await.expect(303).location(), target);
+        }
     }
     admin.get(&format!("/admin/users?q={name}")).await.expect(200);
+    admin.get(&format!("/tokens/{name}")).await.expect(404);
+    // A program is told in its own way.
+    admin.get(&format!("/api/v1/tokens?q={secret}")).await.expect(200);
 }

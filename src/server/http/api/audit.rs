@@ -14,6 +14,7 @@ use super::super::problem::Problem;
 use super::auth::{ApiAdmin, ApiCaller};
 use super::list::{cursor, limit, moment, user_id, wrong};
 use super::{ApiError, answer};
+use crate::domain::audit::Action;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::{EventView, Events, LogFilter, PartyView};
 
@@ -146,10 +147,15 @@ fn wanted(params: &AuditParams, now: Timestamp) -> Result<Wanted, Problem> {
     if !matches!(result.as_str(), "" | "done" | "refused") {
         return Err(wrong("result", "Please give one of: done, refused."));
     }
+    let action = text(&params.action);
+    if !action.is_empty() && Action::named(&action).is_none() {
+        return Err(wrong("action", "Nothing is called that. Please give an action such as token.revoked."));
+    }
     Ok(Wanted {
         filter: LogFilter {
             user: user_id(&text(&params.user))?,
-            action: text(&params.action),
+            in_their_place: false,
+            action,
             actor: text(&params.actor),
             object: text(&params.object),
             result,

@@ -7,9 +7,9 @@ use super::{Ask, Request, request_id};
 use crate::domain::secret::SecretId;
 use crate::domain::text::sanitised;
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::Denial;
+use crate::domain::verdict::{Denial, Method};
 use crate::server::credential::Presented;
-use crate::server::service::check::Pass;
+use crate::server::service::check::{Pass, Refused};
 use crate::server::service::decisions::Decision;
 
 /// Longest text of a proxy that is repeated, in characters.
@@ -36,7 +36,7 @@ pub(super) struct Checked<'a> {
     pub method: &'static str,
     pub ip: IpAddr,
     pub now: Timestamp,
-    pub verdict: &'a Result<Pass, Denial>,
+    pub verdict: &'a Result<Pass, Refused>,
     /// What was answered.
     pub outcome: &'static str,
 }
@@ -44,11 +44,11 @@ pub(super) struct Checked<'a> {
 /// Notes a decision, where there is a log.
 pub(super) fn note(web: &Web, request: Request<'_>, checked: &Checked<'_>) {
     let Some(decisions) = &web.decisions else { return };
-    let text = match checked.presented {
-        Presented::One(text) => Some(text),
-        _ => None,
+    let proven = match checked.verdict {
+        Ok(pass) => Some(pass),
+        Err(refused) => refused.proven.as_ref(),
     };
-    let grant = checked.verdict.as_ref().ok().map(Pass::grant);
+    let grant = proven.map(Pass::grant);
     let claim = |claimed: Option<&str>, names: &[&str]| {
         let header = || names.iter().find_map(|name| request.headers.get(*name)?.to_str().ok());
         claimed.or_else(header).map(|text| sanitised(text, CLAIM_MAX))
@@ -57,10 +57,10 @@ pub(super) fn note(web: &Web, request: Request<'_>, checked: &Checked<'_>) {
         time: checked.now.rfc3339_micros(),
         request_id: request_id(web, request),
         outcome: checked.outcome,
-        reason: checked.verdict.as_ref().err().and_then(reason),
+        reason: checked.verdict.as_ref().err().and_then(|refused| reason(&refused.denial)),
         method: checked.method,
         token_id: grant.and_then(|grant| grant.token).map(|token| token.to_string()),
-        secret_id: text.and_then(secret_id).map(|id| id.to_string()),
+        secret_id: secret_id(checked).map(|id| id.to_string()),
         subject: grant.map(|grant| grant.user.to_string()),
         requirement: checked.ask.requirement.to_string(),
         audience: checked.audience,
@@ -74,15 +74,18 @@ pub(super) fn note(web: &Web, request: Request<'_>, checked: &Checked<'_>) {
     });
 }
 
-fn reason(denial: &Denial) -> Option<String> {
+const fn reason(denial: &Denial) -> Option<&'static str> {
     match denial {
-        Denial::Invalid(invalid) => Some(format!("{invalid:?}").to_lowercase()),
-        Denial::Insufficient { missing, .. } => Some(format!("{missing:?}").to_lowercase()),
+        Denial::Invalid(invalid) => Some(invalid.as_str()),
+        Denial::Insufficient { missing, .. } => Some(missing.as_str()),
         _ => None,
     }
 }
 
-/// The public part of a token's text.
-fn secret_id(text: &str) -> Option<SecretId> {
-    text.split('_').nth(1)?.parse().ok()
+/// The public part of a token's text. In what is no token of ours, the same place may hold somebody's secret.
+fn secret_id(checked: &Checked<'_>) -> Option<SecretId> {
+    match checked.presented {
+        Presented::One(text) if checked.method == Method::Pat.as_str() => text.split('_').nth(1)?.parse().ok(),
+        _ => None,
+    }
 }

@@ -130,7 +130,7 @@ async fn judge(web: &Web, request: Request<'_>, ask: Result<&Ask, &Mistake>) -> 
                 refuse(web, request, method, ip, &Denial::Unavailable)
             }
         },
-        Err(denial) => refuse(web, request, method, ip, denial),
+        Err(refused) => refuse(web, request, method, ip, &refused.denial),
     };
     let outcome = judged.1;
     log::note(web, request, &Checked { ask, audience, presented, method, ip, now, verdict: &verdict, outcome });

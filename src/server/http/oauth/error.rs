@@ -63,7 +63,7 @@ impl OAuthError {
             Self::InvalidTarget => ("invalid_target", "This audience or resource is not known here."),
             Self::UnsupportedGrantType => ("unsupported_grant_type", "Only a token exchange is possible here."),
             Self::TooLarge => ("invalid_request", "A form may have at most 64 KiB."),
-            Self::TooManyRefused { .. } => ("invalid_request", "Too many tokens from this address were not good."),
+            Self::TooManyRefused { .. } => ("invalid_request", "Too many tokens came from this address."),
             Self::MethodNotAllowed => ("invalid_request", "Please use POST."),
             Self::Unavailable => ("temporarily_unavailable", "This cannot be answered now. Please try again shortly."),
         };

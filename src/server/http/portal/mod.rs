@@ -6,7 +6,6 @@ mod edit;
 mod help;
 mod lifetime;
 mod new_token;
-mod pasted;
 mod regenerate;
 mod report;
 mod tokens;
@@ -14,7 +13,6 @@ mod tokens;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::middleware;
 use axum::response::Response;
 use axum::routing::{get, post};
 use leptos::prelude::*;
@@ -45,7 +43,6 @@ pub(super) fn routes() -> Router<Web> {
         .route("/help", get(help::help))
         .route("/api/docs", get(help::api_docs))
         .route("/problems/{slug}", get(help::problem))
-        .route_layer(middleware::from_fn(pasted::leave_out))
 }
 
 async fn home(MaybeVisitor(visitor): MaybeVisitor) -> Response {

@@ -23,9 +23,8 @@ use crate::server::ui::pages::{HistoryEntry, ListFilter, RevokePage, TokenPage, 
 
 /// Most tokens that the page shows; the search finds the others.
 const SHOWN_MAX: usize = 500;
-/// Events that are looked at together for that, and most times.
-const PART: u32 = 50;
-const PARTS_MAX: usize = 20;
+/// Most acts of others of one kind that are told there.
+const TOLD_MAX: u32 = 200;
 
 #[derive(Deserialize)]
 pub(in crate::server::http) struct ListQuery {
@@ -99,17 +98,14 @@ async fn acts_of_others(web: &Web, visitor: &Visitor) -> Result<Vec<EventView>, 
     let since = web.clock.now().minus(TOLD_FOR);
     let mut acts = Vec::new();
     for action in [Action::TokenRevoked, Action::TokenReported] {
-        let filter = LogFilter { action: action.as_str().to_owned(), since: Some(since), ..LogFilter::default() };
-        let mut before = None;
-        // The visitor's own acts, among which they are, may be many.
-        for _ in 0..PARTS_MAX {
-            let part = web.log.own(&visitor.caller, &filter, before, PART).await?;
-            acts.extend(part.items.into_iter().filter(is_of_another));
-            before = part.next;
-            if before.is_none() {
-                break;
-            }
-        }
+        let filter = LogFilter {
+            action: action.as_str().to_owned(),
+            since: Some(since),
+            in_their_place: true,
+            ..LogFilter::default()
+        };
+        let part = web.log.own(&visitor.caller, &filter, None, TOLD_MAX).await?;
+        acts.extend(part.items.into_iter().filter(is_of_another));
     }
     acts.sort_by_key(|event| std::cmp::Reverse(event.seq));
     Ok(acts)
@@ -119,7 +115,7 @@ async fn acts_of_others(web: &Web, visitor: &Visitor) -> Result<Vec<EventView>, 
 fn is_of_another(event: &EventView) -> bool {
     match event.actor.kind.as_str() {
         "user" => false,
-        "token" => event.reason.as_deref().is_some_and(|reason| reason.starts_with("leaked")),
+        "token" => event.by_finder,
         _ => true,
     }
 }

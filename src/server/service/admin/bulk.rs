@@ -1,11 +1,14 @@
 //! Revoking many tokens at once.
 
+use sha2::{Digest as _, Sha256};
+
 use super::{Admin, OwnedView};
 use crate::domain::audit::Draft;
 use crate::domain::error::FieldErrors;
-use crate::domain::id::TokenId;
-use crate::domain::reason::Reason;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::reason::{Code, Reason};
 use crate::domain::token::TokenState;
+use crate::server::keys::hex;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
 use crate::server::store::{InventoryFilter, Located, Mark, OwnedToken, TokenKey};
@@ -22,8 +25,17 @@ pub struct Bulk {
     pub filter: InventoryFilter,
     /// Why.
     pub reason: Reason,
-    /// How many somebody has confirmed, where they had to.
-    pub confirmed: Option<usize>,
+    /// What somebody has confirmed, where they had to.
+    pub confirmed: Option<Confirmed>,
+}
+
+/// What somebody has confirmed.
+#[derive(Clone, Debug)]
+pub struct Confirmed {
+    /// How many tokens they said.
+    pub count: usize,
+    /// The fingerprint of those that they were shown, if there was one.
+    pub shown: Option<String>,
 }
 
 /// What became of it.
@@ -39,7 +51,7 @@ impl Admin {
     /// What one step would revoke.
     ///
     /// # Errors
-    /// When the login is not fresh, or the store cannot be asked.
+    /// When the login is not fresh, the filter leaves everything, or the store cannot be asked.
     pub async fn preview(
         &self,
         administrator: &Administrator,
@@ -47,34 +59,36 @@ impl Admin {
         shown: usize,
     ) -> Result<Preview, TokenError> {
         self.require_fresh_login(administrator)?;
-        let filter = unrevoked(filter);
-        let Matched { count, is_all, first } = self.matching(&filter, false).await?;
-        let shown = first.get(..shown).unwrap_or(&first);
+        let filter = unrevoked(filter)?;
+        let matched = self.matching(&filter, false).await?;
+        let shown = matched.first.get(..shown).unwrap_or(&matched.first);
         let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
-        Ok(Preview { matched: count, is_all, first: first.into_iter().map(|each| self.view(each)).collect() })
+        let first = first.into_iter().map(|each| self.view(each)).collect();
+        let ending = matched.ending();
+        Ok(Preview { matched: matched.count, is_all: matched.is_all, ending, first })
     }
 
     /// How many tokens would be revoked in as many steps as it takes. Of millions that takes a while.
     ///
     /// # Errors
-    /// When the login is not fresh, or the store cannot be asked.
+    /// When the login is not fresh, the filter leaves everything, or the store cannot be asked.
     pub async fn count(&self, administrator: &Administrator, filter: &InventoryFilter) -> Result<usize, TokenError> {
         self.require_fresh_login(administrator)?;
-        Ok(self.matching(&unrevoked(filter), true).await?.count)
+        Ok(self.matching(&unrevoked(filter)?, true).await?.count)
     }
 
     /// Revokes all tokens that fit, for ever; at most [`BULK_MAX`] of them.
     ///
     /// # Errors
-    /// When the login is not fresh, or the store cannot be asked. [`TokenError::Invalid`] where another number of them was
-    /// confirmed. [`TokenError::Partly`] where it stopped in the middle, or the administrator is none any more.
+    /// When the login is not fresh, or the store cannot be asked. [`TokenError::Invalid`] where the filter leaves everything, or
+    /// where others were confirmed. [`TokenError::Partly`] where it stopped in the middle, or the administrator is none any more.
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
-        let filter = unrevoked(&bulk.filter);
+        let filter = unrevoked(&bulk.filter)?;
         let matched = self.matching(&filter, bulk.confirmed.is_none()).await?;
         let (all, mut done) = (matched.first.len(), 0);
-        if bulk.confirmed.is_some_and(|confirmed| confirmed != all) {
-            return Err(TokenError::Invalid(FieldErrors::one("confirm", not_as_many(all))));
+        if let Some(objection) = bulk.confirmed.as_ref().and_then(|confirmed| matched.ending().objection(confirmed)) {
+            return Err(TokenError::Invalid(FieldErrors::one("confirm", objection)));
         }
         for batch in matched.first.chunks(BATCH) {
             // It may take long: whoever began it may have lost the right to it meanwhile.
@@ -110,6 +124,22 @@ impl Admin {
         let tokens = self.db.list_fitting(ids, filter, &self.rules(now)).await?;
         let batch: Vec<_> = tokens.iter().map(|each| self.revocation(administrator, each, reason)).collect();
         Ok(self.db.revoke_tokens(&batch, &reason.to_string(), now).await?)
+    }
+
+    /// Revokes tokens of somebody who is about to be erased, until few are left: all at once, very many would keep other
+    /// changes waiting for too long.
+    pub(super) async fn end_most(&self, administrator: &Administrator, owner: UserId) -> Result<(), TokenError> {
+        let filter = InventoryFilter { owner: Some(owner), unrevoked: true, ..InventoryFilter::default() };
+        let reason = Reason { code: Code::OwnerLeft, text: String::new() };
+        loop {
+            let matched = self.matching(&filter, false).await?;
+            if matched.first.len() <= BATCH {
+                return Ok(());
+            }
+            for batch in matched.first.chunks(BATCH) {
+                self.revoke_batch(administrator, &filter, &reason, batch).await?;
+            }
+        }
     }
 
     fn revocation(
@@ -152,7 +182,7 @@ impl Admin {
         }
         let mut matched = Matched::of(found, on.is_none());
         while is_exact && on.is_some() {
-            let counted = self.db.walk_count(filter, &rules, on, usize::MAX).await?;
+            let counted = self.db.walk_count(filter, &rules, on).await?;
             matched.count += counted.found;
             on = counted.on;
         }
@@ -160,15 +190,37 @@ impl Admin {
     }
 }
 
-/// Of the tokens that fit a filter, those that may still be revoked.
-fn unrevoked(filter: &InventoryFilter) -> InventoryFilter {
-    InventoryFilter { unrevoked: true, ..filter.clone() }
+/// Of the tokens that fit a filter, those that may still be revoked. Nobody revokes everything because a field was left out.
+fn unrevoked(filter: &InventoryFilter) -> Result<InventoryFilter, TokenError> {
+    if *filter == InventoryFilter::default() {
+        let message =
+            "Please give at least one of: ids, user, q, state, scope, created_before, unused_since, expires_within.";
+        return Err(TokenError::Invalid(FieldErrors::one("filter", message)));
+    }
+    Ok(InventoryFilter { unrevoked: true, ..filter.clone() })
 }
 
-/// What is wrong with a number that was confirmed.
-#[must_use]
-pub fn not_as_many(would_end: usize) -> String {
-    format!("This is not the number of tokens that would end now: {would_end}.")
+/// What one step ends.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// How many tokens.
+    pub count: usize,
+    /// Stands for all of them, where there are no others: so that those end that somebody has seen. Of more than one step
+    /// ends, any may be the first.
+    pub fingerprint: Option<String>,
+}
+
+impl Ending {
+    /// What stands against ending them, if something else was confirmed.
+    #[must_use]
+    pub fn objection(&self, confirmed: &Confirmed) -> Option<String> {
+        let Self { count, fingerprint } = self;
+        if confirmed.count != *count {
+            return Some(format!("This is not the number of tokens that would end now: {count}."));
+        }
+        let is_another = confirmed.shown.is_some() && confirmed.shown != *fingerprint;
+        is_another.then(|| "These are other tokens than those that you were shown. Please look again.".to_owned())
+    }
 }
 
 /// What one step would revoke, and whether that is all.
@@ -178,6 +230,8 @@ pub struct Preview {
     pub matched: usize,
     /// Whether no others can fit.
     pub is_all: bool,
+    /// Those that end.
+    pub ending: Ending,
     /// The first of them.
     pub first: Vec<OwnedView>,
 }
@@ -198,4 +252,16 @@ impl Matched {
         let first = found.iter().take(BULK_MAX).map(|mark| mark.id).collect();
         Self { count: found.len(), is_all, first }
     }
+
+    fn ending(&self) -> Ending {
+        let is_all = self.is_all && self.count == self.first.len();
+        Ending { count: self.first.len(), fingerprint: is_all.then(|| fingerprint(&self.first)) }
+    }
+}
+
+fn fingerprint(ids: &[TokenId]) -> String {
+    let mut ids: Vec<_> = ids.iter().map(|id| id.as_uuid()).collect();
+    ids.sort_unstable();
+    let digest = ids.iter().fold(Sha256::new(), |digest, id| digest.chain_update(id.as_bytes()));
+    hex(&digest.finalize()[..16])
 }

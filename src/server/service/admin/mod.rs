@@ -18,7 +18,7 @@ use super::authority::Administrator;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 
-pub use bulk::{BULK_MAX, Bulk, BulkOutcome, Preview, not_as_many};
+pub use bulk::{BULK_MAX, Bulk, BulkOutcome, Confirmed, Ending, Preview};
 pub use identify::Identified;
 pub use inventory::{Inventory, ListInventory};
 pub use people::{People, Person, may_disable};

@@ -111,6 +111,7 @@ impl Admin {
     /// # Errors
     /// When there is no such user, or the store cannot be asked.
     pub async fn erase(&self, administrator: &Administrator, id: UserId) -> Result<(), TokenError> {
+        self.end_most(administrator, id).await?;
         // Nothing personal in the event that says so.
         let object = Party { kind: "user", id: Some(id.to_string()), name: None };
         let draft = Draft::new(Action::UserErased, administrator.party(), object, &administrator.origin()).about(id);

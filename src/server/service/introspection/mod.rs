@@ -81,7 +81,7 @@ impl Introspection {
         }
         let now = self.validator.now();
         let checked = self.validator.check(Presented::One(token), &Requirement::default(), from, now).await;
-        Ok(good(checked)?.and_then(|pass| self.visible(client, pass)))
+        Ok(good(checked.map_err(|refused| refused.denial))?.and_then(|pass| self.visible(client, pass)))
     }
 
     /// Looks first, where a client is limited: a token that it may not know about is not used by its asking.

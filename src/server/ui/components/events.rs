@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use super::facts::When;
+use crate::domain::audit::Action;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::{EventView, PartyView};
@@ -16,36 +17,42 @@ pub enum Reader {
     Administrator,
 }
 
-/// What actions are called where people read of them.
-pub const ACTIONS: &[(&str, &str)] = &[
-    ("token.created", "Token created"),
-    ("token.edited", "Token edited"),
-    ("token.regenerated", "Token regenerated"),
-    ("token.revoked", "Token revoked"),
-    ("token.reported", "Token reported as leaked"),
-    ("token.used_after_end", "Token used after its end"),
-    ("token.expired", "Token expired"),
-    ("user.logged_in", "Logged in"),
-    ("user.login_refused", "Login refused"),
-    ("user.logged_out", "Logged out"),
-    ("user.disabled", "User disabled"),
-    ("user.enabled", "User enabled"),
-    ("user.erased", "Personal data erased"),
-    ("session.ended", "Session ended"),
-    ("check.refused", "Checks refused"),
-    ("key.rotated", "Signing key rotated"),
-    ("key.withdrawn", "Signing key withdrawn"),
-    ("audit.exported", "Log exported"),
-    ("settings.changed", "Settings changed"),
-    ("restore.acknowledged", "Restore acknowledged"),
-    ("store.migrated", "Moved to another database"),
-];
+/// What an action is called where people read of it.
+const fn words(action: Action) -> &'static str {
+    match action {
+        Action::TokenCreated => "Token created",
+        Action::TokenEdited => "Token edited",
+        Action::TokenRegenerated => "Token regenerated",
+        Action::TokenRevoked => "Token revoked",
+        Action::TokenReported => "Token reported as leaked",
+        Action::TokenUsedAfterEnd => "Token used after its end",
+        Action::TokenExpired => "Token expired",
+        Action::UserLoggedIn => "Logged in",
+        Action::UserLoginRefused => "Login refused",
+        Action::UserLoggedOut => "Logged out",
+        Action::UserDisabled => "User disabled",
+        Action::UserEnabled => "User enabled",
+        Action::UserErased => "Personal data erased",
+        Action::SessionEnded => "Session ended",
+        Action::ChecksRefused => "Checks refused",
+        Action::KeyRotated => "Signing key rotated",
+        Action::KeyWithdrawn => "Signing key withdrawn",
+        Action::AuditExported => "Log exported",
+        Action::SettingsChanged => "Settings changed",
+        Action::RestoreAcknowledged => "Restore acknowledged",
+        Action::StoreMigrated => "Moved to another database",
+    }
+}
 
-/// What an action is called.
+/// The same for a name, which a later version may have given.
 #[must_use]
-pub fn action_words(action: &str) -> String {
-    let known = ACTIONS.iter().find(|(name, _)| *name == action);
-    known.map_or_else(|| action.to_owned(), |(_, words)| (*words).to_owned())
+pub fn action_words(name: &str) -> String {
+    Action::named(name).map_or_else(|| name.to_owned(), |action| words(action).to_owned())
+}
+
+/// Actions to choose from.
+pub fn action_options(actions: impl Iterator<Item = Action>) -> Vec<(&'static str, &'static str)> {
+    actions.map(|action| (action.as_str(), words(action))).collect()
 }
 
 /// Events in the order in which they are given.
@@ -134,6 +141,7 @@ fn actor(event: &EventView, reader: Reader) -> Option<String> {
         ("user", Reader::Administrator) => Some(name.unwrap_or_else(|| "somebody whose name was erased".to_owned())),
         ("administrator", _) => Some("An administrator".to_owned()),
         ("operator", _) => Some("An operator, at the command line".to_owned()),
+        ("token", _) if event.by_finder => Some("Somebody who found the token".to_owned()),
         ("token", _) => Some("With the token itself".to_owned()),
         _ => None,
     }

@@ -3,11 +3,12 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
+use crate::domain::audit::Action;
 use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;
 use crate::domain::view::SessionView;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::events::{ACTIONS, Reader, events as event_list};
+use crate::server::ui::components::events::{Reader, action_options, events as event_list};
 use crate::server::ui::components::filters::{Filter, buttons, choice};
 use crate::server::ui::components::notice::Notice;
 use crate::server::ui::components::paging::{address, paging};
@@ -84,7 +85,7 @@ fn logged_in(sessions: &[SessionView], own: SessionId, now: Timestamp) -> AnyVie
 
 fn narrowing(action: &str) -> AnyView {
     let mut options = vec![("", "Everything")];
-    options.extend(ACTIONS.iter().filter(|(name, _)| !name.starts_with("key.") && !name.contains("audit")).copied());
+    options.extend(action_options(Action::ALL.iter().copied().filter(|action| action.is_of_a_user())));
     view! {
         <form method="get" action=PATH class="filters filters-few mt-0!">
             {choice(Filter::new("action", "What happened", action), &options)}

@@ -13,14 +13,12 @@ use super::super::body::Body;
 use super::super::list::{cursor, limit, wrong};
 use super::super::tokens::token_id;
 use super::super::{ApiError, answer};
-use super::filter::FilterText;
 use super::wire::{
     AdminRevokeRequest, BulkRequest, BulkResponse, IdentifyRequest, IdentifyResponse, InventoryParams,
     InventoryResponse, OwnedResponse, read_mark, write_mark,
 };
 use crate::domain::reason::Reason;
-use crate::server::service::admin::{Bulk, InventoryFilter, ListInventory, Order, OwnedView, OwnerView};
-use crate::server::service::authority::Administrator;
+use crate::server::service::admin::{Bulk, ListInventory, Order, OwnedView, OwnerView};
 
 /// List everybody's tokens
 #[utoipa::path(get, path = "/api/v1/admin/tokens", tag = "administration", params(InventoryParams), responses(
@@ -102,7 +100,7 @@ pub(in super::super) async fn revoke(
 
 fn required_reason(text: Option<&str>) -> Result<Reason, ApiError> {
     let reason = Reason::parse(text.unwrap_or_default()).map_err(|error| wrong("reason", &error.to_string()))?;
-    reason.ok_or_else(|| wrong("reason", "Please say why. The owner is shown it.").into())
+    reason.ok_or_else(|| wrong("reason", Reason::MISSING).into())
 }
 
 /// Revoke many tokens
@@ -122,7 +120,7 @@ pub(in super::super) async fn revoke_all(
 ) -> Response {
     answer(&web, async {
         let bulk = Bulk {
-            filter: required_filter(&body.filter, &web, &administrator).await?,
+            filter: body.filter.read(&web, &administrator).await?,
             reason: required_reason(body.reason.as_deref())?,
             confirmed: None,
         };
@@ -138,21 +136,6 @@ pub(in super::super) async fn revoke_all(
         outcome.map(Json).map_err(|error| ApiError::with_login(error, &web, login))
     })
     .await
-}
-
-/// Nobody revokes everything because a field was left out.
-async fn required_filter(
-    text: &FilterText,
-    web: &Web,
-    administrator: &Administrator,
-) -> Result<InventoryFilter, ApiError> {
-    let filter = text.read(web, administrator).await?;
-    if filter == InventoryFilter::default() {
-        let message =
-            "Please give at least one of: ids, user, q, state, scope, created_before, unused_since, expires_within.";
-        return Err(wrong("filter", message).into());
-    }
-    Ok(filter)
 }
 
 /// Whose token is this?

@@ -19,11 +19,12 @@ use super::super::super::problem::Problem;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
 use super::{failed, user_name};
+use crate::domain::audit::Action;
 use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::{Events, LogFilter};
 use crate::server::ui::pages::address;
-use crate::server::ui::pages::admin::audit::{ACTIONS, LogForm, LogPage, RESULTS};
+use crate::server::ui::pages::admin::audit::{LogForm, LogPage, RESULTS};
 
 /// Events on one page.
 const SHOWN: u32 = 50;
@@ -185,18 +186,17 @@ fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, FieldErrors> {
         return Err(errors);
     }
     let (action, result) = (form.action.clone(), form.result.clone());
-    Ok(LogFilter { user, action, actor: form.actor.clone(), object: form.object.clone(), result, since, until })
+    let (actor, object) = (form.actor.clone(), form.object.clone());
+    Ok(LogFilter { user, in_their_place: false, action, actor, object, result, since, until })
 }
 
 /// Names that no event has.
 fn unknown_names(form: &LogForm) -> FieldErrors {
     let mut errors = FieldErrors::default();
-    let is_one_of =
-        |names: &[(&str, &str)], wanted: &str| wanted.is_empty() || names.iter().any(|(name, _)| *name == wanted);
-    if !is_one_of(ACTIONS, &form.action) {
+    if !form.action.is_empty() && Action::named(&form.action).is_none() {
         errors.push("action", format!("Nothing is called “{}”. Please choose one.", form.action));
     }
-    if !is_one_of(RESULTS, &form.result) {
+    if !form.result.is_empty() && RESULTS.iter().all(|(name, _)| *name != form.result) {
         errors.push("result", "Please choose one.");
     }
     errors

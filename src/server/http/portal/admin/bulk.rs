@@ -14,7 +14,7 @@ use super::super::new_token::log_in_again;
 use super::token::chosen;
 use super::{failed, owner_name, problem_of, tokens};
 use crate::domain::error::FieldErrors;
-use crate::server::service::admin::{Bulk, InventoryFilter, not_as_many};
+use crate::server::service::admin::{Bulk, Confirmed, InventoryFilter};
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
 use crate::server::ui::pages::{FormProblem, ReasonForm, address};
@@ -30,6 +30,8 @@ struct Typed {
     reason: ReasonForm,
     /// The number, where the form was sent.
     count: Option<String>,
+    /// What stood for the tokens that were shown.
+    shown: Option<String>,
     errors: FieldErrors,
     problem: Option<FormProblem>,
 }
@@ -41,10 +43,16 @@ impl Typed {
         Self { reason, ..Self::default() }
     }
 
-    /// How many tokens were confirmed. What is no number is none of tokens.
-    fn confirmed(&self) -> Option<usize> {
-        let count = self.count.as_ref()?;
-        Some(count.replace(',', "").parse().unwrap_or(usize::MAX))
+    /// The same, and what a form confirms.
+    fn sent(fields: &Fields) -> Self {
+        let shown = Some(fields.get("shown")).filter(|shown| !shown.is_empty());
+        Self { count: Some(fields.get("confirm").trim().to_owned()), shown, ..Self::read(fields) }
+    }
+
+    /// What was confirmed. What is no number is none of tokens.
+    fn confirmed(&self) -> Option<Confirmed> {
+        let count = self.count.as_ref()?.replace(',', "").parse().unwrap_or(usize::MAX);
+        Some(Confirmed { count, shown: self.shown.clone() })
     }
 }
 
@@ -60,7 +68,7 @@ pub(in crate::server::http) async fn preview(
 
 /// Ends them, if the number that was typed is theirs.
 pub(in crate::server::http) async fn revoke(State(web): State<Web>, admin: AdminVisitor, fields: Fields) -> Response {
-    let mut typed = Typed { count: Some(fields.get("confirm").trim().to_owned()), ..Typed::read(&fields) };
+    let mut typed = Typed::sent(&fields);
     let filter = match filter(&web, &admin, &fields).await {
         Ok(filter) => filter,
         Err(page) => return page,
@@ -122,14 +130,16 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
     };
     let again = parameters(fields).into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     let again = again.chain(std::iter::once(("list".to_owned(), list_of(fields))));
+    let shown = found.ending.fingerprint.clone().map(|shown| ("shown".to_owned(), shown));
+    let again = again.chain(shown).collect();
     let words = words(fields, owner_name(web, admin, &filter).await);
-    let preview = BulkPreview { found, fields: again.collect(), words, list: listed(fields, "") };
+    let preview = BulkPreview { found, fields: again, words, list: listed(fields, "") };
     // All mistakes are named at once.
     if !typed.errors.is_empty()
         && typed.errors.message("confirm").is_none()
-        && typed.confirmed() != Some(preview.ending())
+        && let Some(objection) = typed.confirmed().and_then(|confirmed| preview.found.ending.objection(&confirmed))
     {
-        typed.errors.push("confirm", not_as_many(preview.ending()));
+        typed.errors.push("confirm", objection);
     }
     let status = match (&typed.problem, typed.errors.is_empty()) {
         (Some(_), _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -146,7 +156,7 @@ async fn render(
     preview: Option<BulkPreview>,
     typed: Typed,
 ) -> Response {
-    let Typed { reason, count, errors, problem } = typed;
+    let Typed { reason, count, errors, problem, shown: _ } = typed;
     let count = count.unwrap_or_default();
     let now = web.clock.now();
     let view = move || {

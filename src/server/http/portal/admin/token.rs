@@ -93,7 +93,7 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, any: AnyToke
 pub(super) fn chosen(form: &ReasonForm) -> Result<Reason, FieldErrors> {
     let wrong = |message: String| FieldErrors::one("reason", message);
     let reason = Reason::choose(&form.code, &form.words).map_err(|error| wrong(error.to_string()))?;
-    reason.ok_or_else(|| wrong("Please say why. The owner is shown it.".to_owned()))
+    reason.ok_or_else(|| wrong(Reason::MISSING.to_owned()))
 }
 
 async fn ask(web: &Web, any: AnyToken, form: ReasonForm, errors: FieldErrors) -> Response {

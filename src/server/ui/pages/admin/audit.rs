@@ -5,15 +5,14 @@ use leptos_meta::Title;
 use serde::Deserialize;
 
 use super::heading;
+use crate::domain::audit::Action;
 use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::events::{Reader, events as event_list};
+use crate::server::ui::components::events::{Reader, action_options, events as event_list};
 use crate::server::ui::components::filters::{Filter, buttons, carried, choice, date, narrowing};
 use crate::server::ui::components::notice::ErrorSummary;
 use crate::server::ui::components::paging::{address, paging};
-
-pub use crate::server::ui::components::events::ACTIONS;
 
 const PATH: &str = "/admin/audit";
 
@@ -110,7 +109,7 @@ fn list(events: &[EventView], now: Timestamp) -> AnyView {
 
 fn filters(form: &LogForm, errors: &FieldErrors) -> AnyView {
     let mut actions = vec![("", "Every action")];
-    actions.extend(ACTIONS);
+    actions.extend(action_options(Action::ALL.iter().copied()));
     let mut results = vec![("", "Done or refused")];
     results.extend(RESULTS);
     let is_set = *form != LogForm::default();

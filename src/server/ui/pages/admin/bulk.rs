@@ -26,14 +26,6 @@ pub struct BulkPreview {
     pub list: String,
 }
 
-impl BulkPreview {
-    /// How many one request ends.
-    #[must_use]
-    pub fn ending(&self) -> usize {
-        self.found.matched.min(BULK_MAX)
-    }
-}
-
 /// The page that asks before many tokens are revoked.
 #[component]
 pub fn BulkPage(
@@ -54,7 +46,7 @@ pub fn BulkPage(
         None => ("Revoke many tokens".to_owned(), ().into_any()),
         Some(preview) if preview.found.matched == 0 => ("Nothing to revoke".to_owned(), nothing(preview)),
         Some(preview) => {
-            let title = format!("Revoke {}?", counted(preview.ending(), "token"));
+            let title = format!("Revoke {}?", counted(preview.found.ending.count, "token"));
             (title, asking(preview, form, &typed, &errors, now))
         }
     };
@@ -93,7 +85,7 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
         .iter()
         .map(|(name, value)| view! { <input type="hidden" name=name.clone() value=value.clone()/> })
         .collect();
-    let ending = counted(preview.ending(), "token");
+    let ending = counted(preview.found.ending.count, "token");
     view! {
         <div class="mb-6 flex flex-col gap-2">
             <p>{format!("This ends {} {}.", ending, preview.words)}</p>
@@ -107,7 +99,7 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
         <form method="post" action="/admin/tokens/revoke" class="mt-8 flex flex-col gap-8">
             {hidden}
             <ReasonFields form errors=errors.clone()/>
-            {confirmation(preview.ending(), typed, errors)}
+            {confirmation(preview.found.ending.count, typed, errors)}
             <div class="actions">
                 <button type="submit" class="btn btn-error">
                     {format!("Revoke {ending}")}
@@ -135,7 +127,7 @@ fn left_over(found: &Preview) -> Option<String> {
 
 fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
     let rows: Vec<_> = preview.found.first.iter().map(|owned| row(owned, now)).collect();
-    let more = preview.ending().saturating_sub(preview.found.first.len());
+    let more = preview.found.ending.count.saturating_sub(preview.found.first.len());
     let more = (more > 0).then(|| {
         let more = counted(more, "other");
         let is_chosen = preview.fields.iter().any(|(name, _)| name == "id");
