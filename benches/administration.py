@@ -93,6 +93,8 @@ PAGES = {
     "users": "/admin/users",
     "users with a word": "/admin/users?q=son-99",
     "audit log, about a user": "/admin/audit?user={user}",
+    "audit log, what never happened to a user": "/admin/audit?user={user}&action=user.erased",
+    "audit log, what an actor never did": "/admin/audit?actor=person-42&action=user.erased",
     "a user": "/admin/users/{user}",
     "audit log": "/admin/audit",
     "audit log, an action": "/admin/audit?action=token.revoked",

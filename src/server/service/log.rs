@@ -7,7 +7,7 @@ use crate::domain::audit::{Action, Broken, Checkpoint, Draft, MEANS, Party, Veri
 use crate::domain::id::UserId;
 use crate::domain::reason;
 use crate::domain::time::{Clock, Timestamp};
-use crate::server::store::{Db, LogRow, StoreError};
+use crate::server::store::{Db, LogPart, LogRow, StoreError};
 
 pub use crate::server::store::LogFilter;
 
@@ -180,11 +180,8 @@ impl Log {
     }
 
     async fn list(&self, filter: &LogFilter, before: Option<i64>, limit: u32) -> Result<Events, StoreError> {
-        let mut rows = self.db.list_log(filter, before, limit + 1).await?;
-        let more = rows.len() > limit as usize;
-        rows.truncate(limit as usize);
-        let next = rows.last().filter(|_| more).map(|last| last.placed.event.seq);
-        Ok(Events { items: rows.into_iter().map(EventView::from).collect(), next })
+        let LogPart { rows, on } = self.db.walk_log(filter, before, limit).await?;
+        Ok(Events { items: rows.into_iter().map(EventView::from).collect(), next: on })
     }
 }
 

@@ -47,6 +47,7 @@ use sqlite::Sqlite;
 
 pub use audit::read::{LogFilter, LogRow};
 pub use audit::upkeep::CheckpointRow;
+pub use audit::walk::LogPart;
 pub use audit::{HistoryRow, PlacedEvent};
 pub use census::{Census, CensusRules};
 pub use changes::{Announcements, Changes, Doubt, Noted};

@@ -2,6 +2,7 @@
 
 pub(super) mod read;
 pub(super) mod upkeep;
+pub(super) mod walk;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

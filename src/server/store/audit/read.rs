@@ -17,7 +17,7 @@ const BATCH: i64 = 1_000;
 
 /// The same columns and conditions from another side: which index leads to what is asked for, only we can know.
 macro_rules! list_log {
-    ($from:literal, $action:literal, $actor:literal, $object:literal, $result:literal) => {
+    ($from:expr, $action:literal, $actor:literal, $object:literal, $result:literal) => {
         concat!(
             "SELECT e.seq, e.id, e.time, e.action, e.actor_type, e.actor_id, e.on_behalf_of, e.object_type, e.object_id,
                 e.result, e.reason, e.request_id, e.replica, e.version, e.changes, e.personal, e.prev_hash, e.hash
@@ -35,6 +35,8 @@ macro_rules! list_log {
         )
     };
 }
+
+pub(super) use list_log;
 
 const EVERY: &str = list_log!(
     "audit_events e",
@@ -188,7 +190,7 @@ fn told(value: &str) -> &str {
 
 impl LogFilter {
     /// The narrowest side first.
-    fn statement(&self) -> &'static str {
+    pub(super) fn statement(&self) -> &'static str {
         if self.user.is_some() && self.in_their_place {
             FOR_USER
         } else if self.user.is_some() {
@@ -219,7 +221,19 @@ impl Db {
         limit: u32,
     ) -> Result<Vec<LogRow>, StoreError> {
         let Some((first, end)) = self.range(filter, before).await? else { return Ok(Vec::new()) };
-        let asked = query(filter.statement())
+        self.list_within(filter.statement(), filter, first, end, limit).await
+    }
+
+    /// What a statement finds from one number on, before another.
+    pub(super) async fn list_within(
+        &self,
+        statement: &'static str,
+        filter: &LogFilter,
+        first: i64,
+        end: i64,
+        limit: u32,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        let asked = query(statement)
             .bind(end)
             .bind(first)
             .bind(&filter.action)
@@ -238,7 +252,11 @@ impl Db {
     }
 
     /// The numbers between which a filter's times lie, if there are any.
-    async fn range(&self, filter: &LogFilter, before: Option<i64>) -> Result<Option<(i64, i64)>, StoreError> {
+    pub(super) async fn range(
+        &self,
+        filter: &LogFilter,
+        before: Option<i64>,
+    ) -> Result<Option<(i64, i64)>, StoreError> {
         let (mut first, mut end) = (1, before.unwrap_or(i64::MAX));
         if let Some(since) = filter.since {
             let found: Option<(i64,)> = query(FIND_FIRST_SINCE).bind(since).fetch_optional(self.reader()).await?;

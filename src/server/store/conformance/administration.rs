@@ -273,3 +273,49 @@ pub async fn who_was_refused_before_they_were_known_is_forgotten_with_all_else(s
     assert_eq!(values().await, [3, 3, 0], "and of nobody else");
     assert_eq!(store.db.verify_log([], |_| {}).await.unwrap().unwrap().erased, 3);
 }
+
+/// More events of one user than two strides look at, of which the first is another. Nobody verifies them.
+const MANY_EVENTS: &str = "
+    INSERT INTO audit_events (seq, id, time, action, actor_type, actor_id, object_type, object_id, result, replica, version,
+        changes, personal, prev_hash, hash)
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11000)
+    SELECT e.seq + i, {new_id}, e.time, CASE i WHEN 1 THEN 'token.created' ELSE 'token.edited' END, 'user', '{user}', 'token',
+        'x', 'done', 'r', '0', '{}', '{}', e.prev_hash, e.hash
+    FROM n, (SELECT * FROM audit_events ORDER BY seq DESC LIMIT 1) e;
+    INSERT INTO audit_of_users (user_id, seq) SELECT {user_id}, seq FROM audit_events WHERE object_id = 'x'";
+
+pub async fn what_is_rare_among_very_many_events_is_found_a_stride_at_a_time(store: Store) {
+    let user = store.log_in("alice", &[]).await;
+    let hex = user.as_uuid().simple();
+    let (new_id, user_id) = match &store.db.engine {
+        Engine::Sqlite(_) => ("randomblob(16)", format!("x'{hex}'")),
+        Engine::Postgres(_) => ("gen_random_uuid()", format!("'{user}'")),
+    };
+    let filled =
+        MANY_EVENTS.replace("{new_id}", new_id).replace("{user_id}", &user_id).replace("{user}", &user.to_string());
+    let filled = sqlx::raw_sql(sqlx::AssertSqlSafe(filled));
+    match &store.db.engine {
+        Engine::Sqlite(engine) => drop(filled.execute(&engine.write).await.unwrap()),
+        Engine::Postgres(engine) => drop(filled.execute(&engine.pool).await.unwrap()),
+    }
+    let action = "token.created".to_owned();
+    let of_user = LogFilter { user: Some(user), action: action.clone(), ..LogFilter::default() };
+    let of_actor = LogFilter { actor: user.to_string(), action, ..LogFilter::default() };
+    let refused = LogFilter { user: Some(user), result: "refused".to_owned(), ..LogFilter::default() };
+    for (filter, count) in [(of_user, 1), (of_actor, 1), (refused, 0)] {
+        let (mut found, mut before, mut strides) = (0, None, 0);
+        loop {
+            let part = store.db.walk_log(&filter, before, 9).await.unwrap();
+            found += part.rows.len();
+            strides += 1;
+            before = part.on;
+            if before.is_none() {
+                break;
+            }
+        }
+        assert_eq!((found, strides), (count, 3), "{filter}");
+    }
+    let many = LogFilter { user: Some(user), action: "token.edited".to_owned(), ..LogFilter::default() };
+    let part = store.db.walk_log(&many, None, 9).await.unwrap();
+    assert_eq!((part.rows.len(), part.on), (9, Some(part.rows[8].placed.event.seq)));
+}

@@ -233,6 +233,7 @@ on_both_engines! {
     of_two_who_lock_each_other_out_at_once_one_remains
     names_are_told_of_those_who_are_known
     the_log_is_read_from_every_side
+    what_is_rare_among_very_many_events_is_found_a_stride_at_a_time
     a_checkpoint_is_made_once_for_a_state_and_known_again
     who_is_erased_leaves_nothing_behind_and_the_log_whole
     who_was_refused_before_they_were_known_is_forgotten_with_all_else;

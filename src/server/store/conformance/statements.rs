@@ -100,8 +100,15 @@ const OF_POSTGRES: &[&str] = &[
 ];
 
 fn of_both_in_parts() -> Vec<&'static str> {
-    [inventory::STATEMENTS, inventory::SEARCHES, people::STATEMENTS, audit::read::STATEMENTS, audit::upkeep::STATEMENTS]
-        .concat()
+    [
+        inventory::STATEMENTS,
+        inventory::SEARCHES,
+        people::STATEMENTS,
+        audit::read::STATEMENTS,
+        audit::upkeep::STATEMENTS,
+        audit::walk::STATEMENTS,
+    ]
+    .concat()
 }
 
 #[tokio::test]

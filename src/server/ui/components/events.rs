@@ -55,6 +55,16 @@ pub fn action_options(actions: impl Iterator<Item = Action>) -> Vec<(&'static st
     actions.map(|action| (action.as_str(), words(action))).collect()
 }
 
+/// What stands in place of events where none fits.
+#[must_use]
+pub const fn nothing(is_more: bool) -> &'static str {
+    if is_more {
+        "Nothing of that kind is among the newest of very many events. “More” looks further back."
+    } else {
+        "Nothing of that kind has happened."
+    }
+}
+
 /// Events in the order in which they are given.
 #[must_use]
 pub fn events(events: &[EventView], reader: Reader, now: Timestamp) -> AnyView {

@@ -8,7 +8,7 @@ use crate::domain::id::SessionId;
 use crate::domain::time::Timestamp;
 use crate::domain::view::SessionView;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::events::{Reader, action_options, events as event_list};
+use crate::server::ui::components::events::{Reader, action_options, events as event_list, nothing};
 use crate::server::ui::components::filters::{Filter, buttons, choice};
 use crate::server::ui::components::notice::Notice;
 use crate::server::ui::components::paging::{address, paging};
@@ -48,7 +48,7 @@ pub fn ActivityPage(
             <section>
                 <h2 class="mb-3">"What happened"</h2>
                 {narrowing(&action)}
-                {past(&events, &action, now)}
+                {past(&events, &action, next.is_some(), now)}
                 {paging(
                     is_later_page.then(|| address(PATH, &[("action", &action)])),
                     next.map(|next| address(PATH, &[("action", &action), ("before", &next.to_string())])),
@@ -95,10 +95,10 @@ fn narrowing(action: &str) -> AnyView {
     .into_any()
 }
 
-fn past(events: &[EventView], action: &str, now: Timestamp) -> AnyView {
+fn past(events: &[EventView], action: &str, is_more: bool, now: Timestamp) -> AnyView {
     if !events.is_empty() {
         return event_list(events, Reader::Owner, now);
     }
-    let nothing = if action.is_empty() { "Nothing has happened yet." } else { "Nothing of that kind has happened." };
+    let nothing = if action.is_empty() { "Nothing has happened yet." } else { nothing(is_more) };
     view! { <p class="py-4 text-muted">{nothing}</p> }.into_any()
 }

@@ -9,7 +9,7 @@ use crate::domain::audit::Action;
 use crate::domain::error::FieldErrors;
 use crate::domain::time::Timestamp;
 use crate::server::service::log::EventView;
-use crate::server::ui::components::events::{Reader, action_options, events as event_list};
+use crate::server::ui::components::events::{Reader, action_options, events as event_list, nothing};
 use crate::server::ui::components::filters::{Filter, buttons, carried, choice, date, narrowing};
 use crate::server::ui::components::notice::ErrorSummary;
 use crate::server::ui::components::paging::{address, paging};
@@ -82,7 +82,7 @@ pub fn LogPage(
         address(PATH, &parameters)
     });
     let found = if errors.is_empty() {
-        (narrowed(&form, user), list(&events, now), paging(first, next), exports(&form)).into_any()
+        (narrowed(&form, user), list(&events, next.is_some(), now), paging(first, next), exports(&form)).into_any()
     } else {
         view! { <ErrorSummary errors=errors.clone() nothing="Nothing was searched."/> }.into_any()
     };
@@ -100,9 +100,9 @@ pub fn LogPage(
     .into_any()
 }
 
-fn list(events: &[EventView], now: Timestamp) -> AnyView {
+fn list(events: &[EventView], is_more: bool, now: Timestamp) -> AnyView {
     if events.is_empty() {
-        return view! { <p class="py-8 text-muted">"Nothing of that kind has happened."</p> }.into_any();
+        return view! { <p class="py-8 text-muted">{nothing(is_more)}</p> }.into_any();
     }
     event_list(events, Reader::Administrator, now)
 }
