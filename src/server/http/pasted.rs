@@ -31,8 +31,8 @@ fn without_secrets(address: &Uri) -> Option<String> {
     if !is_asked && !holds_a_token(path) {
         return None;
     }
-    // A second slash would begin the name of another host.
-    let path = format!("/{}", path.trim_start_matches('/'));
+    // A second slash, which browsers also see in a backslash, would begin the name of another host.
+    let path = format!("/{}", path.trim_start_matches(['/', '\\']));
     // What stands for a secret is not ASCII.
     let path = masked(&path).replace('…', "%E2%80%A6");
     if query.is_empty() {

@@ -112,12 +112,14 @@ impl Validator {
             Proven::Pat(token) => self.awake(token, now).await?,
             Proven::Bearer(bearer) => {
                 let grant = Arc::new(self.bearers.grant(*bearer, now)?);
-                let judged = admit(requirement, &grant);
-                return refused_or(judged, Pass::Bearer(grant));
+                return match admit(requirement, &grant) {
+                    Ok(()) => Ok(Pass::Bearer(grant)),
+                    Err(denial) => Err(Refused { denial, proven: Some(Pass::Bearer(grant)) }),
+                };
             }
         };
         if let Err(denial) = self.judge_at(&token.known, requirement, from, now) {
-            return refused_or(Err(denial), Pass::Token(token.known));
+            return Err(Refused { denial, proven: Some(Pass::Token(token.known)) });
         }
         Ok(Pass::Token(self.note_use(token, now, from.ip)))
     }
@@ -224,13 +226,6 @@ impl Validator {
             self.usage.leave(Footprint::Used { token, secret: known.secret, at, ip });
         }
         known
-    }
-}
-
-fn refused_or(judged: Result<(), Denial>, proven: Pass) -> Result<Pass, Refused> {
-    match judged {
-        Ok(()) => Ok(proven),
-        Err(denial) => Err(Refused { denial, proven: Some(proven) }),
     }
 }
 

@@ -86,8 +86,8 @@ impl Sqlite {
         Ok(point(outside.changes))
     }
 
-    /// Empties the journal, which still has what was overwritten. It waits for readers to be done with it, and is tried again
-    /// by the next commits where they are not.
+    /// Empties the journal, which still has what was overwritten in the file. Readers that do not finish in time keep it; then
+    /// later commits overwrite it little by little.
     pub async fn empty_journal(&self) -> Result<(), StoreError> {
         sqlx::query(EMPTY_JOURNAL).execute(&self.write).await?;
         Ok(())

@@ -350,6 +350,7 @@ async fn a_pasted_token_stays_in_the_address_of_no_page() {
             (format!("/tokens/{secret}"), format!("/tokens/{name}")),
             (format!("/admin/tokens/{secret}/revoke"), format!("/admin/tokens/{name}/revoke")),
             (format!("//evil.example/{secret}?a=b"), format!("/evil.example/{name}?a=b")),
+            (format!("/\\/evil.example/{secret}"), format!("/evil.example/{name}")),
             (format!("/{secret}"), format!("/{name}")),
         ] {
             assert_eq!(browser.get(&place).await.expect(303).location(), target);

@@ -122,8 +122,8 @@ async fn nothing_but_the_acknowledgement_ends_the_doubt() {
     }
 }
 
-/// Tokens at the only replica, which has noticed that the first was revoked. It does not notice that the database is put
-/// back to before that, and that the second is revoked then: as many changes, but another one.
+/// Tokens at the only replica, which has noticed that the first was revoked. It is stopped, and does not notice that the database
+/// is put back to before that, and that the second is revoked then: as many changes, but another one.
 async fn with_another_history(replicas: &Replicas) -> Vec<Token> {
     let tokens = replicas.tokens(3).await;
     for token in &tokens {
@@ -135,13 +135,17 @@ async fn with_another_history(replicas: &Replicas) -> Vec<Token> {
     cluster::put_back(&replicas.database, &backup).await;
     let (code, _, complaints) = replicas.run(&["token", "revoke", &tokens[1].id.to_string()]);
     assert_eq!(code, 0, "{complaints}");
-    replicas.servers[0].signal("CONT");
     tokens
 }
 
 /// Whether a token that was revoked in another history passes there.
 pub async fn passes_in_another_history(replicas: &Replicas) -> bool {
     let tokens = with_another_history(replicas).await;
+    let heard = async || replicas.column("SELECT heard::TEXT FROM replicas").await;
+    let before = heard().await;
+    replicas.servers[0].signal("CONT");
+    // Whoever asks sooner makes it read the token.
+    while heard().await == before {}
     let until = tokio::time::Instant::now() + A_WHILE;
     while tokio::time::Instant::now() < until {
         if replicas.check(0, &tokens[1]).await == 200 {
@@ -155,6 +159,7 @@ pub async fn passes_in_another_history(replicas: &Replicas) -> bool {
 async fn as_many_changes_in_another_history_are_other_changes() {
     let replicas = Replicas::start(1).await;
     let tokens = with_another_history(&replicas).await;
+    replicas.servers[0].signal("CONT");
     passes_nowhere(&replicas, &tokens[1]).await;
     passes_nowhere(&replicas, &tokens[0]).await;
     assert_eq!(replicas.check(0, &tokens[2]).await, 503);

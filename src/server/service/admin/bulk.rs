@@ -136,8 +136,12 @@ impl Admin {
             if matched.first.len() <= BATCH {
                 return Ok(());
             }
+            let mut done = 0;
             for batch in matched.first.chunks(BATCH) {
-                self.revoke_batch(administrator, &filter, &reason, batch).await?;
+                done += self.revoke_batch(administrator, &filter, &reason, batch).await?;
+            }
+            if done == 0 {
+                return Ok(());
             }
         }
     }
