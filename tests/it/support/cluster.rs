@@ -4,6 +4,9 @@ use std::process::Command;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+/// `object_in_use`, by which PostgreSQL says that somebody is connected.
+const IN_USE: &str = "55006";
+
 /// The URL of an empty database of its own.
 pub async fn new_database() -> String {
     new_database_of("shared").await
@@ -59,8 +62,7 @@ pub async fn give_away(url: &str) -> String {
 #[allow(dead_code, reason = "not every test has backups")]
 pub async fn copy_of(url: &str) -> String {
     let backup = new_name();
-    disconnect(url).await;
-    execute(url, &format!("CREATE DATABASE {backup} TEMPLATE {}", name_of(url))).await;
+    execute_alone(url, &format!("CREATE DATABASE {backup} TEMPLATE {}", name_of(url))).await;
     execute(url, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", name_of(url))).await;
     backup
 }
@@ -69,8 +71,7 @@ pub async fn copy_of(url: &str) -> String {
 #[allow(dead_code, reason = "not every test has backups")]
 pub async fn put_back(url: &str, backup: &str) {
     let name = name_of(url);
-    disconnect(url).await;
-    execute(url, &format!("DROP DATABASE {name}")).await;
+    execute_alone(url, &format!("DROP DATABASE {name}")).await;
     execute(url, &format!("ALTER DATABASE {backup} RENAME TO {name}")).await;
 }
 
@@ -168,12 +169,20 @@ impl Drop for Pair {
     }
 }
 
-/// Ends all connections to a database and lets no new ones in.
-async fn disconnect(url: &str) {
+/// Runs a statement that nobody else may be connected to the database for: ends all connections and lets no new ones in. One
+/// that is just being made shows only later, so it is tried again.
+async fn execute_alone(url: &str, sql: &str) {
     let name = name_of(url);
     execute(url, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
-    execute(url, &format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"))
-        .await;
+    let end_all = format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'");
+    for _ in 0..10 {
+        execute(url, &end_all).await;
+        match try_execute(url, sql).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(IN_USE) => {}
+            executed => return executed.unwrap(),
+        }
+    }
+    panic!("somebody is connected to {name} all the time");
 }
 
 fn new_name() -> String {
@@ -186,9 +195,13 @@ fn name_of(url: &str) -> &str {
 
 /// Runs a statement beside the database that the URL names.
 async fn execute(url: &str, sql: &str) {
+    try_execute(url, sql).await.unwrap();
+}
+
+async fn try_execute(url: &str, sql: &str) -> sqlx::Result<()> {
     let beside = url.replace(name_of(url), "postgres");
-    let mut connection = PgConnection::connect(&beside).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+    let mut connection = PgConnection::connect(&beside).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.map(drop)
 }
 
 fn run(arguments: &[&str]) -> String {
