@@ -1,6 +1,7 @@
 // Starts the real binary in a folder of its own and waits until it says where it listens.
 
 import { spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -42,15 +43,23 @@ export function startAt(url: string, environment: Record<string, string>): Promi
   );
 }
 
-/** An address on this machine that is free now: a provider has to know it before the server runs. */
+/**
+ * An address on this machine that is free now: a provider has to know it before the server runs. It is none of the ports that
+ * the system gives to connections, or one of those could have it by then.
+ */
 export async function freeUrl(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('there is no free port');
-  return `http://localhost:${address.port}`;
+  for (;;) {
+    const port = randomInt(10_000, 20_000);
+    const probe = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(probe, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, 'close');
+    return `http://localhost:${port}`;
+  }
 }
 
 async function inEmptyFolder(run: (folder: string) => Promise<Hallpass>): Promise<Hallpass> {
