@@ -31,7 +31,7 @@ APART = 35_000_000
 TOKENS_SQL = """
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {tokens})
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at, last_used_at, revoked_at)
-    SELECT randomblob(16), (SELECT id FROM owners WHERE number = i % {owners}),
+    SELECT randomblob(16), (SELECT id FROM owners WHERE number = CASE WHEN i % 50 = 0 THEN 8 ELSE i % {owners} END),
         CASE i % 5 WHEN 0 THEN 'nightly-backup-' WHEN 1 THEN 'deploy-' WHEN 2 THEN 'ci-' WHEN 3 THEN 'notebook-' ELSE 'report-' END || i,
         'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', {now} - i * {apart},
         CASE WHEN i % 3 > 0 THEN {now} - (i % 200) * 86400000000 END,
@@ -60,7 +60,7 @@ EVENTS_SQL = """
         version, changes, personal, prev_hash, hash)
     SELECT i, randomblob(16), {now} - ({last} - i) * 100000,
         CASE WHEN i % 1000 = 0 THEN 'token.revoked' WHEN i % 10 = 0 THEN 'token.created' ELSE 'user.logged_in' END,
-        'user', 'person-' || (i % {owners}), 'token', 'token-' || (i % 999983),
+        'user', 'person-' || (i % {owners}), 'token', 'token-' || CASE WHEN i % 100 = 0 THEN 1 ELSE i % 999983 END,
         CASE WHEN i % 5000 = 0 THEN 'refused' ELSE 'done' END, 'bench', '0', '{{}}', '{{}}', zeroblob(32), zeroblob(32)
     FROM n
 """
@@ -81,11 +81,14 @@ PAGES = {
     "tokens, expired": "/admin/tokens?state=expired",
     "tokens, a rare scope": "/admin/tokens?scope=admin:all",
     "tokens of one user": "/admin/tokens?user=person-7",
+    "tokens of somebody with very many": "/admin/tokens?user=person-8",
     "tokens, the second page": "/admin/tokens?cursor={cursor}",
     "what a bulk revocation would end": "/admin/tokens/revoke?q=nightly&state=active",
     "what a bulk revocation would end of thousands": "/admin/tokens/revoke?q=up-65",
     "what a bulk revocation would end of all": "/admin/tokens/revoke?state=active",
     "what a bulk revocation would end of the unused": "/admin/tokens/revoke?unused_since=90d&state=active",
+    "what a bulk revocation would end of somebody with very many": "/admin/tokens/revoke?user=person-8",
+    "what a bulk revocation would end that is rare": "/admin/tokens/revoke?q=zz",
     "a token": "/admin/tokens/{token}",
     "tokens unused for a year": "/admin/tokens?unused_since=365d",
     "tokens with a word, by name": "/admin/tokens?q=nightly&sort=name",
@@ -100,6 +103,9 @@ PAGES = {
     "audit log, an action": "/admin/audit?action=token.revoked",
     "audit log, refused": "/admin/audit?result=refused",
     "audit log, an object": "/admin/audit?object=token-4711",
+    "audit log, an object of very many events": "/admin/audit?object=token-1",
+    "audit log, what never happened to an object": "/admin/audit?object=token-1&action=user.erased",
+    "audit log, an action that was done": "/admin/audit?action=token.revoked&result=done",
     "audit log, an actor": "/admin/audit?actor=person-42",
     "audit log, a day": "/admin/audit?since={day}&until={day}",
     "audit log, far back": "/admin/audit?before=1000000",

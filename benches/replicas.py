@@ -23,7 +23,8 @@ MOVED = 100_000
 REVOKED = 200
 PAUSES = 10
 LISTED = 200
-# A thousand people with a thousand tokens each, bob with fifty, and millions of events. What is written is no change that
+# A thousand people with about a thousand tokens each, one of them with twenty thousand more, bob with fifty, and millions of
+# events. What is written is no change that
 # anybody has to be told of, and the chain of such events would not hold, but nobody verifies it here.
 CROWD = """
     BEGIN;
@@ -37,7 +38,7 @@ CROWD = """
             'Number ' || i, CASE WHEN i % 1000 = 0 THEN 'admin:all' ELSE 'read:users' END, '[]', t - i * {apart}::BIGINT,
             CASE WHEN i % 3 > 0 THEN t - (i % 200) * 86400000000 END, CASE WHEN i % 20 = 0 THEN t - i * {apart}::BIGINT / 10 * 9 END
         FROM generate_series(1, 1000000) i, (SELECT (extract(epoch FROM now()) * 1000000)::BIGINT AS t) now, users u
-        WHERE u.username = 'person-' || (i % 1000);
+        WHERE u.username = 'person-' || CASE WHEN i % 50 = 0 THEN 8 ELSE i % 1000 END;
     INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)
         SELECT gen_random_uuid(), u.id, 'nightly ' || n, '', 'read:users', '[]', n
         FROM users u, generate_series(1, 50) n WHERE username = 'bob';
@@ -57,7 +58,7 @@ CROWD = """
             changes, personal, prev_hash, hash)
         SELECT first + i, gen_random_uuid(), t - ({events} - i) * 100000::BIGINT,
             CASE WHEN i % 1000 = 0 THEN 'token.revoked' WHEN i % 10 = 0 THEN 'token.created' ELSE 'user.logged_in' END,
-            'user', 'person-' || (i % 1000), 'token', 'token-' || (i % 999983),
+            'user', 'person-' || (i % 1000), 'token', 'token-' || CASE WHEN i % 100 = 0 THEN 1 ELSE i % 999983 END,
             CASE WHEN i % 5000 = 0 THEN 'refused' ELSE 'done' END, 'bench', '0', '{{}}', '{{}}',
             decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')
         FROM generate_series(1, {events}) i, scale;

@@ -80,6 +80,28 @@ async fn every_change_counts_from_its_answer_on() {
 }
 
 #[tokio::test]
+async fn a_revocation_that_somebody_else_has_made_already_is_answered_when_it_holds() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    // As often as it takes to meet the time between two looks.
+    for _ in 0..20 {
+        let issued = alice.create_token("t", &["read:users"]).await;
+        app.check("", &issued.secret).await.expect(200);
+        let revoke = format!("UPDATE tokens SET revoked_at = 1 WHERE id = unhex(replace('{}', '-', ''))", issued.id);
+        app.database().await.execute(revoke.as_str()).await.unwrap();
+        alice.revoke(&issued.id).await;
+        app.check("", &issued.secret).await.expect(401);
+    }
+    let issued = alice.create_token("t", &["read:users"]).await;
+    let admin = app.browser_of("admin").await;
+    let id = app.value("SELECT lower(hex(id)) FROM users WHERE username = 'alice'").await;
+    app.check("", &issued.secret).await.expect(200);
+    app.database().await.execute("UPDATE users SET disabled_at = 1 WHERE username = 'alice'").await.unwrap();
+    admin.api_json("POST", &format!("/api/v1/admin/users/{id}/disable"), &serde_json::json!({})).await.expect(204);
+    app.check("", &issued.secret).await.expect(401);
+}
+
+#[tokio::test]
 async fn a_change_from_outside_is_noticed_without_being_told() {
     let app = TestApp::new().await;
     let issued = app.token_of_alice(&["read:users"]).await;

@@ -382,6 +382,35 @@ async fn a_new_token_that_is_posted_after_the_session_ended_is_there_again_after
 }
 
 #[tokio::test]
+async fn a_token_that_was_typed_into_a_form_stands_in_no_address_that_leads_back_to_it() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("t", &["read:users"]).await.secret;
+    let purpose = format!("curl -H {token} api");
+    let fields = GOOD.map(|(name, value)| (name, if name == "description" { purpose.as_str() } else { value }));
+    assert!(fields.contains(&("description", &purpose)));
+    let (public, secret) = token.rsplit_once('_').unwrap();
+    let typed = new_token_form(&alice, &fields).await;
+    app.clock.advance(minutes(16));
+    let stale = post(&alice, NEW, &typed).await.expect(403);
+    let admin = app.browser_of("admin").await;
+    app.clock.advance(minutes(16));
+    let reason = [("q", "t"), ("reason", "other"), ("words", purpose.as_str()), ("confirm", "1")];
+    let bulk = admin.post_form("/admin/tokens/revoke", &reason).await.expect(403);
+    app.clock.advance(minutes(61));
+    let over = post(&alice, NEW, &typed).await.expect(303);
+    let addresses = [stale.link("/auth/main/login"), bulk.link("/auth/main/login"), over.location().to_owned()];
+    for address in addresses {
+        assert!(!address.contains(secret), "{address}");
+        assert!(address.contains(public) && address.contains("curl"), "the rest is kept: {address}");
+    }
+    let page = alice.get(over.location()).await.expect(200);
+    let back = alice.log_in_through(&page.link("/auth/main/login"), "alice").await.expect(303).location().to_owned();
+    let again = alice.get(&back).await.expect(200);
+    assert!(again.field("name").contains("value=\"nightly\"") && again.words().contains("curl"), "{again}");
+}
+
+#[tokio::test]
 async fn what_was_typed_is_promised_to_stay_only_where_something_was() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

@@ -15,6 +15,7 @@ use super::params::Params;
 use super::session::MaybeVisitor;
 use super::{Web, cookies, page, session};
 use crate::domain::audit::Origin;
+use crate::domain::paste::masked;
 use crate::domain::user::ExternalIdentity;
 use crate::server::config::PublicUrl;
 use crate::server::identity::{CallbackParams, LoginError, PendingLogin, Provider, VerifiedLogin};
@@ -263,11 +264,11 @@ pub(super) const fn is_way_back(path: &str) -> bool {
 }
 
 /// A page with as much of what was typed as a login can lead back to. What no longer fits has to be typed again, so long
-/// texts come last.
+/// texts come last; and so has a token's secret, which belongs into no address.
 pub(super) fn way_back<'f>(page: &str, typed: impl IntoIterator<Item = (&'f str, &'f str)>) -> String {
     let typed = typed.into_iter().filter(|(_, value)| !value.is_empty());
     typed.fold(page.to_owned(), |page, (name, value)| {
-        let pair: String = Serializer::new(String::new()).append_pair(name, value).finish();
+        let pair: String = Serializer::new(String::new()).append_pair(name, &masked(value)).finish();
         let longer = format!("{page}{}{pair}", if page.contains('?') { '&' } else { '?' });
         if is_way_back(&longer) { longer } else { page }
     })

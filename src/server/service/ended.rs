@@ -55,9 +55,9 @@ impl EndedUses {
         self.pending.is_empty()
     }
 
-    /// Writes down what waits. What cannot be written stays.
-    pub async fn write(&mut self, db: &Db) -> Result<(), StoreError> {
-        while let Some(used) = self.pending.values().next().cloned() {
+    /// Writes down what waits, at most so many. What cannot be written stays.
+    pub async fn write(&mut self, db: &Db, most: usize) -> Result<(), StoreError> {
+        for used in self.pending.values().take(most).cloned().collect::<Vec<_>>() {
             let told = tell(db, &used).await?;
             self.pending.remove(&used.token);
             if self.told.len() >= TOKENS_MAX {

@@ -6,6 +6,7 @@ use crate::domain::token::{Standing, TokenPolicy};
 use crate::domain::verdict::Invalid;
 use crate::server::credential::Unproven;
 use crate::server::credential::pat::{KnownToken, PatValidator};
+use crate::server::store::Touched;
 
 use super::tokens::{By, TokenError, Tokens};
 
@@ -101,7 +102,7 @@ impl Revocation {
         match self.pat.prove(credential).await {
             Ok(token) => self.end_proven(&token.known, by, origin).await,
             // Somebody else may have ended it just now.
-            Err(Unproven::Invalid(Invalid::Ended)) => self.tokens.settled().await,
+            Err(Unproven::Invalid(Invalid::Ended)) => self.tokens.settled(Touched::Nothing).await,
             Err(Unproven::Invalid(_)) => Ok(()),
             Err(Unproven::Unavailable) => Err(TokenError::Unavailable),
         }
@@ -120,7 +121,9 @@ impl Revocation {
             Standing::Good | Standing::Suspended(_) => self.tokens.revoke_itself(&token.grant, by, origin).await,
             Standing::Expired => self.tokens.expire(token.secret, now).await,
             // Somebody else may have ended it just now.
-            Standing::Revoked | Standing::Ended => self.tokens.settled().await,
+            Standing::Revoked | Standing::Ended => {
+                self.tokens.settled(token.grant.token.map_or(Touched::Nothing, Touched::Token)).await
+            }
         }
     }
 }

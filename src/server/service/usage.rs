@@ -23,6 +23,8 @@ const PERIOD: Duration = Duration::from_secs(3);
 const EARLY: usize = 4 * BATCH;
 /// Uses in one transaction. Whoever revokes a token waits for no more than that.
 const BATCH: usize = 256;
+/// What takes a transaction each is written so many at a time: then it is the turn of uses again.
+const SINGLY: usize = 50;
 /// How long, and how far apart, what cannot be written is tried again before the end: a server that is told to stop has
 /// ten seconds, of which requests in flight may need eight.
 pub(super) const LAST_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -113,7 +115,9 @@ impl Writer {
                     Some(footprint) => self.take(footprint).await,
                     None => break,
                 },
-                _ = tick.tick() => self.write().await,
+                _ = tick.tick() => if self.write().await && self.pending.waits_singly() {
+                    tick.reset_immediately();
+                },
             }
         }
         self.finish().await;
@@ -122,10 +126,14 @@ impl Writer {
     /// What others are changing just now will soon be free, and a database that is late may still answer.
     async fn finish(&mut self) {
         let finished = async {
-            self.write().await;
-            while !self.pending.is_empty() {
-                tokio::time::sleep(LAST_PAUSE).await;
-                self.write().await;
+            loop {
+                let is_written = self.write().await;
+                if self.pending.is_empty() {
+                    break;
+                }
+                if !is_written || !self.pending.waits_singly() {
+                    tokio::time::sleep(LAST_PAUSE).await;
+                }
             }
         };
         if tokio::time::timeout(LAST_PATIENCE, finished).await.is_err() {
@@ -156,36 +164,36 @@ impl Writer {
         }
     }
 
-    /// What cannot be written stays for the next time.
-    async fn write(&mut self) {
-        if let Err(error) = self.try_write().await {
+    /// Writes the uses, and some of what is written singly. What cannot be written stays for the next time; whether nothing
+    /// failed.
+    async fn write(&mut self) -> bool {
+        let written = self.try_write().await;
+        if let Err(error) = &written {
             tracing::warn!(%error, "last uses could not be written; they will be tried again");
         }
+        written.is_ok()
     }
 
     async fn try_write(&mut self) -> Result<(), StoreError> {
-        let mut left = Vec::new();
-        let written = self.write_uses(&mut left).await;
-        for Use { token, secret, at, ip } in left {
-            self.pending.note_use(token, secret, at, ip);
-        }
-        written?;
-        while let Some((secret, at)) = self.pending.expired.iter().next().map(|(secret, at)| (*secret, *at)) {
+        self.write_uses().await?;
+        let Pending { expired, backfills, ended, .. } = &mut self.pending;
+        for (secret, at) in expired.clone().into_iter().take(SINGLY) {
             self.db.latch_expiry(secret, at).await?;
-            self.pending.expired.remove(&secret);
+            expired.remove(&secret);
         }
-        while let Some(secret) = self.pending.backfills.keys().next().copied() {
-            self.db.backfill_hmac(&self.pending.backfills[&secret]).await?;
-            self.pending.backfills.remove(&secret);
+        for secret in backfills.keys().take(SINGLY).copied().collect::<Vec<_>>() {
+            self.db.backfill_hmac(&backfills[&secret]).await?;
+            backfills.remove(&secret);
         }
-        self.pending.ended.write(&self.db).await
+        ended.write(&self.db, SINGLY).await
     }
 
-    async fn write_uses(&mut self, left: &mut Vec<Use>) -> Result<(), StoreError> {
-        while !self.pending.uses.is_empty() {
-            let batch: Vec<Use> = self.pending.uses.values().take(BATCH).copied().collect();
-            left.extend(self.db.mark_used(&batch).await?);
-            for written in batch {
+    /// What somebody else is changing just now stays, and so does everything when this is given up.
+    async fn write_uses(&mut self) -> Result<(), StoreError> {
+        let uses: Vec<Use> = self.pending.uses.values().copied().collect();
+        for batch in uses.chunks(BATCH) {
+            let left = self.db.mark_used(batch).await?;
+            for written in batch.iter().filter(|one| !left.contains(one)) {
                 self.pending.uses.remove(&written.secret);
             }
         }
@@ -196,7 +204,12 @@ impl Writer {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.uses.is_empty() && self.expired.is_empty() && self.backfills.is_empty() && self.ended.is_empty()
+        self.uses.is_empty() && !self.waits_singly()
+    }
+
+    /// Whether something waits that is written singly.
+    fn waits_singly(&self) -> bool {
+        !(self.expired.is_empty() && self.backfills.is_empty() && self.ended.is_empty())
     }
 
     /// Whether nothing was waiting of that secret.

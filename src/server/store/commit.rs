@@ -121,13 +121,18 @@ impl Db {
         Ok(())
     }
 
-    /// Returns when every change that was committed up to now holds on every replica.
+    /// Returns when every change that was committed up to now holds on every replica: somebody else has changed what was
+    /// touched, and may still be waiting for that.
     ///
     /// # Errors
     /// When the database does not say which changes there were.
-    pub async fn settled(&self) -> Result<(), StoreError> {
+    pub async fn settled(&self, touched: Touched) -> Result<(), StoreError> {
         let last = match &self.engine {
-            Engine::Sqlite(_) => None,
+            // There are no others to wait for, but our own memory may not have looked at the file since.
+            Engine::Sqlite(_) => {
+                self.watcher.touched(touched);
+                None
+            }
             Engine::Postgres(engine) if engine.has(Flaw::AnswersWhatIsDone) => None,
             Engine::Postgres(engine) if engine.require_sync => Some(self.confirmed(engine).await?),
             Engine::Postgres(engine) => Some(engine.last().await?),

@@ -39,7 +39,7 @@ pub(super) const FIND_SCHEMA: &str = "SELECT coalesce(max(version), 0) FROM _sql
 /// started. As text, because it is asked with each check that is not answered from memory.
 macro_rules! is_borne {
     () => {
-        "(SELECT max(version) <= 10 FROM _sqlx_migrations)"
+        "(SELECT max(version) <= 11 FROM _sqlx_migrations)"
     };
 }
 pub(super) use is_borne;

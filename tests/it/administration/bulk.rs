@@ -322,14 +322,85 @@ async fn one_step_looks_no_further_than_it_has_to_and_says_so() {
     )
     .await;
     let admin = administrator(&app).await;
-    let preview = async || admin.get("/admin/tokens/revoke?q=xy").await.expect(200).words();
-    let form = [("q", "xy"), ("reason", "policy"), ("confirm", "1")];
-    let page = preview().await;
-    assert!(page.contains("This ends 1 token") && page.contains("There may be more"), "{page}");
-    admin.post_form("/admin/tokens/revoke", &form).await.expect(303);
-    assert!(preview().await.contains("None of the newest tokens matches"));
     // Programs have the time.
-    let all = admin.api_json("POST", PATH, &ask(&json!({"q": "xy"}), false)).await.expect(200).json();
-    assert_eq!(all, json!({"matched": 1, "revoked": 1}));
-    assert_eq!(app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await, "2");
+    let all = admin.api_json("POST", PATH, &ask(&json!({"q": "xy"}), true)).await.expect(200).json();
+    assert_eq!(all, json!({"matched": 2, "revoked": 0}));
+    let ended = async || app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await;
+    let hidden = |page: &Answer, name: &str| page.between(&format!("name=\"{name}\" value=\""), "\"").to_owned();
+    let page = admin.get("/admin/tokens/revoke?q=xy").await.expect(200);
+    let words = page.words();
+    assert!(words.contains("This ends 1 token") && words.contains("There may be more"), "{words}");
+    let shown = hidden(&page, "shown");
+    let form = |from: &str, shown: &str| {
+        let fields = [("q", "xy"), ("reason", "policy"), ("confirm", "1"), ("from", from), ("shown", shown)];
+        fields.map(|(name, value)| (name, value.to_owned()))
+    };
+    let post = async |from: &str, shown: &str| {
+        let form = form(from, shown);
+        admin.post_form("/admin/tokens/revoke", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+    };
+    // Another one than was shown does not end, though there may be more of them.
+    app.execute("UPDATE tokens SET name = 'yx' WHERE created_at = (SELECT max(created_at) FROM tokens)").await;
+    app.execute("UPDATE tokens SET name = 'xy' WHERE name = 'swarm 7'").await;
+    assert!(post("", &shown).await.expect(422).body.contains("other tokens than those that you were shown"));
+    assert_eq!(ended().await, "0");
+    let page = admin.get("/admin/tokens/revoke?q=xy").await.expect(200);
+    post("", &hidden(&page, "shown")).await.expect(303);
+    assert_eq!(ended().await, "1");
+    // The last one is the oldest of all.
+    let mut page = admin.get("/admin/tokens/revoke?q=xy").await.expect(200);
+    for _ in 0..2 {
+        assert!(page.words().contains("None of these tokens matches"), "{page}");
+        let older = page.link("/admin/tokens/revoke?");
+        page = admin.get(&older).await.expect(200);
+    }
+    assert!(page.words().contains("This ends 1 token"), "{page}");
+    post(&hidden(&page, "from"), &hidden(&page, "shown")).await.expect(303);
+    assert_eq!(ended().await, "2");
+}
+
+/// Makes tokens of alice so that everybody else's are older.
+async fn newer(app: &TestApp, count: usize) {
+    app.token_of_alice(&["read:users"]).await;
+    app.execute(&format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+        INSERT INTO tokens (id, owner_id, name, description, scopes, allowed_ips, created_at)
+        SELECT randomblob(16), owner_id, 'newer ' || i, '', scopes, allowed_ips, created_at + i FROM tokens t, n
+        WHERE owner_id = (SELECT id FROM users WHERE username = 'alice')"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn the_few_tokens_of_somebody_who_had_very_many_are_found() {
+    let app = TestApp::new().await;
+    swarm(&app, 1_000).await;
+    app.execute("UPDATE tokens SET revoked_at = created_at + 1 WHERE name <> 'swarm' AND name NOT LIKE 'swarm 2%00'")
+        .await;
+    newer(&app, 6_000).await;
+    let admin = administrator(&app).await;
+    let bob = app.value("SELECT lower(hex(id)) FROM users WHERE username = 'bob'").await;
+    let list = admin.get(&format!("/admin/tokens?user={bob}")).await.expect(200);
+    assert_eq!(list.body.matches("of bob").count().max(list.body.matches(">swarm").count()), 50, "{list}");
+    let left = app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NULL AND name LIKE 'swarm%'").await;
+    for filter in [format!("user={bob}"), "q=swarm".to_owned()] {
+        let page = admin.get(&format!("/admin/tokens/revoke?{filter}")).await.expect(200).words();
+        assert!(page.contains(&format!("Revoke {left} tokens?")), "{filter}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_of_very_many_is_repeated_until_nothing_matches() {
+    for filter in [("state", "active"), ("q", "swarm"), ("scope", "read:users"), ("created_before", "2999-01-01")] {
+        let app = TestApp::new().await;
+        swarm(&app, 4_500).await;
+        let admin = administrator(&app).await;
+        for count in ["2000", "2000", "2000", "500"] {
+            let form = [filter, ("reason", "policy"), ("confirm", count)];
+            admin.post_form("/admin/tokens/revoke", &form).await.expect(303);
+        }
+        let page = admin.get(&format!("/admin/tokens/revoke?{}={}", filter.0, filter.1)).await.expect(200).words();
+        assert!(page.contains("No token that still could be used matches"), "{filter:?}: {page}");
+        assert_eq!(app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NULL").await, "0");
+    }
 }

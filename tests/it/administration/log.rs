@@ -144,6 +144,28 @@ async fn the_use_of_a_token_that_is_over_is_written_down_once_an_hour() {
 }
 
 #[tokio::test]
+async fn uses_of_very_many_tokens_that_are_over_keep_no_other_use_waiting() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let good = alice.create_token("good", &["read:users"]).await;
+    let mut over = Vec::new();
+    for user in ["alice", "bob", "admin"] {
+        let browser = app.browser_of(user).await;
+        for _ in 0..40 {
+            over.push(browser.create_token("t", &["read:users"]).await.secret);
+        }
+    }
+    app.execute("UPDATE tokens SET revoked_at = 1 WHERE name = 't'").await;
+    for secret in &over {
+        app.check("", secret).await.expect(401);
+    }
+    app.check("", &good.secret).await.expect(200);
+    app.app.usage.flush().await;
+    assert_eq!(app.value("SELECT count(*) FROM tokens WHERE last_used_at IS NOT NULL").await, "1");
+    assert_eq!(app.actions().await.iter().filter(|action| *action == "token.used_after_end").count(), 120);
+}
+
+#[tokio::test]
 async fn refused_checks_are_written_down_together() {
     let app = TestApp::new().await;
     let token = app.token_of_alice(&["read:users"]).await;
@@ -324,6 +346,11 @@ async fn a_text_with_a_nul_is_no_question() {
         admin.get(path).await.expect(400);
     }
     admin.get("/admin/tokens?q=%00").await.expect(400);
+    for name in ["actor", "object", "user", "action"] {
+        let page = admin.post_form("/admin/audit/export", &[(name, "a\0")]).await.expect(303);
+        admin.get(page.location()).await.expect(400);
+    }
+    assert!(!app.actions().await.contains(&"audit.exported".to_owned()), "nothing was read");
 }
 
 #[tokio::test]

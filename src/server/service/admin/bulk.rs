@@ -11,7 +11,7 @@ use crate::domain::token::TokenState;
 use crate::server::keys::hex;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::{TokenError, revoked};
-use crate::server::store::{InventoryFilter, Located, Mark, OwnedToken, TokenKey};
+use crate::server::store::{InventoryFilter, Located, Mark, OwnedToken, TokenKey, Touched, Walked};
 
 /// Most tokens that are revoked by one request, so that a proxy in between waits for its answer. Whoever wants more repeats
 /// it.
@@ -32,6 +32,8 @@ pub struct Bulk {
 /// What somebody has confirmed.
 #[derive(Clone, Debug)]
 pub struct Confirmed {
+    /// Where these were looked for; everywhere if nowhere is said.
+    pub from: Option<Mark>,
     /// How many tokens they said.
     pub count: usize,
     /// The fingerprint of those that they were shown, if there was one.
@@ -48,7 +50,7 @@ pub struct BulkOutcome {
 }
 
 impl Admin {
-    /// What one step would revoke.
+    /// What one step would revoke: of all that fit, or of those behind a place where an earlier look has stopped.
     ///
     /// # Errors
     /// When the login is not fresh, the filter leaves everything, or the store cannot be asked.
@@ -56,16 +58,17 @@ impl Admin {
         &self,
         administrator: &Administrator,
         filter: &InventoryFilter,
+        from: Option<Mark>,
         shown: usize,
     ) -> Result<Preview, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(filter)?;
-        let matched = self.matching(&filter, false).await?;
+        let matched = self.step(&filter, from).await?;
         let shown = matched.first.get(..shown).unwrap_or(&matched.first);
         let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
         let first = first.into_iter().map(|each| self.view(each)).collect();
         let ending = matched.ending();
-        Ok(Preview { matched: matched.count, is_all: matched.is_all, ending, first })
+        Ok(Preview { matched: matched.count, is_all: matched.is_all, on: matched.on, ending, first })
     }
 
     /// How many tokens would be revoked in as many steps as it takes. Of millions that takes a while.
@@ -74,7 +77,7 @@ impl Admin {
     /// When the login is not fresh, the filter leaves everything, or the store cannot be asked.
     pub async fn count(&self, administrator: &Administrator, filter: &InventoryFilter) -> Result<usize, TokenError> {
         self.require_fresh_login(administrator)?;
-        Ok(self.matching(&unrevoked(filter)?, true).await?.count)
+        Ok(self.all(&unrevoked(filter)?).await?.count)
     }
 
     /// Revokes all tokens that fit, for ever; at most [`BULK_MAX`] of them.
@@ -85,7 +88,10 @@ impl Admin {
     pub async fn revoke_all(&self, administrator: &Administrator, bulk: &Bulk) -> Result<BulkOutcome, TokenError> {
         self.require_fresh_login(administrator)?;
         let filter = unrevoked(&bulk.filter)?;
-        let matched = self.matching(&filter, bulk.confirmed.is_none()).await?;
+        let matched = match &bulk.confirmed {
+            Some(confirmed) => self.step(&filter, confirmed.from.clone()).await?,
+            None => self.all(&filter).await?,
+        };
         let (all, mut done) = (matched.first.len(), 0);
         if let Some(objection) = bulk.confirmed.as_ref().and_then(|confirmed| matched.ending().objection(confirmed)) {
             return Err(TokenError::Invalid(FieldErrors::one("confirm", objection)));
@@ -107,7 +113,7 @@ impl Admin {
         }
         if done < all || all == 0 {
             // Somebody else has revoked what is missing, and may still be waiting for it to hold everywhere.
-            self.db.settled().await.map_err(|_| TokenError::Partly { done, all })?;
+            self.db.settled(Touched::Everything).await.map_err(|_| TokenError::Partly { done, all })?;
         }
         Ok(BulkOutcome { matched: matched.count, revoked: done })
     }
@@ -132,8 +138,8 @@ impl Admin {
         let filter = InventoryFilter { owner: Some(owner), unrevoked: true, ..InventoryFilter::default() };
         let reason = Reason { code: Code::OwnerLeft, text: String::new() };
         loop {
-            let matched = self.matching(&filter, false).await?;
-            if matched.first.len() <= BATCH {
+            let matched = self.step(&filter, None).await?;
+            if matched.is_all && matched.first.len() <= BATCH {
                 return Ok(());
             }
             let mut done = 0;
@@ -162,30 +168,42 @@ impl Admin {
         administrator.caller().map_or(Ok(()), |caller| self.tokens.require_fresh_login(caller))
     }
 
-    /// Tokens that fit, newest first, as many as one step ends. There may be millions, and those that fit may be rare among
-    /// them, so one step looks no further than one stride goes; unless all have to be counted. Where an index names more than
-    /// enough, those come first that it names first.
-    async fn matching(&self, filter: &InventoryFilter, is_exact: bool) -> Result<Matched, TokenError> {
+    /// What one step ends. There may be millions of tokens, and those that fit may be rare among them: where no index names
+    /// enough or all of them, one step looks no further than one stride goes, and says where to go on.
+    async fn step(&self, filter: &InventoryFilter, from: Option<Mark>) -> Result<Matched, TokenError> {
         if filter.state == Some(TokenState::Revoked) {
-            return Ok(Matched { is_all: true, ..Matched::default() });
+            return Ok(Matched::of(Vec::new(), true));
         }
         let rules = self.rules(self.clock.now());
-        if let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
-            && (is_all || !is_exact)
+        if from.is_none()
+            && let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
         {
             return Ok(Matched::of(marks, is_all));
+        }
+        let Walked { found, on } = self.db.walk_places(filter, &rules, from, BULK_MAX + 1).await?;
+        Ok(Matched { on: on.clone(), ..Matched::of(found, on.is_none()) })
+    }
+
+    /// All that fit, newest first, of which only those are named that one step ends.
+    async fn all(&self, filter: &InventoryFilter) -> Result<Matched, TokenError> {
+        if filter.state == Some(TokenState::Revoked) {
+            return Ok(Matched::of(Vec::new(), true));
+        }
+        let rules = self.rules(self.clock.now());
+        if let Some(Located { marks, is_all: true }) = self.db.find_many(filter, &rules, BULK_MAX).await? {
+            return Ok(Matched::of(marks, true));
         }
         let (mut found, mut on) = (Vec::new(), None);
         loop {
             let walked = self.db.walk_places(filter, &rules, on, BULK_MAX + 1 - found.len()).await?;
             found.extend(walked.found);
             on = walked.on;
-            if on.is_none() || found.len() > BULK_MAX || !is_exact {
+            if on.is_none() || found.len() > BULK_MAX {
                 break;
             }
         }
         let mut matched = Matched::of(found, on.is_none());
-        while is_exact && on.is_some() {
+        while on.is_some() {
             let counted = self.db.walk_count(filter, &rules, on).await?;
             matched.count += counted.found;
             on = counted.on;
@@ -209,8 +227,8 @@ fn unrevoked(filter: &InventoryFilter) -> Result<InventoryFilter, TokenError> {
 pub struct Ending {
     /// How many tokens.
     pub count: usize,
-    /// Stands for all of them, where there are no others: so that those end that somebody has seen. Of more than one step
-    /// ends, any may be the first.
+    /// Stands for all that were found, where one step ends them: so that those end that somebody has seen. Of more than that,
+    /// any may be the first.
     pub fingerprint: Option<String>,
 }
 
@@ -234,6 +252,8 @@ pub struct Preview {
     pub matched: usize,
     /// Whether no others can fit.
     pub is_all: bool,
+    /// Where to look for others, if that is known.
+    pub on: Option<Mark>,
     /// Those that end.
     pub ending: Ending,
     /// The first of them.
@@ -241,12 +261,13 @@ pub struct Preview {
 }
 
 /// Tokens that fit.
-#[derive(Default)]
 struct Matched {
     /// How many were found.
     count: usize,
     /// Whether there can be no others.
     is_all: bool,
+    /// Where to look for others, if that is known.
+    on: Option<Mark>,
     /// Those that one step ends.
     first: Vec<TokenId>,
 }
@@ -254,12 +275,12 @@ struct Matched {
 impl Matched {
     fn of(found: Vec<Mark>, is_all: bool) -> Self {
         let first = found.iter().take(BULK_MAX).map(|mark| mark.id).collect();
-        Self { count: found.len(), is_all, first }
+        Self { count: found.len(), is_all, on: None, first }
     }
 
     fn ending(&self) -> Ending {
-        let is_all = self.is_all && self.count == self.first.len();
-        Ending { count: self.first.len(), fingerprint: is_all.then(|| fingerprint(&self.first)) }
+        let ends_all = self.count == self.first.len();
+        Ending { count: self.first.len(), fingerprint: ends_all.then(|| fingerprint(&self.first)) }
     }
 }
 

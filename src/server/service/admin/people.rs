@@ -8,7 +8,7 @@ use crate::domain::user::User;
 use crate::domain::view::SessionView;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::TokenError;
-use crate::server::store::{PeopleFilter, PersonRow};
+use crate::server::store::{PeopleFilter, PersonRow, Touched};
 
 /// A user with what they have.
 pub type Person = PersonRow;
@@ -86,7 +86,7 @@ impl Admin {
             return Err(disabled_meanwhile());
         }
         // Somebody else has done it, and may still be waiting for it to hold everywhere.
-        Ok(self.db.settled().await?)
+        Ok(self.db.settled(Touched::Owner(id)).await?)
     }
 
     /// Lets a user in again. Tokens that were not revoked meanwhile are good again.
@@ -102,7 +102,7 @@ impl Admin {
         if self.user(id).await?.disabled_at.is_some() {
             return Err(disabled_meanwhile());
         }
-        Ok(self.db.settled().await?)
+        Ok(self.db.settled(Touched::Owner(id)).await?)
     }
 
     /// Removes what is known of a person: names, addresses and their own words, also from the audit log, which stays whole.

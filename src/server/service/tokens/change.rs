@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::token::may_narrow;
 use crate::domain::verdict::Grant;
 use crate::domain::view::TokenView;
-use crate::server::store::{ChangeOutcome, Edit, LogFilter, TokenKey};
+use crate::server::store::{ChangeOutcome, Edit, LogFilter, TokenKey, Touched};
 
 use super::make::stale;
 use super::{Caller, EditToken, TokenError, Tokens};
@@ -69,7 +69,7 @@ impl Tokens {
         let edited = accept(request, &present).map_err(TokenError::Invalid)?;
         if edited.is_same_as(&present) {
             // Whoever made it so may still be waiting for it to hold everywhere.
-            self.settled().await?;
+            self.settled(Touched::Token(id)).await?;
             return Ok(present);
         }
         let draft = Draft::new(Action::TokenEdited, caller.party(), Party::token(id, &edited.name), &caller.origin)
@@ -185,7 +185,7 @@ impl Tokens {
     async fn end(&self, revocation: Revocation<'_>) -> Result<(), TokenError> {
         let Revocation { owner, token, draft, version, reason } = revocation;
         if token.revoked_at.is_some() {
-            return self.settled().await;
+            return self.settled(Touched::Token(token.id)).await;
         }
         let draft = draft.about(owner).because(reason.as_ref());
         let key = TokenKey { id: token.id, owner };
@@ -193,15 +193,15 @@ impl Tokens {
         match self.parts.db.revoke_token(key, reason.as_deref(), version, &draft, self.parts.clock.now()).await? {
             ChangeOutcome::Changed => Ok(()),
             // A revocation that came first is as good; any other change is not what the caller has seen.
-            ChangeOutcome::Stale if self.is_revoked(key).await? => self.settled().await,
+            ChangeOutcome::Stale if self.is_revoked(key).await? => self.settled(Touched::Token(key.id)).await,
             ChangeOutcome::Stale => Err(TokenError::VersionMismatch),
         }
     }
 
     /// Returns when whatever was changed up to now holds on every replica. Whoever answers that something has ended says
     /// so of all of them, also when somebody else has ended it.
-    pub(in crate::server::service) async fn settled(&self) -> Result<(), TokenError> {
-        Ok(self.parts.db.settled().await?)
+    pub(in crate::server::service) async fn settled(&self, touched: Touched) -> Result<(), TokenError> {
+        Ok(self.parts.db.settled(touched).await?)
     }
 
     /// The time by which the end of something is judged.
@@ -212,7 +212,7 @@ impl Tokens {
     /// Makes sure that a secret that ran out is over everywhere, whatever the clocks of other replicas say.
     pub(in crate::server::service) async fn expire(&self, secret: SecretId, now: Timestamp) -> Result<(), TokenError> {
         self.parts.db.latch_expiry(secret, now).await?;
-        self.settled().await
+        self.settled(Touched::Nothing).await
     }
 
     async fn is_revoked(&self, key: TokenKey) -> Result<bool, TokenError> {

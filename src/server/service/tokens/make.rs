@@ -13,7 +13,7 @@ use crate::domain::text;
 use crate::domain::time::Timestamp;
 use crate::domain::token::may_regenerate;
 use crate::domain::view::TokenView;
-use crate::server::store::{AddOutcome, NewSecret, NewToken, TokenKey};
+use crate::server::store::{AddOutcome, NewSecret, NewToken, TokenKey, Touched};
 
 use super::{Caller, CreateToken, Issued, RegenerateToken, TokenError, Tokens};
 
@@ -103,7 +103,7 @@ impl Tokens {
 
     /// Whoever sent the form first may still be waiting for the end of the earlier secrets to hold everywhere.
     async fn used_form(&self, made: TokenId) -> Result<TokenError, TokenError> {
-        self.settled().await?;
+        self.settled(Touched::Token(made)).await?;
         Ok(TokenError::FormUsed(made))
     }
 

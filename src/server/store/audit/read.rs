@@ -188,23 +188,41 @@ fn told(value: &str) -> &str {
     if is_ours { value } else { "…" }
 }
 
+/// What narrows a filter most, of what an index leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lead {
+    InPlaceOfUser,
+    User,
+    Object,
+    Actor,
+    Refusal,
+    Action,
+    Nothing,
+}
+
 impl LogFilter {
-    /// The narrowest side first.
+    pub(super) fn lead(&self) -> Lead {
+        match self {
+            Self { user: Some(_), in_their_place: true, .. } => Lead::InPlaceOfUser,
+            Self { user: Some(_), .. } => Lead::User,
+            Self { object, .. } if !object.is_empty() => Lead::Object,
+            Self { actor, .. } if !actor.is_empty() => Lead::Actor,
+            Self { result, .. } if result == Outcome::Refused.as_str() => Lead::Refusal,
+            Self { action, .. } if !action.is_empty() => Lead::Action,
+            _ => Lead::Nothing,
+        }
+    }
+
     pub(super) fn statement(&self) -> &'static str {
-        if self.user.is_some() && self.in_their_place {
-            FOR_USER
-        } else if self.user.is_some() {
-            OF_USER
-        } else if !self.object.is_empty() {
-            BY_OBJECT
-        } else if !self.actor.is_empty() {
-            BY_ACTOR
-        } else if self.result == "refused" {
-            if self.action.is_empty() { REFUSED } else { REFUSED_OF_ACTION }
-        } else if !self.action.is_empty() {
-            BY_ACTION
-        } else {
-            EVERY
+        match self.lead() {
+            Lead::InPlaceOfUser => FOR_USER,
+            Lead::User => OF_USER,
+            Lead::Object => BY_OBJECT,
+            Lead::Actor => BY_ACTOR,
+            Lead::Refusal if self.action.is_empty() => REFUSED,
+            Lead::Refusal => REFUSED_OF_ACTION,
+            Lead::Action => BY_ACTION,
+            Lead::Nothing => EVERY,
         }
     }
 }

@@ -280,7 +280,7 @@ const MANY_EVENTS: &str = "
         changes, personal, prev_hash, hash)
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11000)
     SELECT e.seq + i, {new_id}, e.time, CASE i WHEN 1 THEN 'token.created' ELSE 'token.edited' END, 'user', '{user}', 'token',
-        'x', 'done', 'r', '0', '{}', '{}', e.prev_hash, e.hash
+        'x', CASE i WHEN 1 THEN 'done' ELSE 'refused' END, 'r', '0', '{}', '{}', e.prev_hash, e.hash
     FROM n, (SELECT * FROM audit_events ORDER BY seq DESC LIMIT 1) e;
     INSERT INTO audit_of_users (user_id, seq) SELECT {user_id}, seq FROM audit_events WHERE object_id = 'x'";
 
@@ -300,9 +300,11 @@ pub async fn what_is_rare_among_very_many_events_is_found_a_stride_at_a_time(sto
     }
     let action = "token.created".to_owned();
     let of_user = LogFilter { user: Some(user), action: action.clone(), ..LogFilter::default() };
-    let of_actor = LogFilter { actor: user.to_string(), action, ..LogFilter::default() };
-    let refused = LogFilter { user: Some(user), result: "refused".to_owned(), ..LogFilter::default() };
-    for (filter, count) in [(of_user, 1), (of_actor, 1), (refused, 0)] {
+    let of_actor = LogFilter { actor: user.to_string(), action: action.clone(), ..LogFilter::default() };
+    let of_object = LogFilter { object: "x".to_owned(), action, ..LogFilter::default() };
+    let never = LogFilter { user: Some(user), action: "token.revoked".to_owned(), ..LogFilter::default() };
+    let done = LogFilter { action: "token.edited".to_owned(), result: "done".to_owned(), ..LogFilter::default() };
+    for (filter, count) in [(of_user, 1), (of_actor, 1), (of_object, 1), (never, 0), (done, 0)] {
         let (mut found, mut before, mut strides) = (0, None, 0);
         loop {
             let part = store.db.walk_log(&filter, before, 9).await.unwrap();

@@ -153,7 +153,7 @@ async fn no_search_of_the_panel_reads_all_tokens() {
 async fn no_question_to_the_log_reads_all_of_it_on_sqlite() {
     let store = Store::on_sqlite().await;
     let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
-    for statement in audit::read::STATEMENTS {
+    for statement in [audit::read::STATEMENTS, audit::walk::STATEMENTS].concat() {
         let explained = SqlStr::from_static(format!("EXPLAIN QUERY PLAN {statement}").leak());
         let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&engine.write).await.unwrap();
         let steps: Vec<_> = steps.into_iter().map(|(.., step)| step).collect();
@@ -162,8 +162,8 @@ async fn no_question_to_the_log_reads_all_of_it_on_sqlite() {
         let scans: Vec<_> = steps.iter().filter(reads_all).filter(|step| !by_index(step)).collect();
         assert!(scans.is_empty() && !steps.is_empty(), "{statement}: {steps:?}");
         if statement.contains("audit_of_users") {
-            let first = steps.first().unwrap();
-            assert!(first.starts_with("SEARCH a USING PRIMARY KEY (user_id=?"), "{steps:?}");
+            let mut of_user = steps.iter().filter(|step| step.contains("USING PRIMARY KEY (user_id=?"));
+            assert!(of_user.next().is_some(), "{steps:?}");
         }
     }
 }
@@ -179,15 +179,16 @@ async fn no_question_to_the_log_reads_all_of_it_on_postgres() {
         rows.iter().map(|row| sqlx::Row::try_get::<String, _>(row, 0).unwrap()).collect::<Vec<_>>()
     };
     run(&mut connection, "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan".to_owned()).await;
-    for statement in audit::read::STATEMENTS {
+    for statement in [audit::read::STATEMENTS, audit::walk::STATEMENTS].concat() {
         let values = (1..=9).filter(|number| statement.contains(&format!("${number}"))).map(|_| "NULL");
         let values = values.collect::<Vec<_>>().join(", ");
+        let values = if values.is_empty() { values } else { format!("({values})") };
         run(&mut connection, format!("PREPARE asked AS {statement}")).await;
-        let plan = run(&mut connection, format!("EXPLAIN EXECUTE asked({values})")).await.join("\n");
+        let plan = run(&mut connection, format!("EXPLAIN EXECUTE asked{values}")).await.join("\n");
         run(&mut connection, "DEALLOCATE asked".to_owned()).await;
         assert!(plan.contains("Index") && !plan.contains("Seq Scan"), "{statement}: {plan}");
         if statement.contains("audit_of_users") {
-            assert!(plan.contains("Index Cond: ((user_id = $8)"), "{plan}");
+            assert!(plan.contains("Index Cond: ((user_id = $"), "{plan}");
         }
     }
 }

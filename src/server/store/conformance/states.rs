@@ -139,6 +139,13 @@ pub async fn tokens_are_found_and_counted_in_the_state_that_they_show(store: Sto
                 let filter = InventoryFilter { state: Some(wanted), ..all() };
                 assert_eq!(found(&store, &filter, &rules).await, of(wanted), "{wanted} {policy:?} {now:?}");
             }
+            let kept = ids(tokens.iter().filter(|(token, _)| token.revoked_at.is_none()));
+            let filter = InventoryFilter { unrevoked: true, ..all() };
+            assert_eq!(found(&store, &filter, &rules).await, kept, "{policy:?} {now:?}");
+            let owner = tokens[0].1.id;
+            let theirs = tokens.iter().filter(|(token, of)| of.id == owner && token.revoked_at.is_none());
+            let filter = InventoryFilter { owner: Some(owner), unrevoked: true, ..all() };
+            assert_eq!(found(&store, &filter, &rules).await, ids(theirs), "{policy:?} {now:?}");
             let soon = now.plus(days(30));
             let ending = ids(tokens.iter().filter(|each| {
                 let deadline = each.0.secrets.first().and_then(|secret| policy.deadline(&secret.facts));

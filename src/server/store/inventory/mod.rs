@@ -163,18 +163,6 @@ impl Order {
         let since = filter.unused_since.map(|since| MarkKey::Micros(since.as_micros()));
         self == Self::Use && since.is_some_and(|since| on.key >= since)
     }
-
-    /// How to walk for what fits a filter, and how to find the end of a stride of that.
-    fn statements(self, filter: &InventoryFilter) -> (&'static str, &'static str) {
-        match self {
-            Self::Age if filter.state == Some(TokenState::Revoked) => {
-                (sql::WALK_REVOKED_BY_AGE, sql::END_REVOKED_BY_AGE)
-            }
-            Self::Age => (sql::WALK_BY_AGE, sql::END_BY_AGE),
-            Self::Name => (sql::WALK_BY_NAME, sql::END_BY_NAME),
-            Self::Use => (sql::WALK_BY_USE, sql::END_BY_USE),
-        }
-    }
 }
 
 impl Mark {

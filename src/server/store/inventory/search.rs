@@ -34,6 +34,15 @@ impl InventoryFilter {
             .bind(then.map(|then| then.made_for_ever))
             .bind(if self.unrevoked { "unrevoked" } else { "" })
     }
+
+    /// Whether nothing that is revoked fits.
+    pub(super) fn leaves_unrevoked(&self) -> bool {
+        self.unrevoked || self.state.is_some_and(|state| state != TokenState::Revoked)
+    }
+
+    fn find(&self, question: &sql::Find) -> Query {
+        query(if self.leaves_unrevoked() { question.unrevoked } else { question.all })
+    }
 }
 
 impl Db {
@@ -44,10 +53,10 @@ impl Db {
         let over = rules.over();
         let mut conditions = Vec::new();
         if let Some(owner) = filter.owner {
-            conditions.push(vec![query(sql::FIND_OWNED).bind(owner.as_uuid()).bind(limit)]);
+            conditions.push(vec![filter.find(&sql::FIND_OWNED).bind(owner.as_uuid()).bind(limit)]);
         }
-        conditions.extend(self.by_text(&filter.text, limit));
-        conditions.extend(self.by_scope(&filter.scope, limit));
+        conditions.extend(self.by_text(filter, limit));
+        conditions.extend(self.by_scope(filter, limit));
         match filter.state {
             Some(TokenState::Revoked) => conditions.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
             Some(TokenState::Expired) => conditions.push(vec![
@@ -70,42 +79,45 @@ impl Db {
             ]);
         }
         if let Some(since) = filter.unused_since {
-            conditions.push(vec![query(sql::FIND_UNUSED).bind(since).bind(limit)]);
+            conditions.push(vec![filter.find(&sql::FIND_UNUSED).bind(since).bind(limit)]);
         }
         conditions
     }
 
-    fn by_text(&self, text: &str, limit: u32) -> Option<Vec<Query>> {
+    fn by_text(&self, filter: &InventoryFilter, limit: u32) -> Option<Vec<Query>> {
+        let text = &filter.text;
         let pattern = like_pattern(text);
         let by_text = if self.is_shared() {
-            query(sql::FIND_TEXT_OF_POSTGRES).bind(&pattern)
+            filter.find(&sql::FIND_TEXT_OF_POSTGRES).bind(&pattern)
         } else {
-            query(sql::FIND_TEXT_OF_SQLITE).bind(indexed_pattern(text)?)
+            filter.find(&sql::FIND_TEXT_OF_SQLITE).bind(indexed_pattern(text)?)
         };
         has_index(text).then(|| {
-            let mut asked = vec![by_text.bind(limit), query(sql::FIND_OWNER_TEXT).bind(&pattern).bind(limit)];
-            asked.extend(by_id(text, limit));
+            let by_owner = filter.find(&sql::FIND_OWNER_TEXT).bind(&pattern);
+            let mut asked = vec![by_text.bind(limit), by_owner.bind(limit)];
+            asked.extend(by_id(filter, limit));
             asked
         })
     }
 
-    fn by_scope(&self, scope: &str, limit: u32) -> Option<Vec<Query>> {
+    fn by_scope(&self, filter: &InventoryFilter, limit: u32) -> Option<Vec<Query>> {
+        let scope = &filter.scope;
         let asked = if self.is_shared() {
-            query(sql::FIND_SCOPE_OF_POSTGRES).bind(exact_pattern(scope))
+            filter.find(&sql::FIND_SCOPE_OF_POSTGRES).bind(exact_pattern(scope))
         } else {
-            query(sql::FIND_SCOPE_OF_SQLITE).bind(indexed_pattern(scope)?)
+            filter.find(&sql::FIND_SCOPE_OF_SQLITE).bind(indexed_pattern(scope)?)
         };
         has_index(scope).then(|| vec![asked.bind(limit)])
     }
 }
 
 /// Questions for ids that begin with a text, where one could.
-fn by_id(text: &str, limit: u32) -> Vec<Query> {
+fn by_id(filter: &InventoryFilter, limit: u32) -> Vec<Query> {
     let mut asked = Vec::new();
-    if let Some((first, last)) = id_range(text) {
-        asked.push(query(sql::FIND_ID).bind(first).bind(last).bind(limit));
+    if let Some((first, last)) = id_range(&filter.text) {
+        asked.push(filter.find(&sql::FIND_ID).bind(first).bind(last).bind(limit));
     }
-    if let Some((first, last)) = secret_range(text) {
+    if let Some((first, last)) = secret_range(&filter.text) {
         asked.push(query(sql::FIND_SECRET).bind(first).bind(last).bind(limit));
     }
     asked

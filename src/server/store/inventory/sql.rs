@@ -71,14 +71,14 @@ macro_rules! stride_length {
 /// The tokens of one stride behind a place (`$20`, `$21`) in an order. PostgreSQL finds a place by its index only where the
 /// order's first column is compared with it outside of any `OR`.
 macro_rules! stride {
-    ($after:literal, $order:literal) => {
+    ($after:expr, $order:literal) => {
         concat!("(SELECT * FROM tokens WHERE ", $after, " ORDER BY ", $order, " LIMIT ", stride_length!(), ") t")
     };
 }
 
 /// Looks at so many tokens, and gives at most `$22` of those that fit.
 macro_rules! walk {
-    ($after:literal, $order:literal, $outer:literal) => {
+    ($after:expr, $order:literal, $outer:literal) => {
         rows_of!(
             concat!("SELECT * FROM ", stride!($after, $order), " WHERE ", fits!(), " ORDER BY ", $order, " LIMIT $22"),
             $outer
@@ -86,41 +86,9 @@ macro_rules! walk {
     };
 }
 
-pub const WALK_BY_AGE: &str =
-    walk!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id", "t.created_at DESC, t.id");
-/// Those that are revoked, which are few among many and stand in an index of their own.
-pub const WALK_REVOKED_BY_AGE: &str = walk!(
-    "revoked_at IS NOT NULL AND created_at <= $20 AND (created_at < $20 OR id > $21)",
-    "created_at DESC, id",
-    "t.created_at DESC, t.id"
-);
-pub const WALK_BY_NAME: &str =
-    walk!("lower(name) >= $20 AND (lower(name) > $20 OR id > $21)", "lower(name), id", "lower(t.name), t.id");
-pub const WALK_BY_USE: &str = walk!(
-    "coalesce(last_used_at, created_at) >= $20 AND (coalesce(last_used_at, created_at) > $20 OR id > $21)",
-    "coalesce(last_used_at, created_at), id",
-    "coalesce(t.last_used_at, t.created_at), t.id"
-);
-
-/// Looks at so many tokens, newest first, and gives the places of at most `$22` of those that fit.
-pub const PLACES_BY_AGE: &str = concat!(
-    "SELECT t.id, t.created_at FROM ",
-    stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
-    " WHERE ",
-    fits!(),
-    " ORDER BY t.created_at DESC, t.id LIMIT $22"
-);
-/// Looks at so many tokens, newest first, and counts those that fit.
-pub const COUNT_BY_AGE: &str = concat!(
-    "SELECT count(*) FROM ",
-    stride!("created_at <= $20 AND (created_at < $20 OR id > $21)", "created_at DESC, id"),
-    " WHERE ",
-    fits!()
-);
-
-/// The last of the tokens that a walk has looked at.
+/// The last of the tokens that a walk from a place (`$1`, `$2`) has looked at.
 macro_rules! end_of_walk {
-    ($key:literal, $after:literal, $order:literal) => {
+    ($key:literal, $after:expr, $order:literal) => {
         concat!(
             "SELECT ",
             $key,
@@ -135,12 +103,64 @@ macro_rules! end_of_walk {
     };
 }
 
-pub const END_BY_AGE: &str =
-    end_of_walk!("created_at", "created_at <= $1 AND (created_at < $1 OR id > $2)", "created_at DESC, id");
-pub const END_REVOKED_BY_AGE: &str = end_of_walk!(
-    "created_at",
-    "revoked_at IS NOT NULL AND created_at <= $1 AND (created_at < $1 OR id > $2)",
-    "created_at DESC, id"
+/// How to go through tokens, newest first.
+pub struct ByAge {
+    /// Looks at so many, and gives at most `$22` of those that fit.
+    pub walk: &'static str,
+    /// The same, of which only the places are given.
+    pub places: &'static str,
+    /// The same, which are only counted.
+    pub count: &'static str,
+    /// The last of them.
+    pub end: &'static str,
+}
+
+/// Those that a condition leaves, for which there has to be an index in this order; the condition is said once more for the
+/// last of them, which takes other parameters.
+macro_rules! by_age {
+    ($among:literal, $among_at_end:literal) => {
+        ByAge {
+            walk: walk!(
+                concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"),
+                "created_at DESC, id",
+                "t.created_at DESC, t.id"
+            ),
+            places: concat!(
+                "SELECT t.id, t.created_at FROM ",
+                stride!(concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"), "created_at DESC, id"),
+                " WHERE ",
+                fits!(),
+                " ORDER BY t.created_at DESC, t.id LIMIT $22"
+            ),
+            count: concat!(
+                "SELECT count(*) FROM ",
+                stride!(concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"), "created_at DESC, id"),
+                " WHERE ",
+                fits!()
+            ),
+            end: end_of_walk!(
+                "created_at",
+                concat!($among_at_end, "created_at <= $1 AND (created_at < $1 OR id > $2)"),
+                "created_at DESC, id"
+            ),
+        }
+    };
+}
+
+pub const ALL_BY_AGE: ByAge = by_age!("", "");
+/// Of one owner, who may have made very many.
+pub const OWNED_BY_AGE: ByAge = by_age!("owner_id = $14 AND ", "owner_id = $3 AND ");
+/// They are few among many.
+pub const REVOKED_BY_AGE: ByAge = by_age!("revoked_at IS NOT NULL AND ", "revoked_at IS NOT NULL AND ");
+/// What is ended step by step must not stand in the way of the next step.
+pub const UNREVOKED_BY_AGE: ByAge = by_age!("revoked_at IS NULL AND ", "revoked_at IS NULL AND ");
+
+pub const WALK_BY_NAME: &str =
+    walk!("lower(name) >= $20 AND (lower(name) > $20 OR id > $21)", "lower(name), id", "lower(t.name), t.id");
+pub const WALK_BY_USE: &str = walk!(
+    "coalesce(last_used_at, created_at) >= $20 AND (coalesce(last_used_at, created_at) > $20 OR id > $21)",
+    "coalesce(last_used_at, created_at), id",
+    "coalesce(t.last_used_at, t.created_at), t.id"
 );
 pub const END_BY_NAME: &str =
     end_of_walk!("lower(name)", "lower(name) >= $1 AND (lower(name) > $1 OR id > $2)", "lower(name), id");
@@ -172,21 +192,43 @@ pub const MARKS_OF_SQLITE: &str = concat!(
 pub const MARKS_OF_POSTGRES: &str =
     concat!("SELECT t.id, t.name, t.created_at, t.last_used_at FROM tokens t WHERE t.id = ANY ($20) AND ", fits!());
 
-/// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that.
-pub const FIND_TEXT_OF_SQLITE: &str = "
-    SELECT t.id FROM token_texts x JOIN tokens t ON t.number = x.rowid WHERE x.text LIKE $1 LIMIT $2";
-pub const FIND_TEXT_OF_POSTGRES: &str = "
-    SELECT id FROM tokens WHERE lower(name || ' ' || description) LIKE $1 ESCAPE '\\' LIMIT $2";
-pub const FIND_SCOPE_OF_SQLITE: &str = "
-    SELECT t.id FROM token_texts x JOIN tokens t ON t.number = x.rowid WHERE x.scopes LIKE $1 LIMIT $2";
-pub const FIND_SCOPE_OF_POSTGRES: &str = "SELECT id FROM tokens WHERE scopes LIKE $1 ESCAPE '\\' LIMIT $2";
+/// A question for the ids of tokens `t`.
+pub struct Find {
+    /// Of all that it is true of.
+    pub all: &'static str,
+    /// Of those that are not revoked.
+    pub unrevoked: &'static str,
+}
 
-/// `CROSS JOIN` keeps SQLite from beginning with the tokens: owners are fewer, and their tokens have an index.
-pub const FIND_OWNER_TEXT: &str = "
-    SELECT t.id FROM users u CROSS JOIN tokens t
-    WHERE t.owner_id = u.id AND (lower(u.username) LIKE $1 ESCAPE '\\' OR lower(u.email) LIKE $1 ESCAPE '\\') LIMIT $2";
-pub const FIND_OWNED: &str = "SELECT id FROM tokens WHERE owner_id = $1 LIMIT $2";
-pub const FIND_ID: &str = "SELECT id FROM tokens WHERE id >= $1 AND id <= $2 LIMIT $3";
+macro_rules! find {
+    ($question:literal, $limit:literal) => {
+        Find {
+            all: concat!($question, " LIMIT ", $limit),
+            unrevoked: concat!($question, " AND t.revoked_at IS NULL LIMIT ", $limit),
+        }
+    };
+}
+
+/// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that. `CROSS JOIN` keeps
+/// it from beginning with the tokens.
+pub const FIND_TEXT_OF_SQLITE: Find =
+    find!("SELECT t.id FROM token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.text LIKE $1", "$2");
+pub const FIND_TEXT_OF_POSTGRES: Find =
+    find!("SELECT t.id FROM tokens t WHERE lower(t.name || ' ' || t.description) LIKE $1 ESCAPE '\\'", "$2");
+pub const FIND_SCOPE_OF_SQLITE: Find =
+    find!("SELECT t.id FROM token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.scopes LIKE $1", "$2");
+pub const FIND_SCOPE_OF_POSTGRES: Find = find!("SELECT t.id FROM tokens t WHERE t.scopes LIKE $1 ESCAPE '\\'", "$2");
+
+/// The same here: owners are fewer, and their tokens have an index.
+pub const FIND_OWNER_TEXT: Find = find!(
+    "SELECT t.id FROM users u CROSS JOIN tokens t
+    WHERE t.owner_id = u.id AND (lower(u.username) LIKE $1 ESCAPE '\\' OR lower(u.email) LIKE $1 ESCAPE '\\')",
+    "$2"
+);
+pub const FIND_OWNED: Find = find!("SELECT t.id FROM tokens t WHERE t.owner_id = $1", "$2");
+pub const FIND_ID: Find = find!("SELECT t.id FROM tokens t WHERE t.id >= $1 AND t.id <= $2", "$3");
+pub const FIND_UNUSED: Find =
+    find!("SELECT t.id FROM tokens t WHERE coalesce(t.last_used_at, t.created_at) < $1", "$2");
 pub const FIND_SECRET: &str = "SELECT token_id FROM secrets WHERE id >= $1 AND id < $2 LIMIT $3";
 pub const FIND_REVOKED: &str = "SELECT id FROM tokens WHERE revoked_at IS NOT NULL LIMIT $1";
 pub const FIND_EXPIRED: &str = "SELECT token_id FROM secrets WHERE state = 'active' AND expires_at <= $1 LIMIT $2";
@@ -209,26 +251,40 @@ pub const FIND_AGEING: &str = "
     SELECT token_id FROM secrets
     WHERE state = 'active' AND created_at > $1 AND created_at <= $2
         AND (expires_at > $3 OR (expires_at IS NULL AND created_at <= $4)) LIMIT $5";
-pub const FIND_UNUSED: &str = "SELECT id FROM tokens WHERE coalesce(last_used_at, created_at) < $1 LIMIT $2";
 
 #[cfg(test)]
 pub const STATEMENTS: &[&str] = &[
-    WALK_BY_AGE,
-    WALK_REVOKED_BY_AGE,
+    ALL_BY_AGE.walk,
+    ALL_BY_AGE.places,
+    ALL_BY_AGE.count,
+    ALL_BY_AGE.end,
+    OWNED_BY_AGE.walk,
+    OWNED_BY_AGE.places,
+    OWNED_BY_AGE.count,
+    OWNED_BY_AGE.end,
+    REVOKED_BY_AGE.walk,
+    REVOKED_BY_AGE.places,
+    REVOKED_BY_AGE.count,
+    REVOKED_BY_AGE.end,
+    UNREVOKED_BY_AGE.walk,
+    UNREVOKED_BY_AGE.places,
+    UNREVOKED_BY_AGE.count,
+    UNREVOKED_BY_AGE.end,
     WALK_BY_NAME,
     WALK_BY_USE,
-    PLACES_BY_AGE,
-    COUNT_BY_AGE,
-    END_BY_AGE,
-    END_REVOKED_BY_AGE,
     END_BY_NAME,
     END_BY_USE,
 ];
 #[cfg(test)]
 pub const SEARCHES: &[&str] = &[
-    FIND_OWNER_TEXT,
-    FIND_OWNED,
-    FIND_ID,
+    FIND_OWNER_TEXT.all,
+    FIND_OWNER_TEXT.unrevoked,
+    FIND_OWNED.all,
+    FIND_OWNED.unrevoked,
+    FIND_ID.all,
+    FIND_ID.unrevoked,
+    FIND_UNUSED.all,
+    FIND_UNUSED.unrevoked,
     FIND_SECRET,
     FIND_REVOKED,
     FIND_EXPIRED,
@@ -238,11 +294,24 @@ pub const SEARCHES: &[&str] = &[
     FIND_IDLE,
     FIND_EXPIRING,
     FIND_AGEING,
-    FIND_UNUSED,
 ];
 #[cfg(test)]
-pub const STATEMENTS_OF_SQLITE: &[&str] =
-    &[LIST_OF_SQLITE, FITTING_OF_SQLITE, MARKS_OF_SQLITE, FIND_TEXT_OF_SQLITE, FIND_SCOPE_OF_SQLITE];
+pub const STATEMENTS_OF_SQLITE: &[&str] = &[
+    LIST_OF_SQLITE,
+    FITTING_OF_SQLITE,
+    MARKS_OF_SQLITE,
+    FIND_TEXT_OF_SQLITE.all,
+    FIND_TEXT_OF_SQLITE.unrevoked,
+    FIND_SCOPE_OF_SQLITE.all,
+    FIND_SCOPE_OF_SQLITE.unrevoked,
+];
 #[cfg(test)]
-pub const STATEMENTS_OF_POSTGRES: &[&str] =
-    &[LIST_OF_POSTGRES, FITTING_OF_POSTGRES, MARKS_OF_POSTGRES, FIND_TEXT_OF_POSTGRES, FIND_SCOPE_OF_POSTGRES];
+pub const STATEMENTS_OF_POSTGRES: &[&str] = &[
+    LIST_OF_POSTGRES,
+    FITTING_OF_POSTGRES,
+    MARKS_OF_POSTGRES,
+    FIND_TEXT_OF_POSTGRES.all,
+    FIND_TEXT_OF_POSTGRES.unrevoked,
+    FIND_SCOPE_OF_POSTGRES.all,
+    FIND_SCOPE_OF_POSTGRES.unrevoked,
+];

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
 
-use super::super::super::api::FilterText;
+use super::super::super::api::{FilterText, read_mark, write_mark};
 use super::super::super::form::Fields;
 use super::super::super::login::{is_way_back, way_back};
 use super::super::super::session::AdminVisitor;
@@ -14,7 +14,7 @@ use super::super::new_token::log_in_again;
 use super::token::chosen;
 use super::{failed, owner_name, problem_of, tokens};
 use crate::domain::error::FieldErrors;
-use crate::server::service::admin::{Bulk, Confirmed, InventoryFilter};
+use crate::server::service::admin::{Bulk, Confirmed, InventoryFilter, Mark, Order};
 use crate::server::service::tokens::TokenError;
 use crate::server::ui::pages::admin::bulk::{BulkPage, BulkPreview};
 use crate::server::ui::pages::{FormProblem, ReasonForm, address};
@@ -24,14 +24,18 @@ const SHOWN: usize = 20;
 /// The fields of a filter besides ids.
 const FIELDS: [&str; 7] = ["q", "state", "scope", "user", "unused_since", "created_before", "expires_within"];
 
+/// The field that says where to look for them.
+const FROM: &str = "from";
+
 /// What was typed besides the filter.
 #[derive(Default)]
 struct Typed {
     reason: ReasonForm,
     /// The number, where the form was sent.
     count: Option<String>,
-    /// What stood for the tokens that were shown.
+    /// What stood for the tokens that were shown, and where these were looked for.
     shown: Option<String>,
+    from: Option<Mark>,
     errors: FieldErrors,
     problem: Option<FormProblem>,
 }
@@ -46,13 +50,13 @@ impl Typed {
     /// The same, and what a form confirms.
     fn sent(fields: &Fields) -> Self {
         let shown = Some(fields.get("shown")).filter(|shown| !shown.is_empty());
-        Self { count: Some(fields.get("confirm").trim().to_owned()), shown, ..Self::read(fields) }
+        Self { count: Some(fields.get("confirm").trim().to_owned()), shown, from: from(fields), ..Self::read(fields) }
     }
 
     /// What was confirmed. What is no number is none of tokens.
     fn confirmed(&self) -> Option<Confirmed> {
         let count = self.count.as_ref()?.replace(',', "").parse().unwrap_or(usize::MAX);
-        Some(Confirmed { count, shown: self.shown.clone() })
+        Some(Confirmed { from: self.from.clone(), count, shown: self.shown.clone() })
     }
 }
 
@@ -123,7 +127,7 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
         Ok(filter) => filter,
         Err(page) => return page,
     };
-    let found = match web.admin.preview(&admin.administrator, &filter, SHOWN).await {
+    let found = match web.admin.preview(&admin.administrator, &filter, from(fields), SHOWN).await {
         Ok(found) => found,
         Err(TokenError::StaleLogin) => return stale(web, admin, fields, &typed).await,
         Err(error) => return failed(web, admin, &error).await,
@@ -133,7 +137,8 @@ async fn ask(web: &Web, admin: &AdminVisitor, fields: &Fields, mut typed: Typed)
     let shown = found.ending.fingerprint.clone().map(|shown| ("shown".to_owned(), shown));
     let again = again.chain(shown).collect();
     let words = words(fields, owner_name(web, admin, &filter).await);
-    let preview = BulkPreview { found, fields: again, words, list: listed(fields, "") };
+    let older = found.on.as_ref().map(|on| elsewhere(fields, on));
+    let preview = BulkPreview { found, fields: again, words, list: listed(fields, ""), older };
     // All mistakes are named at once.
     if !typed.errors.is_empty()
         && typed.errors.message("confirm").is_none()
@@ -156,7 +161,7 @@ async fn render(
     preview: Option<BulkPreview>,
     typed: Typed,
 ) -> Response {
-    let Typed { reason, count, errors, problem, shown: _ } = typed;
+    let Typed { reason, count, errors, problem, shown: _, from: _ } = typed;
     let count = count.unwrap_or_default();
     let now = web.clock.now();
     let view = move || {
@@ -240,9 +245,23 @@ fn list_parameters(fields: &Fields) -> Vec<(&str, &str)> {
     fields.iter().filter(|(name, value)| !value.is_empty() && (*name == "sort" || FIELDS.contains(name))).collect()
 }
 
-/// The fields that make a filter.
+/// The fields that make a filter, and where to look.
 fn parameters(fields: &Fields) -> Vec<(&str, &str)> {
-    fields.iter().filter(|(name, value)| !value.is_empty() && (*name == "id" || FIELDS.contains(name))).collect()
+    let is_one = |name| name == "id" || name == FROM || FIELDS.contains(&name);
+    fields.iter().filter(|(name, value)| !value.is_empty() && is_one(name)).collect()
+}
+
+/// Where to look for them.
+fn from(fields: &Fields) -> Option<Mark> {
+    read_mark(Order::Age, &fields.get(FROM))
+}
+
+/// The same question, behind a place.
+fn elsewhere(fields: &Fields, on: &Mark) -> String {
+    let (on, list) = (write_mark(Order::Age, on), list_of(fields));
+    let which = parameters(fields).into_iter().filter(|(name, _)| *name != FROM);
+    let which: Vec<_> = which.chain([(FROM, on.as_str()), ("list", list.as_str())]).collect();
+    address("/admin/tokens/revoke", &which)
 }
 
 /// The same for people.

@@ -24,6 +24,8 @@ pub struct BulkPreview {
     pub words: String,
     /// The address of the list from which it was chosen.
     pub list: String,
+    /// The same question about older tokens, where there may be some.
+    pub older: Option<String>,
 }
 
 /// The page that asks before many tokens are revoked.
@@ -44,7 +46,10 @@ pub fn BulkPage(
 ) -> impl IntoView {
     let (title, body) = match &preview {
         None => ("Revoke many tokens".to_owned(), ().into_any()),
-        Some(preview) if preview.found.matched == 0 => ("Nothing to revoke".to_owned(), nothing(preview)),
+        Some(preview) if preview.found.matched == 0 => {
+            let title = if preview.older.is_some() { "Nothing found yet" } else { "Nothing to revoke" };
+            (title.to_owned(), nothing(preview))
+        }
         Some(preview) => {
             let title = format!("Revoke {}?", counted(preview.found.ending.count, "token"));
             (title, asking(preview, form, &typed, &errors, now))
@@ -64,17 +69,28 @@ pub fn BulkPage(
 }
 
 fn nothing(preview: &BulkPreview) -> AnyView {
-    let text = if preview.found.is_all {
-        "No token that still could be used matches. Nothing would change."
-    } else {
-        "None of the newest tokens matches, and there are too many to look at all of them at once. Please narrow it by a \
-         user, a scope or a word, or go through the list and choose there."
+    let text = match preview.older {
+        None => "No token that still could be used matches. Nothing would change.",
+        Some(_) => {
+            "None of these tokens matches, and there are too many to look at all of them at once. Please look at older ones, \
+             or narrow it by a user, a scope or a word."
+        }
     };
+    let older = preview.older.clone().map(|older| {
+        view! {
+            <a class="btn btn-primary" href=older>
+                "Look at older tokens"
+            </a>
+        }
+    });
     view! {
         <p class="mb-6">{text}</p>
-        <a class="btn btn-plain" href=preview.list.clone()>
-            "Back to the tokens"
-        </a>
+        <div class="actions">
+            {older}
+            <a class="btn btn-plain" href=preview.list.clone()>
+                "Back to the tokens"
+            </a>
+        </div>
     }
     .into_any()
 }
