@@ -350,7 +350,7 @@ async fn one_step_looks_no_further_than_it_has_to_and_says_so() {
     // The last one is the oldest of all.
     let mut page = admin.get("/admin/tokens/revoke?q=xy").await.expect(200);
     for _ in 0..2 {
-        assert!(page.words().contains("None of these tokens matches"), "{page}");
+        assert!(page.words().contains("None of the newest tokens matches"), "{page}");
         let older = page.link("/admin/tokens/revoke?");
         page = admin.get(&older).await.expect(200);
     }

@@ -69,12 +69,11 @@ pub fn BulkPage(
 }
 
 fn nothing(preview: &BulkPreview) -> AnyView {
-    let text = match preview.older {
-        None => "No token that still could be used matches. Nothing would change.",
-        Some(_) => {
-            "None of these tokens matches, and there are too many to look at all of them at once. Please look at older ones, \
-             or narrow it by a user, a scope or a word."
-        }
+    let text = if preview.older.is_none() {
+        "No token that still could be used matches. Nothing would change."
+    } else {
+        "None of the newest tokens matches, and there are too many to look at all of them at once. Please go on to the older \
+         ones, or narrow it by a user, a scope or a word."
     };
     let older = preview.older.clone().map(|older| {
         view! {
