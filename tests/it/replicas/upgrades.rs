@@ -47,7 +47,8 @@ impl Versions {
     /// What runs as a version: the program of the one before, where it is at hand.
     fn program(&self, version: usize) -> Flaw {
         let present = made("none");
-        let previous = std::env::var("HALLPASS_PREVIOUS_BIN").ok().filter(|path| !path.is_empty() && version < self.present);
+        let previous =
+            std::env::var("HALLPASS_PREVIOUS_BIN").ok().filter(|path| !path.is_empty() && version < self.present);
         previous.map_or(present, |program| Flaw { program: program.leak(), ..present })
     }
 
