@@ -177,7 +177,7 @@ impl Writer {
     async fn try_write(&mut self) -> Result<(), StoreError> {
         self.write_uses().await?;
         let Pending { expired, backfills, ended, .. } = &mut self.pending;
-        for (secret, at) in expired.clone().into_iter().take(SINGLY) {
+        for (secret, at) in expired.iter().take(SINGLY).map(|(secret, at)| (*secret, *at)).collect::<Vec<_>>() {
             self.db.latch_expiry(secret, at).await?;
             expired.remove(&secret);
         }

@@ -175,13 +175,16 @@ impl Admin {
             return Ok(Matched::of(Vec::new(), true));
         }
         let rules = self.rules(self.clock.now());
-        if from.is_none()
+        if (from.is_none() || filter.ids.is_some())
             && let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
         {
             return Ok(Matched::of(marks, is_all));
         }
         let Walked { found, on } = self.db.walk_places(filter, &rules, from, BULK_MAX + 1).await?;
-        Ok(Matched { on: on.clone(), ..Matched::of(found, on.is_none()) })
+        let is_all = on.is_none();
+        // Behind those that this step ends.
+        let on = if found.len() > BULK_MAX { found.get(BULK_MAX - 1).cloned() } else { on };
+        Ok(Matched { on, ..Matched::of(found, is_all) })
     }
 
     /// All that fit, newest first, of which only those are named that one step ends.

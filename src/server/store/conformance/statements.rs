@@ -148,6 +148,27 @@ async fn no_search_of_the_panel_reads_all_tokens() {
     }
 }
 
+/// A walk begins in the middle of its index, and sorts nothing before it knows what fits.
+#[tokio::test]
+async fn every_walk_through_tokens_follows_the_index_of_those_it_is_for() {
+    let store = Store::on_sqlite().await;
+    let Engine::Sqlite(engine) = &store.db.engine else { unreachable!() };
+    for (walk, index) in [
+        (inventory::ALL_BY_AGE, "tokens_by_age (created_at<?)"),
+        (inventory::OWNED_BY_AGE, "tokens_by_owner (owner_id=? AND created_at<?)"),
+        (inventory::REVOKED_BY_AGE, "tokens_revoked (created_at<?)"),
+        (inventory::UNREVOKED_BY_AGE, "tokens_unrevoked (created_at<?)"),
+    ] {
+        for statement in [walk.walk, walk.places, walk.count, walk.end] {
+            let explained = SqlStr::from_static(format!("EXPLAIN QUERY PLAN {statement}").leak());
+            let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained).fetch_all(&engine.write).await.unwrap();
+            let mut of_tokens = steps.iter().filter(|(.., step)| step.starts_with("SEARCH tokens USING"));
+            let (.., step) = of_tokens.next().unwrap_or_else(|| panic!("{statement}: {steps:?}"));
+            assert!(step.ends_with(index) && of_tokens.next().is_none(), "{statement}: {steps:?}");
+        }
+    }
+}
+
 /// The log has millions of events, and everybody may ask for their own.
 #[tokio::test]
 async fn no_question_to_the_log_reads_all_of_it_on_sqlite() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use self::search::Condition;
 use super::query::{Query, query};
 use super::standing::StateRules;
 use super::tokens::{TokenColumns, TokenRow, group};
@@ -274,17 +275,21 @@ impl Db {
         Ok(marks)
     }
 
-    /// The tokens that some questions find, or more than so many of them.
-    async fn hits(&self, questions: Vec<Query>, most: usize) -> Result<Hits, StoreError> {
+    /// The tokens that a condition leaves, or more than so many of them.
+    async fn hits(&self, condition: Condition, most: usize) -> Result<Hits, StoreError> {
         let mut ids = Vec::new();
-        for question in questions {
+        for question in condition.questions {
             let found: Vec<(Uuid,)> = question.fetch_all(self.reader()).await?;
             ids.extend(found.into_iter().map(|(id,)| id));
             if ids.len() > most {
                 break;
             }
         }
-        let is_all = ids.len() <= most;
+        let is_all = match condition.is_all {
+            _ if ids.len() > most => false,
+            Some(asked) => asked.fetch_one::<(bool,)>(self.reader()).await?.0,
+            None => true,
+        };
         ids.sort_unstable();
         ids.dedup();
         Ok(Hits { ids, is_all })

@@ -40,31 +40,51 @@ impl InventoryFilter {
         self.unrevoked || self.state.is_some_and(|state| state != TokenState::Revoked)
     }
 
+    /// Whoever ends what matches goes on behind what has ended, and a list goes through all in order as soon as they are not
+    /// few.
+    fn find_word(&self, word: &sql::FindWord, pattern: String, limit: u32) -> Condition {
+        if !self.unrevoked {
+            return Condition::of(vec![query(word.all).bind(pattern).bind(limit)]);
+        }
+        let is_all = Some(query(word.is_all).bind(pattern.clone()));
+        Condition { questions: vec![query(word.unrevoked).bind(pattern).bind(limit)], is_all }
+    }
+
     fn find(&self, question: &sql::Find) -> Query {
         query(if self.leaves_unrevoked() { question.unrevoked } else { question.all })
     }
 }
 
+/// Questions that together find all tokens that fit, or more than were asked for.
+pub(super) struct Condition {
+    pub questions: Vec<Query>,
+    /// Says of a question whether it has looked at everything, where that is not sure.
+    pub is_all: Option<Query>,
+}
+
+impl Condition {
+    fn of(questions: Vec<Query>) -> Self {
+        Self { questions, is_all: None }
+    }
+}
+
 impl Db {
-    /// The conditions of a filter that an index can answer, each as questions that together find all that fit; or more than
-    /// so many.
-    pub(super) fn conditions(&self, filter: &InventoryFilter, rules: &StateRules, most: usize) -> Vec<Vec<Query>> {
+    /// The conditions of a filter that an index can answer, each for so many tokens and one more.
+    pub(super) fn conditions(&self, filter: &InventoryFilter, rules: &StateRules, most: usize) -> Vec<Condition> {
         let limit = u32::try_from(most + 1).unwrap_or(u32::MAX);
         let over = rules.over();
-        let mut conditions = Vec::new();
-        if let Some(owner) = filter.owner {
-            conditions.push(vec![filter.find(&sql::FIND_OWNED).bind(owner.as_uuid()).bind(limit)]);
-        }
-        conditions.extend(self.by_text(filter, limit));
-        conditions.extend(self.by_scope(filter, limit));
+        let owned = |owner: UserId| filter.find(&sql::FIND_OWNED).bind(owner.as_uuid()).bind(limit);
+        let owned = filter.owner.map(|owner| Condition::of(vec![owned(owner)]));
+        let named = [owned, self.by_text(filter, limit), self.by_scope(filter, limit)];
+        let mut others = Vec::new();
         match filter.state {
-            Some(TokenState::Revoked) => conditions.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
-            Some(TokenState::Expired) => conditions.push(vec![
+            Some(TokenState::Revoked) => others.push(vec![query(sql::FIND_REVOKED).bind(limit)]),
+            Some(TokenState::Expired) => others.push(vec![
                 query(sql::FIND_EXPIRED).bind(over.at).bind(limit),
                 query(sql::FIND_NOTICED).bind(limit),
                 query(sql::FIND_TOO_OLD).bind(over.made).bind(over.made_for_ever).bind(limit),
             ]),
-            Some(TokenState::Suspended) => conditions.push(vec![
+            Some(TokenState::Suspended) => others.push(vec![
                 query(sql::FIND_OF_AWAY).bind(rules.away_since).bind(limit),
                 query(sql::FIND_IDLE).bind(rules.idle_since).bind(limit),
             ]),
@@ -73,41 +93,40 @@ impl Db {
         if let Some(before) = filter.expires_before {
             let then = rules.over_before(before);
             let ageing = query(sql::FIND_AGEING).bind(over.made).bind(then.made);
-            conditions.push(vec![
+            others.push(vec![
                 query(sql::FIND_EXPIRING).bind(over.at).bind(then.at).bind(limit),
                 ageing.bind(over.at).bind(then.made_for_ever).bind(limit),
             ]);
         }
         if let Some(since) = filter.unused_since {
-            conditions.push(vec![filter.find(&sql::FIND_UNUSED).bind(since).bind(limit)]);
+            others.push(vec![filter.find(&sql::FIND_UNUSED).bind(since).bind(limit)]);
         }
-        conditions
+        named.into_iter().flatten().chain(others.into_iter().map(Condition::of)).collect()
     }
 
-    fn by_text(&self, filter: &InventoryFilter, limit: u32) -> Option<Vec<Query>> {
+    fn by_text(&self, filter: &InventoryFilter, limit: u32) -> Option<Condition> {
         let text = &filter.text;
         let pattern = like_pattern(text);
-        let by_text = if self.is_shared() {
-            filter.find(&sql::FIND_TEXT_OF_POSTGRES).bind(&pattern)
+        let mut condition = if self.is_shared() {
+            filter.find_word(&sql::FIND_TEXT_OF_POSTGRES, pattern.clone(), limit)
         } else {
-            filter.find(&sql::FIND_TEXT_OF_SQLITE).bind(indexed_pattern(text)?)
+            filter.find_word(&sql::FIND_TEXT_OF_SQLITE, indexed_pattern(text)?, limit)
         };
         has_index(text).then(|| {
-            let by_owner = filter.find(&sql::FIND_OWNER_TEXT).bind(&pattern);
-            let mut asked = vec![by_text.bind(limit), by_owner.bind(limit)];
-            asked.extend(by_id(filter, limit));
-            asked
+            condition.questions.push(filter.find(&sql::FIND_OWNER_TEXT).bind(pattern).bind(limit));
+            condition.questions.extend(by_id(filter, limit));
+            condition
         })
     }
 
-    fn by_scope(&self, filter: &InventoryFilter, limit: u32) -> Option<Vec<Query>> {
+    fn by_scope(&self, filter: &InventoryFilter, limit: u32) -> Option<Condition> {
         let scope = &filter.scope;
-        let asked = if self.is_shared() {
-            filter.find(&sql::FIND_SCOPE_OF_POSTGRES).bind(exact_pattern(scope))
+        let condition = if self.is_shared() {
+            filter.find_word(&sql::FIND_SCOPE_OF_POSTGRES, exact_pattern(scope), limit)
         } else {
-            filter.find(&sql::FIND_SCOPE_OF_SQLITE).bind(indexed_pattern(scope)?)
+            filter.find_word(&sql::FIND_SCOPE_OF_SQLITE, indexed_pattern(scope)?, limit)
         };
-        has_index(scope).then(|| vec![asked.bind(limit)])
+        has_index(scope).then_some(condition)
     }
 }
 

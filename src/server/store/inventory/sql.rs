@@ -192,7 +192,7 @@ pub const MARKS_OF_SQLITE: &str = concat!(
 pub const MARKS_OF_POSTGRES: &str =
     concat!("SELECT t.id, t.name, t.created_at, t.last_used_at FROM tokens t WHERE t.id = ANY ($20) AND ", fits!());
 
-/// A question for the ids of tokens `t`.
+/// A question for the ids of tokens `t`, which an index answers in both ways.
 pub struct Find {
     /// Of all that it is true of.
     pub all: &'static str,
@@ -209,15 +209,56 @@ macro_rules! find {
     };
 }
 
-/// Ids of tokens with a text in name or description. SQLite cannot escape here and finds more than that. `CROSS JOIN` keeps
-/// it from beginning with the tokens.
-pub const FIND_TEXT_OF_SQLITE: Find =
-    find!("SELECT t.id FROM token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.text LIKE $1", "$2");
-pub const FIND_TEXT_OF_POSTGRES: Find =
-    find!("SELECT t.id FROM tokens t WHERE lower(t.name || ' ' || t.description) LIKE $1 ESCAPE '\\'", "$2");
-pub const FIND_SCOPE_OF_SQLITE: Find =
-    find!("SELECT t.id FROM token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.scopes LIKE $1", "$2");
-pub const FIND_SCOPE_OF_POSTGRES: Find = find!("SELECT t.id FROM tokens t WHERE t.scopes LIKE $1 ESCAPE '\\'", "$2");
+/// A question for the ids of tokens with a word (`$1`), at most `$2`. Its index knows nothing of revocations.
+pub struct FindWord {
+    /// Of all that it is true of.
+    pub all: &'static str,
+    /// Of those that are not revoked, among the first that have it.
+    pub unrevoked: &'static str,
+    /// Whether there are no more than these first.
+    pub is_all: &'static str,
+}
+
+/// So many that have a word are looked at for those that are not revoked.
+macro_rules! looked_at {
+    () => {
+        20_000
+    };
+}
+
+macro_rules! find_word {
+    ($tokens:literal) => {
+        FindWord {
+            all: concat!("SELECT t.id FROM ", $tokens, " LIMIT $2"),
+            unrevoked: concat!(
+                "SELECT h.id FROM (SELECT t.id, t.revoked_at FROM ",
+                $tokens,
+                " LIMIT ",
+                looked_at!(),
+                ") h WHERE h.revoked_at IS NULL LIMIT $2"
+            ),
+            is_all: concat!(
+                "SELECT count(*) < ",
+                looked_at!(),
+                " FROM (SELECT t.id FROM ",
+                $tokens,
+                " LIMIT ",
+                looked_at!(),
+                ") h"
+            ),
+        }
+    };
+}
+
+/// Tokens with a text in name or description. SQLite cannot escape here and finds more than that. `CROSS JOIN` keeps it from
+/// beginning with the tokens.
+pub const FIND_TEXT_OF_SQLITE: FindWord =
+    find_word!("token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.text LIKE $1");
+pub const FIND_TEXT_OF_POSTGRES: FindWord =
+    find_word!("tokens t WHERE lower(t.name || ' ' || t.description) LIKE $1 ESCAPE '\\'");
+pub const FIND_SCOPE_OF_SQLITE: FindWord =
+    find_word!("token_texts x CROSS JOIN tokens t WHERE t.number = x.rowid AND x.scopes LIKE $1");
+pub const FIND_SCOPE_OF_POSTGRES: FindWord = find_word!("tokens t WHERE t.scopes LIKE $1 ESCAPE '\\'");
 
 /// The same here: owners are fewer, and their tokens have an index.
 pub const FIND_OWNER_TEXT: Find = find!(
@@ -302,8 +343,10 @@ pub const STATEMENTS_OF_SQLITE: &[&str] = &[
     MARKS_OF_SQLITE,
     FIND_TEXT_OF_SQLITE.all,
     FIND_TEXT_OF_SQLITE.unrevoked,
+    FIND_TEXT_OF_SQLITE.is_all,
     FIND_SCOPE_OF_SQLITE.all,
     FIND_SCOPE_OF_SQLITE.unrevoked,
+    FIND_SCOPE_OF_SQLITE.is_all,
 ];
 #[cfg(test)]
 pub const STATEMENTS_OF_POSTGRES: &[&str] = &[
@@ -312,6 +355,8 @@ pub const STATEMENTS_OF_POSTGRES: &[&str] = &[
     MARKS_OF_POSTGRES,
     FIND_TEXT_OF_POSTGRES.all,
     FIND_TEXT_OF_POSTGRES.unrevoked,
+    FIND_TEXT_OF_POSTGRES.is_all,
     FIND_SCOPE_OF_POSTGRES.all,
     FIND_SCOPE_OF_POSTGRES.unrevoked,
+    FIND_SCOPE_OF_POSTGRES.is_all,
 ];

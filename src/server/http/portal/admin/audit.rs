@@ -165,7 +165,7 @@ fn lines(export: Export, first: Events) -> impl futures_util::Stream<Item = io::
 fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, FieldErrors> {
     let mut errors = unknown_names(form);
     for (name, _) in form.parameters().into_iter().filter(|(_, value)| value.contains('\0')) {
-        errors.push(name, "This holds a character that nothing is called by.");
+        errors.push(name, "This contains a character that cannot occur here.");
     }
     let mut wrong = |problem: Problem| errors.extend(problem.about(&["user", "since", "until"]));
     let user = user_id(&form.user).unwrap_or_else(|problem| {

@@ -104,7 +104,7 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
     view! {
         <div class="mb-6 flex flex-col gap-2">
             <p>{format!("This ends {} {}.", ending, preview.words)}</p>
-            {left_over(&preview.found).map(|words| view! { <p>{words}</p> })}
+            {left_over(preview)}
             <p>
                 "Requests with them will be refused from that moment on. This cannot be undone. Their owners see that an "
                 "administrator did it, and why."
@@ -128,16 +128,20 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
     .into_any()
 }
 
-/// Why this may not be all.
-fn left_over(found: &Preview) -> Option<String> {
-    if found.matched > BULK_MAX {
+/// Why this may not be all, and where the others may be.
+fn left_over(preview: &BulkPreview) -> Option<AnyView> {
+    let found = &preview.found;
+    let words = if found.matched > BULK_MAX {
         let most = counted(BULK_MAX, "token");
-        return Some(format!("More than {most} match. One step revokes at most that many; repeat it for the others."));
-    }
-    (!found.is_all).then(|| {
+        format!("More than {most} match. One step revokes at most that many; repeat it for the others.")
+    } else if found.is_all {
+        return None;
+    } else {
         "There may be more: there are too many tokens to look at all of them at once. Repeat it for the others."
             .to_owned()
-    })
+    };
+    let older = preview.older.clone().map(|older| view! { " " {text_link(older, "Look at older ones".to_owned())} });
+    Some(view! { <p>{words} {older}</p> }.into_any())
 }
 
 fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
@@ -146,7 +150,7 @@ fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
     let more = (more > 0).then(|| {
         let more = counted(more, "other");
         let is_chosen = preview.fields.iter().any(|(name, _)| name == "id");
-        let more = if is_chosen { more.into_any() } else { whole_list(preview.list.clone(), more) };
+        let more = if is_chosen { more.into_any() } else { text_link(preview.list.clone(), more) };
         view! { <p class="mt-2 text-muted">"and " {more}</p> }
     });
     view! { <ul class="border-t border-base-300">{rows}</ul> {more} }.into_any()
@@ -207,7 +211,7 @@ fn confirmation(count: usize, typed: &str, errors: &FieldErrors) -> AnyView {
     .into_any()
 }
 
-fn whole_list(href: String, words: String) -> AnyView {
+fn text_link(href: String, words: String) -> AnyView {
     view! {
         <a class="link" href=href>
             {words}
