@@ -131,17 +131,19 @@ fn asking(preview: &BulkPreview, form: ReasonForm, typed: &str, errors: &FieldEr
 /// Why this may not be all, and where the others may be.
 fn left_over(preview: &BulkPreview) -> Option<AnyView> {
     let found = &preview.found;
-    let words = if found.matched > BULK_MAX {
+    if found.matched > BULK_MAX {
         let most = counted(BULK_MAX, "token");
-        format!("More than {most} match. One step revokes at most that many; repeat it for the others.")
-    } else if found.is_all {
-        return None;
-    } else {
-        "There may be more: there are too many tokens to look at all of them at once. Repeat it for the others."
-            .to_owned()
+        let words = format!("More than {most} match. One step revokes at most that many; repeat it for the others.");
+        return Some(view! { <p>{words}</p> }.into_any());
+    }
+    let older = preview.older.clone()?;
+    let view = view! {
+        <p>
+            "There may be more: there are too many tokens to look at all of them at once. Repeat it for the others, or "
+            {text_link(older, "look at older ones first".to_owned())} "."
+        </p>
     };
-    let older = preview.older.clone().map(|older| view! { " " {text_link(older, "Look at older ones".to_owned())} });
-    Some(view! { <p>{words} {older}</p> }.into_any())
+    Some(view.into_any())
 }
 
 fn list(preview: &BulkPreview, now: Timestamp) -> AnyView {
