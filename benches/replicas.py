@@ -24,8 +24,8 @@ REVOKED = 200
 PAUSES = 10
 LISTED = 200
 # A thousand people with about a thousand tokens each, one of them with twenty thousand more, bob with fifty, and millions of
-# events. What is written is no change that
-# anybody has to be told of, and the chain of such events would not hold, but nobody verifies it here.
+# events. What is written is no change that anybody has to be told of, and the chain of such events would not hold, but nobody
+# verifies it here.
 CROWD = """
     BEGIN;
     SET LOCAL session_replication_role = replica;

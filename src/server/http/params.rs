@@ -8,6 +8,9 @@ use serde::de::DeserializeOwned;
 use super::problem::{Problem, Slug};
 use super::{Web, page};
 
+/// What stands against a field with a NUL: no text has one, and not every database takes one.
+pub(super) const NUL_REFUSED: &str = "Please leave out the character NUL.";
+
 /// The parameters of a query.
 pub(super) struct Params<T>(pub T);
 
@@ -15,7 +18,6 @@ impl<T: DeserializeOwned> FromRequestParts<Web> for Params<T> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Response> {
-        // No text has a NUL, and not every database takes one.
         let has_nul = parts.uri.query().is_some_and(|query| query.contains("%00"));
         if let (false, Ok(Query(params))) = (has_nul, Query::try_from_uri(&parts.uri)) {
             return Ok(Self(params));

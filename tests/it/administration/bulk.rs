@@ -69,6 +69,11 @@ async fn only_as_many_end_as_were_confirmed() {
     }
 }
 
+/// What a page sends along without showing it.
+fn hidden(page: &Answer, name: &str) -> String {
+    page.between(&format!("name=\"{name}\" value=\""), "\"").to_owned()
+}
+
 #[tokio::test]
 async fn only_those_end_that_were_shown() {
     let app = TestApp::new().await;
@@ -76,15 +81,10 @@ async fn only_those_end_that_were_shown() {
     let seen = bob.create_token("seen", &["read:users"]).await;
     let admin = administrator(&app).await;
     let page = admin.get("/admin/tokens/revoke?scope=read%3Ausers").await.expect(200);
-    let shown = |page: &Answer| page.between("name=\"shown\" value=\"", "\"").to_owned();
-    let shown_first = shown(&page);
-    let form = |shown: &str| {
-        let fields = [("scope", "read:users"), ("reason", "policy"), ("confirm", "1"), ("shown", shown)];
-        fields.map(|(name, value)| (name, value.to_owned()))
-    };
+    let shown_first = hidden(&page, "shown");
     let post = async |shown: &str| {
-        let form = form(shown);
-        admin.post_form("/admin/tokens/revoke", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+        let form = [("scope", "read:users"), ("reason", "policy"), ("confirm", "1"), ("shown", shown)];
+        admin.post_form("/admin/tokens/revoke", &form).await
     };
     // One leaves and another comes: there are still as many.
     bob.api_json("POST", &format!("/api/v1/tokens/{}/revoke", seen.id), &json!({})).await.expect(204);
@@ -93,8 +93,8 @@ async fn only_those_end_that_were_shown() {
     assert!(page.body.contains("other tokens than those that you were shown"), "{page}");
     app.check("", &unseen.secret).await.expect(200);
     // The page shows them now.
-    assert!(page.words().contains("unseen") && shown(&page) != shown_first, "{page}");
-    post(&shown(&page)).await.expect(303);
+    assert!(page.words().contains("unseen") && hidden(&page, "shown") != shown_first, "{page}");
+    post(&hidden(&page, "shown")).await.expect(303);
     app.check("", &unseen.secret).await.expect(401);
 }
 
@@ -326,18 +326,13 @@ async fn one_step_looks_no_further_than_it_has_to_and_says_so() {
     let all = admin.api_json("POST", PATH, &ask(&json!({"q": "xy"}), true)).await.expect(200).json();
     assert_eq!(all, json!({"matched": 2, "revoked": 0}));
     let ended = async || app.value("SELECT count(*) FROM tokens WHERE revoked_at IS NOT NULL").await;
-    let hidden = |page: &Answer, name: &str| page.between(&format!("name=\"{name}\" value=\""), "\"").to_owned();
     let page = admin.get("/admin/tokens/revoke?q=xy").await.expect(200);
     let words = page.words();
     assert!(words.contains("This ends 1 token") && words.contains("There may be more"), "{words}");
     let shown = hidden(&page, "shown");
-    let form = |from: &str, shown: &str| {
-        let fields = [("q", "xy"), ("reason", "policy"), ("confirm", "1"), ("from", from), ("shown", shown)];
-        fields.map(|(name, value)| (name, value.to_owned()))
-    };
     let post = async |from: &str, shown: &str| {
-        let form = form(from, shown);
-        admin.post_form("/admin/tokens/revoke", &form.each_ref().map(|(name, value)| (*name, value.as_str()))).await
+        let form = [("q", "xy"), ("reason", "policy"), ("confirm", "1"), ("from", from), ("shown", shown)];
+        admin.post_form("/admin/tokens/revoke", &form).await
     };
     // Another one than was shown does not end, though there may be more of them.
     app.execute("UPDATE tokens SET name = 'yx' WHERE created_at = (SELECT max(created_at) FROM tokens)").await;

@@ -68,7 +68,7 @@ impl Admin {
         let first = self.db.list_fitting(shown, &filter, &self.rules(self.clock.now())).await?;
         let first = first.into_iter().map(|each| self.view(each)).collect();
         let ending = matched.ending();
-        Ok(Preview { matched: matched.count, is_all: matched.is_all, on: matched.on, ending, first })
+        Ok(Preview { matched: matched.count, on: matched.on, ending, first })
     }
 
     /// How many tokens would be revoked in as many steps as it takes. Of millions that takes a while.
@@ -171,9 +171,6 @@ impl Admin {
     /// What one step ends. There may be millions of tokens, and those that fit may be rare among them: where no index names
     /// enough or all of them, one step looks no further than one stride goes, and says where to go on.
     async fn step(&self, filter: &InventoryFilter, from: Option<Mark>) -> Result<Matched, TokenError> {
-        if filter.state == Some(TokenState::Revoked) {
-            return Ok(Matched::of(Vec::new(), true));
-        }
         let rules = self.rules(self.clock.now());
         if (from.is_none() || filter.ids.is_some())
             && let Some(Located { marks, is_all }) = self.db.find_many(filter, &rules, BULK_MAX).await?
@@ -189,9 +186,6 @@ impl Admin {
 
     /// All that fit, newest first, of which only those are named that one step ends.
     async fn all(&self, filter: &InventoryFilter) -> Result<Matched, TokenError> {
-        if filter.state == Some(TokenState::Revoked) {
-            return Ok(Matched::of(Vec::new(), true));
-        }
         let rules = self.rules(self.clock.now());
         if let Some(Located { marks, is_all: true }) = self.db.find_many(filter, &rules, BULK_MAX).await? {
             return Ok(Matched::of(marks, true));
@@ -215,14 +209,16 @@ impl Admin {
     }
 }
 
-/// Of the tokens that fit a filter, those that may still be revoked. Nobody revokes everything because a field was left out.
+/// Of the tokens that fit a filter, those that may still be revoked: of revoked ones, none. Nobody revokes everything because a
+/// field was left out.
 fn unrevoked(filter: &InventoryFilter) -> Result<InventoryFilter, TokenError> {
     if *filter == InventoryFilter::default() {
         let message =
             "Please give at least one of: ids, user, q, state, scope, created_before, unused_since, expires_within.";
         return Err(TokenError::Invalid(FieldErrors::one("filter", message)));
     }
-    Ok(InventoryFilter { unrevoked: true, ..filter.clone() })
+    let ids = if filter.state == Some(TokenState::Revoked) { Some(Vec::new()) } else { filter.ids.clone() };
+    Ok(InventoryFilter { ids, unrevoked: true, ..filter.clone() })
 }
 
 /// What one step ends.
@@ -253,8 +249,6 @@ impl Ending {
 pub struct Preview {
     /// How many tokens fit; where there are more than [`BULK_MAX`], only that there are more.
     pub matched: usize,
-    /// Whether no others can fit.
-    pub is_all: bool,
     /// Where to look for others, if that is known.
     pub on: Option<Mark>,
     /// Those that end.

@@ -1,6 +1,7 @@
 //! Looking for events that are rare among many of one user, actor or action: a stride at a time.
 
 use super::read::{Lead, LogFilter, LogRow, list_log};
+use crate::domain::id::UserId;
 use crate::server::store::query::{Query, query};
 use crate::server::store::{Db, StoreError};
 
@@ -151,11 +152,11 @@ impl LogFilter {
 
     /// Binds what the index leads to.
     fn bind_leading(&self, query: Query) -> Query {
-        match self.user {
-            Some(user) => query.bind(user.as_uuid()),
-            None if !self.object.is_empty() => query.bind(&self.object),
-            None if !self.actor.is_empty() => query.bind(&self.actor),
-            None => query.bind(&self.action),
+        match self.lead() {
+            Lead::Object => query.bind(&self.object),
+            Lead::Actor => query.bind(&self.actor),
+            Lead::Action => query.bind(&self.action),
+            _ => query.bind(self.user.map(UserId::as_uuid)),
         }
     }
 }

@@ -115,29 +115,35 @@ pub struct ByAge {
     pub end: &'static str,
 }
 
-/// Those that a condition leaves, for which there has to be an index in this order; the condition is said once more for the
-/// last of them, which takes other parameters.
+/// The tokens of one stride, newest first, of those that a condition leaves; there has to be an index for these.
+macro_rules! stride_by_age {
+    ($among:literal) => {
+        stride!(concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"), "created_at DESC, id")
+    };
+}
+
+/// The condition is said once more for the last of them, which takes other parameters.
 macro_rules! by_age {
     ($among:literal, $among_at_end:literal) => {
         ByAge {
-            walk: walk!(
-                concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"),
-                "created_at DESC, id",
+            walk: rows_of!(
+                concat!(
+                    "SELECT * FROM ",
+                    stride_by_age!($among),
+                    " WHERE ",
+                    fits!(),
+                    " ORDER BY created_at DESC, id LIMIT $22"
+                ),
                 "t.created_at DESC, t.id"
             ),
             places: concat!(
                 "SELECT t.id, t.created_at FROM ",
-                stride!(concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"), "created_at DESC, id"),
+                stride_by_age!($among),
                 " WHERE ",
                 fits!(),
                 " ORDER BY t.created_at DESC, t.id LIMIT $22"
             ),
-            count: concat!(
-                "SELECT count(*) FROM ",
-                stride!(concat!($among, "created_at <= $20 AND (created_at < $20 OR id > $21)"), "created_at DESC, id"),
-                " WHERE ",
-                fits!()
-            ),
+            count: concat!("SELECT count(*) FROM ", stride_by_age!($among), " WHERE ", fits!()),
             end: end_of_walk!(
                 "created_at",
                 concat!($among_at_end, "created_at <= $1 AND (created_at < $1 OR id > $2)"),
@@ -294,28 +300,16 @@ pub const FIND_AGEING: &str = "
         AND (expires_at > $3 OR (expires_at IS NULL AND created_at <= $4)) LIMIT $5";
 
 #[cfg(test)]
-pub const STATEMENTS: &[&str] = &[
-    ALL_BY_AGE.walk,
-    ALL_BY_AGE.places,
-    ALL_BY_AGE.count,
-    ALL_BY_AGE.end,
-    OWNED_BY_AGE.walk,
-    OWNED_BY_AGE.places,
-    OWNED_BY_AGE.count,
-    OWNED_BY_AGE.end,
-    REVOKED_BY_AGE.walk,
-    REVOKED_BY_AGE.places,
-    REVOKED_BY_AGE.count,
-    REVOKED_BY_AGE.end,
-    UNREVOKED_BY_AGE.walk,
-    UNREVOKED_BY_AGE.places,
-    UNREVOKED_BY_AGE.count,
-    UNREVOKED_BY_AGE.end,
-    WALK_BY_NAME,
-    WALK_BY_USE,
-    END_BY_NAME,
-    END_BY_USE,
-];
+impl ByAge {
+    pub const fn statements(&self) -> [&'static str; 4] {
+        [self.walk, self.places, self.count, self.end]
+    }
+}
+
+#[cfg(test)]
+pub const BY_AGE: [ByAge; 4] = [ALL_BY_AGE, OWNED_BY_AGE, REVOKED_BY_AGE, UNREVOKED_BY_AGE];
+#[cfg(test)]
+pub const STATEMENTS: &[&str] = &[WALK_BY_NAME, WALK_BY_USE, END_BY_NAME, END_BY_USE];
 #[cfg(test)]
 pub const SEARCHES: &[&str] = &[
     FIND_OWNER_TEXT.all,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::super::Web;
+use super::super::super::params::NUL_REFUSED;
 use super::super::ApiError;
 use super::super::list::{moment, state, within, wrong};
 use crate::domain::id::UserId;
@@ -40,10 +41,9 @@ impl FilterText {
     /// What the service takes.
     pub async fn read(&self, web: &Web, administrator: &Administrator) -> Result<InventoryFilter, ApiError> {
         let now = web.clock.now();
-        // No text has a NUL, and not every database takes one.
         for (field, text) in [("user", &self.user), ("q", &self.q), ("scope", &self.scope)] {
             if text.as_ref().is_some_and(|text| text.contains('\0')) {
-                return Err(wrong(field, "Please leave out the character NUL.").into());
+                return Err(wrong(field, NUL_REFUSED).into());
             }
         }
         let text = |text: &Option<String>| text.clone().unwrap_or_default().trim().to_owned();

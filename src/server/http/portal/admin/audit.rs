@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::super::super::api::{moment, user_id};
 use super::super::super::export::Format;
 use super::super::super::form::Fields;
-use super::super::super::params::Params;
+use super::super::super::params::{NUL_REFUSED, Params};
 use super::super::super::problem::Problem;
 use super::super::super::session::AdminVisitor;
 use super::super::super::{Web, page};
@@ -165,7 +165,7 @@ fn lines(export: Export, first: Events) -> impl futures_util::Stream<Item = io::
 fn filter(form: &LogForm, now: Timestamp) -> Result<LogFilter, FieldErrors> {
     let mut errors = unknown_names(form);
     for (name, _) in form.parameters().into_iter().filter(|(_, value)| value.contains('\0')) {
-        errors.push(name, "This contains a character that cannot occur here.");
+        errors.push(name, NUL_REFUSED);
     }
     let mut wrong = |problem: Problem| errors.extend(problem.about(&["user", "since", "until"]));
     let user = user_id(&form.user).unwrap_or_else(|problem| {
