@@ -93,7 +93,8 @@ impl Stage {
         }
         // Whoever takes locks in another order than the others is found out sooner or later.
         let deadlocks = "SELECT deadlocks::TEXT FROM pg_stat_database WHERE datname = current_database()";
-        assert_eq!(self.replicas.column(deadlocks).await, ["0"], "{what}");
+        let count = self.replicas.column(deadlocks).await;
+        assert_eq!(count, ["0"], "{what}: deadlocks\n{}", cluster::deadlocks(&self.replicas.database).await);
     }
 
     /// Ends the replica that has run longest, and puts another one behind the others.

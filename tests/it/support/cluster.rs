@@ -81,6 +81,18 @@ pub fn crash(name: &str) {
     run(&["--of", name, "--restart"]);
 }
 
+/// What the server of a database has written down about deadlocks: who waited for whom.
+#[allow(dead_code, reason = "not every test looks for them")]
+pub async fn deadlocks(url: &str) -> String {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let data: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
+    let log = std::fs::read_to_string(format!("{data}/../log")).unwrap();
+    let lines: Vec<_> = log.lines().collect();
+    let places = (0..lines.len()).filter(|&at| lines[at].ends_with("deadlock detected"));
+    let told: Vec<_> = places.flat_map(|at| lines[at..].iter().take(16).copied()).collect();
+    told.join("\n")
+}
+
 /// A primary and a standby for which its commits wait. Nobody else uses them.
 #[allow(dead_code, reason = "not every test has standbys")]
 pub struct Pair {
