@@ -1,13 +1,15 @@
 //! How long a token lives: what people ask for, and what the administrator allows.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use thiserror::Error;
 
 use super::time::{Timestamp, spoken};
 
-/// The lifetimes that the portal offers, in days.
-pub const PRESET_DAYS: [u64; 6] = [7, 30, 60, 90, 180, 365];
+/// The lifetimes that people usually want, in days.
+const USUAL_DAYS: [u32; 6] = [7, 30, 60, 90, 180, 365];
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -36,6 +38,57 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let count: u64 = count.parse().map_err(|_| DurationError)?;
     let seconds = count.checked_mul(seconds_per_unit).filter(|seconds| *seconds > 0);
     seconds.map(Duration::from_secs).ok_or(DurationError)
+}
+
+/// A lifetime that forms offer. As text it is a number of days, or a duration where it is not of whole days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Offer(Duration);
+
+impl Offer {
+    /// How long it is.
+    #[must_use]
+    pub const fn span(self) -> Duration {
+        self.0
+    }
+
+    /// In words, exactly.
+    #[must_use]
+    pub fn words(self) -> String {
+        let (count, unit) = self.whole_units();
+        let unit = match unit {
+            'd' => "day",
+            'h' => "hour",
+            'm' => "minute",
+            _ => "second",
+        };
+        format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+    }
+
+    /// In the largest unit of which it is a whole number.
+    fn whole_units(self) -> (u64, char) {
+        let seconds = self.0.as_secs();
+        let units = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+        let whole = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
+        whole.map_or((seconds, 's'), |(unit, length)| (seconds / length, unit))
+    }
+}
+
+impl fmt::Display for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.whole_units() {
+            (days, 'd') => days.fmt(f),
+            (count, unit) => write!(f, "{count}{unit}"),
+        }
+    }
+}
+
+impl FromStr for Offer {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        let days = text.parse::<u32>().map(|days| DAY.saturating_mul(days));
+        days.or_else(|_| parse_duration(text)).map(Self)
+    }
 }
 
 /// When a token is asked to expire.
@@ -138,10 +191,20 @@ impl LifetimePolicy {
         }
     }
 
-    /// The presets that the policy allows, in days.
-    pub fn presets(&self) -> impl Iterator<Item = u64> + use<> {
-        let max = self.max;
-        PRESET_DAYS.into_iter().filter(move |days| Duration::from_secs(days * DAY.as_secs()) <= max)
+    /// What forms offer: the usual lifetimes that are allowed, and the administrator's default.
+    #[must_use]
+    pub fn offers(&self) -> Vec<Offer> {
+        let usual = USUAL_DAYS.into_iter().map(|days| DAY.saturating_mul(days)).filter(|span| *span <= self.max);
+        let mut offers: Vec<_> = usual.chain([self.default]).map(Offer).collect();
+        offers.sort_unstable();
+        offers.dedup();
+        offers
+    }
+
+    /// What forms offer first.
+    #[must_use]
+    pub const fn default_offer(&self) -> Offer {
+        Offer(self.default)
     }
 
     fn beyond(&self) -> LifetimeError {
@@ -242,8 +305,19 @@ mod tests {
     }
 
     #[test]
-    fn presets_stop_at_the_maximum() {
-        let short = LifetimePolicy { max: days(60), ..policy() };
-        assert_eq!(short.presets().collect::<Vec<_>>(), [7, 30, 60]);
+    fn what_is_offered_is_allowed_and_the_default_is_offered() {
+        let offers = |default, max| {
+            let offers = LifetimePolicy { default, max, ..policy() }.offers();
+            offers.iter().map(|offer| format!("{offer} {}", offer.words())).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(offers(days(30), days(60)), "7 7 days, 30 30 days, 60 60 days");
+        assert_eq!(offers(days(14), days(14)), "7 7 days, 14 14 days");
+        assert_eq!(offers(days(1), days(1)), "1 1 day");
+        let (hours, odd) = (Duration::from_hours(36), Duration::from_secs(61));
+        assert_eq!(offers(hours, hours), "36h 36 hours");
+        assert_eq!(offers(odd, Duration::from_mins(90)), "61s 61 seconds");
+        for text in ["7", "36h", "61s", "90m"] {
+            assert_eq!(text.parse::<Offer>().unwrap().to_string(), text);
+        }
     }
 }

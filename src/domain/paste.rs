@@ -104,8 +104,11 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn behind_prefix<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<SecretId> {
-    let behind = prefixes.into_iter().find_map(|prefix| word.split_once(prefix.as_str())?.1.strip_prefix('_'));
-    behind?.split('_').next()?.parse().ok()
+    let id = |behind: &str| behind.strip_prefix('_')?.split('_').next()?.parse().ok();
+    prefixes.into_iter().find_map(|prefix| {
+        // A word may have the prefix more than once, such as a file that is named after the token in it.
+        word.match_indices(prefix.as_str()).find_map(|(at, prefix)| id(&word[at + prefix.len()..]))
+    })
 }
 
 fn id(word: &str) -> Option<Mention> {
@@ -195,7 +198,13 @@ mod tests {
     #[test]
     fn who_looks_for_a_token_that_they_have_means_its_public_part() {
         let prefixes = [Prefix::default()];
-        for text in [TOKEN, "GET / hpat_0123456789ABCDEF_… 401", "Bearer hpat_0123456789ABCDEF_wrong"] {
+        for text in [
+            TOKEN,
+            "GET / hpat_0123456789ABCDEF_… 401",
+            "Bearer hpat_0123456789ABCDEF_wrong",
+            "hpat-ci_hpat_0123456789ABCDEF_x",
+            "hpat_token_hpat_0123456789ABCDEF_x.txt",
+        ] {
             assert_eq!(first_secret(text, &prefixes), "0123456789ABCDEF".parse().ok(), "{text}");
         }
         for text in ["", "deploy", "0123456789ABCDEF", "hpat_", "nightly 0123456789ABCDEF"] {

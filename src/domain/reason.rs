@@ -78,11 +78,11 @@ impl Reason {
     pub fn parse(text: &str) -> Result<Option<Self>, TextError> {
         let text = text::reason(text)?;
         let (first, rest) = text.split_once(':').unwrap_or((&text, ""));
-        Ok(match Code::named(first.trim()) {
-            Some(code) => Some(Self { code, text: rest.trim().to_owned() }),
-            None if text.is_empty() => None,
-            None => Some(Self { code: Code::Other, text }),
-        })
+        match Code::named(first.trim()) {
+            Some(code) => Self::of(code, rest.trim().to_owned()).map(Some),
+            None if text.is_empty() => Ok(None),
+            None => Self::of(Code::Other, text).map(Some),
+        }
     }
 
     /// From a choice and words beside it, as a form has them.
@@ -91,9 +91,14 @@ impl Reason {
     /// When the text cannot be kept.
     pub fn choose(code: &str, words: &str) -> Result<Option<Self>, TextError> {
         let Some(code) = Code::named(code) else { return Self::parse(words) };
-        let reason = Self { code, text: text::reason(words)? };
-        // What is kept is both together.
-        text::reason(&reason.to_string()).map(|_| Some(reason))
+        Self::of(code, text::reason(words)?).map(Some)
+    }
+
+    /// What is kept is both together, so both together have to fit.
+    fn of(code: Code, text: String) -> Result<Self, TextError> {
+        let reason = Self { code, text };
+        text::reason(&reason.to_string())?;
+        Ok(reason)
     }
 
     /// For people.
@@ -143,6 +148,11 @@ mod tests {
             assert_eq!(Reason::parse(kept).unwrap(), Some(reason), "{given}");
         }
         assert_eq!(Reason::parse("  "), Ok(None));
+        // What is kept is as long as may be, also where less was typed.
+        for (typed, is_kept) in [("leaked:", 492), ("leaked: ", 492), ("x", 499)] {
+            assert!(Reason::parse(&format!("{typed}{}", "x".repeat(is_kept))).is_ok(), "{typed}");
+            assert!(Reason::parse(&format!("{typed}{}", "x".repeat(is_kept + 1))).is_err(), "{typed}");
+        }
     }
 
     #[test]

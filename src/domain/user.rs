@@ -61,7 +61,12 @@ impl AdminRule {
     /// Whether the rule holds for a user.
     #[must_use]
     pub fn admits(&self, user: &User) -> bool {
-        let provider = self.providers.is_empty() || self.providers.contains(&user.provider);
-        provider && user.disabled_at.is_none() && !self.roles.is_disjoint(&user.profile.roles)
+        self.trusts(&user.provider) && user.disabled_at.is_none() && !self.roles.is_disjoint(&user.profile.roles)
+    }
+
+    /// Whether somebody who came through a login provider may be an administrator.
+    #[must_use]
+    pub fn trusts(&self, provider: &str) -> bool {
+        self.providers.is_empty() || self.providers.contains(provider)
     }
 }

@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use beside::Failure;
 
 use super::config::load::Problem;
-use super::config::{self, Checked, Config, raw};
+use super::config::{self, Checked, Config, Purpose, raw};
 use super::open::Opening;
 use super::store::{Meters, NoWatcher};
 use super::{Ambient, StartError, telemetry};
@@ -61,7 +61,7 @@ enum Command {
     /// Move everything from SQLite to PostgreSQL: all of it, or nothing if it is interrupted
     MigrateStore(migrate_store::MigrateStoreArgs),
     /// After a restore of the database: say what replicas know to be lost, and let them answer again
-    RestoreAck(ConfigArgs),
+    RestoreAck(InstallationArgs),
     /// Read a secret from standard input and print its argon2id PHC string for the configuration
     HashSecret {
         /// Taken for the sake of uniformity; nothing is read from it
@@ -89,6 +89,23 @@ struct ConfigArgs {
     /// The configuration file; without it ./hallpass.toml is read if it is there
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// Which installation a command looks after.
+#[derive(Debug, Args)]
+struct InstallationArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// That of `serve --demo`
+    #[arg(long)]
+    demo: bool,
+}
+
+impl InstallationArgs {
+    fn read(&self) -> Result<Config, ExitCode> {
+        let purpose = if self.demo { Purpose::Demo } else { Purpose::Operate };
+        read(self.config.config.as_deref(), purpose)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -132,7 +149,8 @@ pub fn run(cli: Cli) -> ExitCode {
 fn serve(args: &ServeArgs) -> ExitCode {
     // Only fails when logging was set up before, which nothing does.
     let _ = telemetry::init_logs(matches!(args.log_format, LogFormat::Json));
-    match read(args.config.config.as_deref(), args.demo) {
+    let purpose = if args.demo { Purpose::Demo } else { Purpose::Serve };
+    match read(args.config.config.as_deref(), purpose) {
         Ok(config) => in_runtime(super::serve(config, args.demo, Ambient::system())),
         Err(status) => status,
     }
@@ -140,20 +158,21 @@ fn serve(args: &ServeArgs) -> ExitCode {
 
 fn migrate(file: Option<&Path>) -> ExitCode {
     let _ = telemetry::init_logs(false);
-    let config = match read(file, false) {
+    let config = match read(file, Purpose::Serve) {
         Ok(config) => config,
         Err(status) => return status,
     };
     in_runtime(async move {
         let ambient = Ambient::system();
-        let (db, _) = Opening::beside(&config, &ambient).open(Meters::none(), Arc::new(NoWatcher)).await?;
+        let opening = Opening { demo: Some(false), ..Opening::beside(&config, &ambient) };
+        let (db, _) = opening.open(Meters::none(), Arc::new(NoWatcher)).await?;
         db.close().await;
         Ok::<_, StartError>(())
     })
 }
 
 fn check(file: Option<&Path>) -> ExitCode {
-    match config::read(file, environment(), false) {
+    match config::read(file, environment(), Purpose::Serve) {
         Ok(Checked { warnings, .. }) => {
             for warning in &warnings {
                 complain(warning);
@@ -173,8 +192,8 @@ fn schema() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn read(file: Option<&Path>, demo: bool) -> Result<Config, ExitCode> {
-    match config::read(file, environment(), demo) {
+fn read(file: Option<&Path>, purpose: Purpose) -> Result<Config, ExitCode> {
+    match config::read(file, environment(), purpose) {
         Ok(Checked { config, warnings }) => {
             for warning in &warnings {
                 tracing::warn!("{warning}");

@@ -150,7 +150,7 @@ impl App {
         let terms = open::terms(&config.database.place);
         let memory = Arc::new(Memory::new(terms, trials::clock_of_memory(ambient.steady.clone(), terms)));
         let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
-        let opening = Opening { config, demo, ambient: &ambient, replica };
+        let opening = Opening { config, demo: Some(demo), ambient: &ambient, replica };
         let meters = Meters { queries: metrics.store_queries.clone(), propagation: metrics.propagation.clone() };
         let (db, keys) = patiently(&ambient, async || opening.open(meters.clone(), memory.clone()).await).await?;
         let keys = Arc::new(keys);
@@ -246,10 +246,11 @@ impl App {
 
     /// Writes what is still to be written and closes the database.
     pub async fn close(self) {
-        self.background.iter().for_each(JoinHandle::abort);
+        // First: a renewal that is cut off in the middle may still be written after that.
         if let Err(error) = self.live.leave().await {
             tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
         }
+        self.background.iter().for_each(JoinHandle::abort);
         if let Some(decisions) = &self.web.decisions {
             decisions.finish().await;
         }

@@ -33,6 +33,9 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 /// The same for a command: somebody is waiting.
 pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(3);
 
+/// Longest pause before another try, in which those go on who had to wait for this one.
+const PAUSE: Duration = Duration::from_millis(1_500);
+
 /// Takes a step of the start of a server, and takes it again as long as the database is only too slow for it.
 pub(super) async fn patiently<T>(
     ambient: &Ambient,
@@ -52,6 +55,7 @@ pub(super) async fn patiently_for<T>(
         match step().await {
             Err(error) if error.is_late() && ambient.steady.moment().since(begun) < patience => {
                 tracing::warn!(%error, "the database is slow, and is asked again");
+                tokio::time::sleep(PAUSE.min(patience / 10)).await;
             }
             done => return done,
         }
@@ -83,7 +87,8 @@ pub(super) async fn claim(place: &DatabasePlace) -> Result<Option<SoleServer>, S
 /// What it takes to open a database.
 pub(super) struct Opening<'a> {
     pub config: &'a Config,
-    pub demo: bool,
+    /// Whether the database must be that of a demo, or must not be; whoever only looks after one takes it as it is.
+    pub demo: Option<bool>,
     pub ambient: &'a Ambient,
     pub replica: ReplicaId,
 }
@@ -92,7 +97,7 @@ impl<'a> Opening<'a> {
     /// For a command beside the servers.
     pub fn beside(config: &'a Config, ambient: &'a Ambient) -> Self {
         let replica = ReplicaId::from_random(entropy::bytes(&*ambient.entropy));
-        Opening { config, demo: false, ambient, replica }
+        Opening { config, demo: None, ambient, replica }
     }
 
     /// Opens the database with its key. A new SQLite file gets a new key; everything else must have its own.
@@ -125,7 +130,9 @@ impl<'a> Opening<'a> {
         let entropy = ambient.entropy.clone();
         let db = Db::open(DbOptions { place, connections, entropy, replica: &name, meters, watcher }).await?;
         require_key(&db, &keys).await?;
-        require_kind(&db, demo).await?;
+        if let Some(demo) = demo {
+            require_kind(&db, demo).await?;
+        }
         Ok((db, keys))
     }
 }

@@ -59,6 +59,21 @@ async fn a_login_at_the_demo_leads_to_a_token_that_works() {
 }
 
 #[tokio::test]
+async fn operators_look_after_a_demo_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = Server::demo(folder.path());
+    let config = "secret_key_file = \"data/demo/secret.key\"\n[database]\nurl = \"sqlite://data/demo/hallpass.db\"\n";
+    std::fs::write(folder.path().join("other.toml"), config).unwrap();
+    for which in [&["--demo"][..], &["--config", "other.toml"]] {
+        for command in [["token", "list"], ["user", "list"], ["audit", "verify"], ["keys", "list"]] {
+            let (code, said, complaint) = run(&folder, &[&command, which].concat());
+            assert_eq!(code, 0, "{command:?} {which:?}: {said}{complaint}");
+        }
+    }
+    assert_eq!(run(&folder, &["token", "list"]).0, 2, "there is nothing where nobody said");
+}
+
+#[tokio::test]
 async fn database_and_key_are_for_their_owner_only() {
     let folder = tempfile::tempdir().unwrap();
     let _server = Server::demo(folder.path());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hallpass::server::config::load::{Problem, Sources};
-use hallpass::server::config::{self, Checked, Config, DatabasePlace};
+use hallpass::server::config::{self, Checked, Config, DatabasePlace, Purpose};
 use secrecy::ExposeSecret as _;
 
 use crate::support::{days, minutes};
@@ -27,7 +27,7 @@ fn check(text: &str, env: &[(&str, &str)]) -> Result<Checked, Vec<Problem>> {
 
 fn check_at(file: &Path, text: &str, env: &[(&str, &str)]) -> Result<Checked, Vec<Problem>> {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    config::check(&Sources { file: Some((file.to_path_buf(), text.to_owned())), env, preset: None }, false)
+    config::check(&Sources { file: Some((file.to_path_buf(), text.to_owned())), env, preset: None }, Purpose::Serve)
 }
 
 #[track_caller]
@@ -340,9 +340,49 @@ fn everything_can_come_from_the_environment() {
         ("HALLPASS_DATABASE__URL", "sqlite://data/x.db"),
     ];
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let checked = config::check(&Sources { file: None, env, preset: None }, false).unwrap();
+    let checked = config::check(&Sources { file: None, env, preset: None }, Purpose::Serve).unwrap();
     assert_eq!(sqlite_file(&checked.config), Path::new("data/x.db"));
     assert_eq!(checked.config.oidc.len(), 1);
+}
+
+#[test]
+fn the_order_of_the_environment_does_not_matter() {
+    let scopes: Vec<_> =
+        (0..12).map(|index| (format!("HALLPASS_SCOPES__{index}__NAME"), format!("s{index}"))).collect();
+    let mut env: Vec<_> = scopes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    env.extend([
+        ("HALLPASS_SCOPES", r#"[{"name": "first", "description": "from the list"}]"#),
+        ("HALLPASS_SCOPES__1__ROLES", r#"["r"]"#),
+        ("HALLPASS_OIDC__1__REQUIRED_ROLES", r#"["staff"]"#),
+        ("HALLPASS_OIDC__1__ISSUER", "https://other.example.org"),
+        ("HALLPASS_OIDC__1__CLIENT_ID", "hallpass"),
+        ("HALLPASS_OIDC__1__NAME", "other"),
+        ("HALLPASS_ADMIN__PROVIDERS", r#"["main"]"#),
+    ]);
+    for turned in 0..env.len() {
+        env.rotate_left(1);
+        let config = good(MINIMAL, &env);
+        let of = |roles: &[&str]| {
+            let roles = roles.iter().map(|role| (*role).to_owned()).collect();
+            config.catalogue.grantable(&roles).map(|entry| entry.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!((of(&["r"]).len(), of(&[]).len()), (12, 11), "turned by {turned}");
+        assert!(!of(&[]).contains(&"s1".to_owned()));
+        assert!(config.oidc[1].required_roles.contains("staff"));
+    }
+    env.reverse();
+    assert_eq!(good(MINIMAL, &env).oidc.len(), 2);
+}
+
+#[test]
+fn whoever_looks_after_an_installation_needs_no_logins_and_no_scopes() {
+    let text = "[database]\nurl = \"sqlite://data/x.db\"\n";
+    let sources = Sources { file: Some(("hallpass.toml".into(), text.to_owned())), env: Vec::new(), preset: None };
+    let checked = config::check(&sources, Purpose::Operate).unwrap();
+    assert_eq!(sqlite_file(&checked.config), Path::new("data/x.db"));
+    let problems = config::check(&sources, Purpose::Serve).unwrap_err();
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["public_url", "oidc", "scopes"]);
 }
 
 #[test]

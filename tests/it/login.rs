@@ -362,6 +362,38 @@ async fn somebody_who_may_not_come_in_is_told_and_recorded() {
 }
 
 #[tokio::test]
+async fn somebody_who_may_not_come_in_any_more_has_no_roles_and_no_sessions_left() {
+    let app = TestApp::with(&[("oidc.0.required_roles", r#"["staff"]"#)]).await;
+    let alice = app.browser_of("alice").await;
+    let token = alice.create_token("reports", &["read:users", "write:reports"]).await.secret;
+    app.check("?scope=write:reports", &token).await.expect(200);
+    app.provider.rewrite_id_tokens(|claims| claims["groups"] = serde_json::json!(["guests"]));
+    assert_advice(&app.browser().log_in_through(LOGIN, "alice").await, 403);
+    assert_nobody(&app, &alice).await;
+    app.check("?scope=write:reports", &token).await.expect(403);
+    app.check("?scope=read:users", &token).await.expect(200);
+    assert_eq!(app.value("SELECT roles || attributes FROM users").await, "[]{}");
+    let events = app.verified_events().await;
+    let actions: Vec<_> = events.iter().rev().take(2).map(|event| event.action.as_str()).collect();
+    assert!(actions.contains(&"user.login_refused") && actions.contains(&"session.ended"), "{actions:?}");
+    // They come back as what they are then.
+    app.provider.rewrite_id_tokens(|claims| claims["groups"] = serde_json::json!(["staff"]));
+    alice.log_in("alice").await;
+    app.check("?scope=write:reports", &token).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refusal_at_another_provider_takes_nothing() {
+    let app = TestApp::new().await;
+    app.browser_of("alice").await;
+    app.execute("UPDATE users SET provider = 'other'").await;
+    let app = app.restart_with(&[("oidc.0.required_roles", r#"["boss"]"#)]).await;
+    assert_advice(&app.browser().log_in_through(LOGIN, "alice").await, 403);
+    assert_eq!(app.value("SELECT count(*) FROM sessions WHERE ended_at IS NULL").await, "1");
+    assert_eq!(app.value("SELECT roles FROM users").await, r#"["staff"]"#);
+}
+
+#[tokio::test]
 async fn a_login_that_is_not_as_fresh_as_was_asked_for_is_refused_and_recorded() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

@@ -184,6 +184,48 @@ async fn chosen_scopes_stay_chosen() {
 }
 
 #[tokio::test]
+async fn the_form_as_it_comes_is_good_whatever_the_lifetimes_are() {
+    for span in ["14d", "45d", "36h", "24h", "12h", "90m"] {
+        let settings = [("tokens.default_lifetime", span), ("tokens.max_lifetime", span)];
+        let app = TestApp::with(&settings).await;
+        let alice = app.browser_of("alice").await;
+        let page = alice.get(NEW).await.expect(200);
+        let lifetime = checked_values(&page)[0];
+        let fields = [
+            ("form_key", page.form_key()),
+            ("name", "t".into()),
+            ("scope", "read:users".into()),
+            ("lifetime", lifetime.into()),
+        ];
+        let made = post(&alice, NEW, &fields.map(|(name, value): (&str, String)| (name.to_owned(), value))).await;
+        assert_eq!(made.status, 200, "{span}: {made}");
+        let token = &alice.get("/api/v1/tokens").await.json()["items"][0];
+        let again = alice.get(&format!("/tokens/{}/regenerate", token["id"].as_str().unwrap())).await.expect(200);
+        assert_eq!(checked_values(&again), [lifetime], "{span}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_was_refused_is_still_good_for_one_token() {
+    let app = TestApp::new().await;
+    let alice = app.browser_of("alice").await;
+    let mut fields = new_token_form(&alice, &GOOD).await;
+    let key = fields[0].1.clone();
+    let name = fields[1].1.clone();
+    fields[1].1.clear();
+    assert_eq!(post(&alice, NEW, &fields).await.expect(422).form_key(), key);
+    // Whoever is told that nobody knows whether it was done can ask again: it is the same form.
+    app.break_audit().await;
+    fields[1].1 = name;
+    let page = post(&alice, NEW, &fields).await.expect(503);
+    assert_eq!((page.form_key(), page.header("retry-after")), (key, "5"));
+    app.mend_audit().await;
+    post(&alice, NEW, &fields).await.expect(200);
+    post(&alice, NEW, &fields).await.expect(303);
+    assert_eq!(app.value("SELECT count(*) FROM tokens").await, "1");
+}
+
+#[tokio::test]
 async fn a_form_without_its_key_makes_nothing() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

@@ -227,6 +227,25 @@ async fn new_roles_count_in_all_sessions_at_once() {
 }
 
 #[tokio::test]
+async fn a_session_through_a_provider_that_makes_no_administrators_is_none_of_one() {
+    let app = TestApp::with(&[
+        ("oidc.1.name", "strong"),
+        ("oidc.1.issuer", "http://127.0.0.1:9"),
+        ("oidc.1.client_id", "x"),
+        ("admin.providers", r#"["strong"]"#),
+    ])
+    .await;
+    let weak = app.browser_of("alice").await;
+    // The same person has come through the other one since.
+    app.execute("UPDATE users SET provider = 'strong', roles = '[\"hallpass-admin\"]'").await;
+    assert_eq!(weak.get("/api/v1/me").await.json()["is_admin"], false);
+    weak.get("/admin").await.expect(404);
+    weak.get("/api/v1/admin/tokens").await.problem(404);
+    app.execute("UPDATE sessions SET provider = 'strong'").await;
+    assert_eq!(weak.get("/api/v1/me").await.json()["is_admin"], true);
+}
+
+#[tokio::test]
 async fn the_database_knows_only_the_hash_of_a_cookie() {
     let app = TestApp::new().await;
     let alice = app.browser_of("alice").await;

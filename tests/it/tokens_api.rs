@@ -171,6 +171,9 @@ async fn values_that_cannot_be_accepted_are_named() {
         (json!({"expires_at": "9999-12-31T23:59:59Z"}), "expires_at"),
         (json!({"allowed_ips": ["10.0.0.0/33"]}), "allowed_ips"),
         (json!({"allowed_ips": ["everywhere"]}), "allowed_ips"),
+        // What is left of a variable that nobody set must not mean everywhere.
+        (json!({"allowed_ips": [""]}), "allowed_ips"),
+        (json!({"allowed_ips": ["10.0.0.0/8", " "]}), "allowed_ips"),
         (json!({"allowed_ips": vec!["10.0.0.1"; 10_000 / 20]}), "allowed_ips"),
     ];
     for (members, field) in table {
@@ -613,7 +616,18 @@ async fn a_change_decided_on_an_older_version_is_refused() {
     alice.send(change("PATCH", &path, "\"1\"", &json!({"name": "x"}))).await.problem(412);
     alice.send(change("POST", &regenerate, "\"2\"", &renew)).await.expect(200);
     alice.send(change("POST", &revoke, "\"2\"", &json!({}))).await.problem(412);
+    for scopes in [json!(["read:users write:users"]), json!(["read:users", ""])] {
+        alice.api_json("PATCH", &path, &json!({"scopes": scopes})).await.problem(422);
+    }
+    let admin = app.browser_of("admin").await;
+    let end = |tag: &str| {
+        change("POST", &format!("/api/v1/admin/tokens/{}/revoke", token.id), tag, &json!({"reason": "policy"}))
+    };
+    admin.send(end("\"2\"")).await.problem(412);
     alice.send(change("POST", &revoke, "\"3\"", &json!({}))).await.expect(204);
+    let other = alice.create_token("other", &["read:users"]).await;
+    let path = format!("/api/v1/admin/tokens/{}/revoke", other.id);
+    admin.send(change("POST", &path, "\"1\"", &json!({"reason": "policy"}))).await.expect(204);
 }
 
 #[tokio::test]

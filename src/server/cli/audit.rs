@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::beside::{Existing, Failure};
-use super::{ConfigArgs, complain, in_runtime, print, read};
+use super::{InstallationArgs, complain, in_runtime, print};
 use crate::domain::audit::Action;
 use crate::domain::time::Timestamp;
 use crate::server::config::Config;
@@ -33,7 +33,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     checkpoints: Option<PathBuf>,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     object: String,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,7 +79,7 @@ fn action(text: &str) -> Result<Action, String> {
 pub(super) fn run(command: AuditCommand) -> ExitCode {
     let _ = telemetry::init_logs(false);
     let (AuditCommand::Verify(VerifyArgs { config, .. }) | AuditCommand::Export(ExportArgs { config, .. })) = &command;
-    let config = match read(config.config.as_deref(), false) {
+    let config = match config.read() {
         Ok(config) => config,
         Err(status) => return status,
     };

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::beside::{Existing, Failure};
-use super::{ConfigArgs, in_runtime, print, read};
+use super::{InstallationArgs, in_runtime, print};
 use crate::domain::signing::{KeyFacts, KeyStanding};
 use crate::domain::time::Timestamp;
 use crate::server::config::Config;
@@ -14,15 +14,15 @@ use crate::server::{Ambient, telemetry};
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
     /// List the published keys: next, signing and retired
-    List(ConfigArgs),
+    List(InstallationArgs),
     /// Make the next key now; it signs half an hour later, when upstreams know it
-    Rotate(ConfigArgs),
+    Rotate(InstallationArgs),
 }
 
 pub(super) fn run(command: &KeysCommand) -> ExitCode {
     let _ = telemetry::init_logs(false);
     let (KeysCommand::List(args) | KeysCommand::Rotate(args)) = command;
-    let config = match read(args.config.as_deref(), false) {
+    let config = match args.read() {
         Ok(config) => config,
         Err(status) => return status,
     };

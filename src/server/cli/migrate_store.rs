@@ -22,8 +22,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug, Args)]
 pub(super) struct MigrateStoreArgs {
     /// Where the installation is: sqlite:// and a path. No server may be running
-    #[arg(long, value_name = "URL")]
-    from: String,
+    #[arg(long, value_name = "URL", value_parser = sqlite_file)]
+    from: PathBuf,
     /// Where to: the URL of an empty PostgreSQL database
     #[arg(long, value_name = "URL", env = "HALLPASS_MIGRATE_TO", hide_env_values = true)]
     to: SecretString,
@@ -37,10 +37,12 @@ pub(super) fn run(args: MigrateStoreArgs) -> ExitCode {
     in_runtime(async move { migrate(&args.from, args.to).await })
 }
 
-async fn migrate(from: &str, to: SecretString) -> Result<(), Failure> {
-    let refused = |reason: &str| Failure::Refused(reason.to_owned());
-    let file = from.strip_prefix("sqlite://").map(Path::new);
-    let file = file.ok_or_else(|| refused("--from: please give \"sqlite://\" and the path of a file"))?;
+fn sqlite_file(url: &str) -> Result<PathBuf, String> {
+    let path = url.strip_prefix("sqlite://").filter(|path| !path.is_empty()).map(PathBuf::from);
+    path.ok_or_else(|| "please give \"sqlite://\" and the path of a file".to_owned())
+}
+
+async fn migrate(file: &Path, to: SecretString) -> Result<(), Failure> {
     if !file.exists() {
         return Err(StartError::NoDatabase(file.display().to_string()).into());
     }

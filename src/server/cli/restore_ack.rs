@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use super::beside::{Existing, Failure};
-use super::{ConfigArgs, in_runtime, print, read};
+use super::{InstallationArgs, in_runtime, print};
 use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::server::config::Config;
 use crate::server::store::Rewind;
 use crate::server::{Ambient, telemetry};
 
-pub(super) fn run(args: &ConfigArgs) -> ExitCode {
+pub(super) fn run(args: &InstallationArgs) -> ExitCode {
     let _ = telemetry::init_logs(false);
-    match read(args.config.as_deref(), false) {
+    match args.read() {
         Ok(config) => in_runtime(async move { acknowledge(&config).await }),
         Err(status) => status,
     }

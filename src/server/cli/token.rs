@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::beside::{Existing, Failure};
 use super::table::table;
-use super::{ConfigArgs, in_runtime, print, read};
+use super::{InstallationArgs, in_runtime, print};
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -30,7 +30,7 @@ pub(super) enum TokenCommand {
     /// End a token for ever; returns when the running server refuses it
     Revoke(RevokeArgs),
     /// Read a token, a log line or an id from standard input and say whose it is; exit 1 if nobody's
-    Identify(ConfigArgs),
+    Identify(InstallationArgs),
 }
 
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     limit: usize,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub(super) struct RevokeArgs {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 pub(super) fn run(command: TokenCommand) -> ExitCode {
@@ -70,7 +70,7 @@ pub(super) fn run(command: TokenCommand) -> ExitCode {
     let (TokenCommand::List(ListArgs { config, .. })
     | TokenCommand::Revoke(RevokeArgs { config, .. })
     | TokenCommand::Identify(config)) = &command;
-    let config = match read(config.config.as_deref(), false) {
+    let config = match config.read() {
         Ok(config) => config,
         Err(status) => return status,
     };
@@ -127,7 +127,7 @@ async fn revoke(config: &Config, id: TokenId, reason: Option<&str>) -> Result<()
     let reason = Reason::parse(reason.unwrap_or_default()).map_err(|error| Failure::Refused(error.to_string()))?;
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
-    let ended = existing.tokens(&ambient).revoke_anybodys(&Administrator::operator(), id, reason).await;
+    let ended = existing.tokens(&ambient).revoke_anybodys(&Administrator::operator(), id, reason, None).await;
     let ended = ended.map_err(|error| refusal(id, error))?;
     existing.confirmed().await?;
     print(match ended {

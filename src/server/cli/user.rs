@@ -1,12 +1,13 @@
 //! `hallpass user`: locking people out without a browser, and forgetting them. Works beside a running server.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use super::beside::{Existing, Failure};
 use super::table::table;
-use super::{ConfigArgs, in_runtime, print, read};
+use super::{InstallationArgs, in_runtime, print};
 use crate::domain::id::UserId;
 use crate::domain::reason::Reason;
 use crate::domain::time::Timestamp;
@@ -37,7 +38,7 @@ pub(super) struct ListArgs {
     #[arg(value_name = "TEXT", default_value = "")]
     text: String,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 #[derive(Debug, Args)]
@@ -45,7 +46,7 @@ pub(super) struct UserArgs {
     /// The user's id, as `hallpass user list` and X-Auth-Subject show it
     id: UserId,
     #[command(flatten)]
-    config: ConfigArgs,
+    config: InstallationArgs,
 }
 
 #[derive(Debug, Args)]
@@ -61,8 +62,8 @@ pub(super) struct DisableArgs {
 pub(super) struct EraseArgs {
     #[command(flatten)]
     user: UserArgs,
-    /// Says that you know that this cannot be undone
-    #[arg(long, required = true)]
+    /// Do not ask on the terminal whether to go on; this cannot be undone
+    #[arg(long)]
     yes: bool,
 }
 
@@ -72,7 +73,7 @@ pub(super) fn run(command: UserCommand) -> ExitCode {
     | UserCommand::Disable(DisableArgs { user: UserArgs { config, .. }, .. })
     | UserCommand::Enable(UserArgs { config, .. })
     | UserCommand::Erase(EraseArgs { user: UserArgs { config, .. }, .. })) = &command;
-    let config = match read(config.config.as_deref(), false) {
+    let config = match config.read() {
         Ok(config) => config,
         Err(status) => return status,
     };
@@ -84,7 +85,24 @@ pub(super) fn run(command: UserCommand) -> ExitCode {
     })
 }
 
+/// Asks whoever sits at a terminal; a script has said what it wants.
+fn may_erase(args: &EraseArgs) -> bool {
+    if args.yes || !std::io::stdin().is_terminal() {
+        return true;
+    }
+    let id = args.user.id;
+    let question = format!("This forgets user {id} and revokes their tokens, for ever. Type \"erase\" to go on: ");
+    let asked = write!(std::io::stderr(), "{question}").and_then(|()| std::io::stderr().flush());
+    let mut answer = String::new();
+    asked.and_then(|()| std::io::stdin().read_line(&mut answer)).is_ok() && answer.trim() == "erase"
+}
+
 async fn change(config: &Config, command: UserCommand) -> Result<(), Failure> {
+    if let UserCommand::Erase(args) = &command
+        && !may_erase(args)
+    {
+        return Err(Failure::Refused("nothing was erased".to_owned()));
+    }
     let ambient = Ambient::system();
     let existing = Existing::open(config, &ambient).await?;
     let (admin, operator) = (existing.admin(&ambient), Administrator::operator());

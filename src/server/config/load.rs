@@ -142,18 +142,30 @@ fn variable_name(path: &str) -> String {
 
 fn apply_env(dict: &mut Dict, variables: &[(String, String)]) -> EnvLayer {
     let mut layer = EnvLayer::default();
-    for (name, text) in variables {
-        let Some(rest) = name.strip_prefix(ENV_PREFIX) else { continue };
-        let path: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
+    for (path, name, text) in in_order(variables) {
         let value = env_value(text);
         let typed = !matches!(value, Value::String(..));
         if put(dict, &path, value) {
-            layer.set.insert(path.join("."), EnvValue { text: text.clone(), typed });
+            layer.set.insert(path.join("."), EnvValue { text: text.to_owned(), typed });
         } else {
-            layer.unknown.push(name.clone());
+            layer.unknown.push(name.to_owned());
         }
     }
     layer
+}
+
+/// Our variables with their paths: what is whole before its parts, and items by their numbers. An environment has no order
+/// of its own, and whatever comes before its place in a list is there is lost.
+fn in_order(variables: &[(String, String)]) -> Vec<(Vec<String>, &str, &str)> {
+    let ours = variables.iter().filter_map(|(name, text)| {
+        let path = name.strip_prefix(ENV_PREFIX)?.split("__").map(str::to_lowercase).collect();
+        Some((path, name.as_str(), text.as_str()))
+    });
+    let mut ours: Vec<(Vec<String>, _, _)> = ours.collect();
+    ours.sort_by_cached_key(|(path, ..)| {
+        path.iter().map(|part| (part.parse::<u64>().ok(), part.clone())).collect::<Vec<_>>()
+    });
+    ours
 }
 
 /// Lists and tables as JSON text, booleans and numbers as such, everything else as text.

@@ -31,10 +31,21 @@ pub const DEFAULT_FILE: &str = "hallpass.toml";
 /// The name of the login provider that `--demo` adds.
 pub const DEMO_PROVIDER: &str = "demo";
 
+/// What a configuration is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To serve.
+    Serve,
+    /// To serve or look after a demo, for which much is preset.
+    Demo,
+    /// To look after an installation from the command line: nobody logs in or gets a token there.
+    Operate,
+}
+
 /// The whole configuration, judged and ready for use.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The origin that browsers use; in a demo it may only be known once the port is.
+    /// The origin that browsers use; in a demo it may only be known once the port is, and commands do not need it.
     pub public_url: Option<PublicUrl>,
     /// Where the web server listens.
     pub listen: SocketAddr,
@@ -344,22 +355,22 @@ pub struct Checked {
 ///
 /// # Errors
 /// With everything that is wrong.
-pub fn read(file: Option<&Path>, env: Vec<(String, String)>, demo: bool) -> Result<Checked, Vec<Problem>> {
-    let preset = demo.then(validate::demo_preset);
-    check(&Sources { file: read_file(file)?, env, preset }, demo)
+pub fn read(file: Option<&Path>, env: Vec<(String, String)>, purpose: Purpose) -> Result<Checked, Vec<Problem>> {
+    let preset = (purpose == Purpose::Demo).then(validate::demo_preset);
+    check(&Sources { file: read_file(file)?, env, preset }, purpose)
 }
 
 /// Judges what the sources say.
 ///
 /// # Errors
 /// With everything that is wrong.
-pub fn check(sources: &Sources, demo: bool) -> Result<Checked, Vec<Problem>> {
+pub fn check(sources: &Sources, purpose: Purpose) -> Result<Checked, Vec<Problem>> {
     let loaded = load::load(sources);
     if loaded.unreadable {
         return Err(loaded.problems);
     }
     let warnings = loaded.warnings.clone();
-    validate::validate(loaded, demo).map(|config| Checked { config, warnings })
+    validate::validate(loaded, purpose).map(|config| Checked { config, warnings })
 }
 
 fn read_file(file: Option<&Path>) -> Result<Option<(PathBuf, String)>, Vec<Problem>> {

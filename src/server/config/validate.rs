@@ -17,7 +17,9 @@ use ipnet::IpNet;
 use super::jwt::{self, JwtConfig};
 use super::load::{Loaded, Problem};
 use super::raw::{RawAdmin, RawScope, RawTokens};
-use super::{AuditConfig, CheckConfig, Config, DEMO_PROVIDER, FailureLimit, PublicUrl, SessionConfig, TokensConfig};
+use super::{
+    AuditConfig, CheckConfig, Config, DEMO_PROVIDER, FailureLimit, PublicUrl, Purpose, SessionConfig, TokensConfig,
+};
 use crate::domain::lifetime::{LifetimePolicy, parse_duration};
 use crate::domain::net::network;
 use crate::domain::scope::{Catalogue, RESERVED_PREFIX, ScopeEntry, ScopeName};
@@ -35,15 +37,16 @@ pub(super) fn demo_preset() -> Dict {
 }
 
 /// Judges what was read.
-pub(super) fn validate(loaded: Loaded, demo: bool) -> Result<Config, Vec<Problem>> {
-    let mut judge = Judge { loaded: &loaded, problems: loaded.problems.clone() };
-    let config = judge.config(demo);
+pub(super) fn validate(loaded: Loaded, purpose: Purpose) -> Result<Config, Vec<Problem>> {
+    let mut judge = Judge { loaded: &loaded, purpose, problems: loaded.problems.clone() };
+    let config = judge.config();
     let problems = judge.problems;
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
 struct Judge<'a> {
     loaded: &'a Loaded,
+    purpose: Purpose,
     problems: Vec<Problem>,
 }
 
@@ -57,9 +60,10 @@ impl Judge<'_> {
         outcome.map_err(|error| self.problem(key, error.to_string())).ok()
     }
 
-    fn config(&mut self, demo: bool) -> Config {
+    fn config(&mut self) -> Config {
         let raw = &self.loaded.raw;
-        let public_url = self.public_url(demo);
+        let demo = self.purpose == Purpose::Demo;
+        let public_url = self.public_url();
         let listen = self.address("listen", &raw.listen);
         let metrics_listen = self.optional_address("metrics_listen", &raw.metrics_listen);
         let grpc_listen = self.optional_address("grpc_listen", &raw.grpc_listen);
@@ -80,7 +84,7 @@ impl Judge<'_> {
             secret_key_file: self.path("secret_key_file", &raw.secret_key_file),
             trusted_proxies: self.networks(),
             database: self.database(),
-            oidc: self.providers(demo, public_url.as_ref()),
+            oidc: self.providers(public_url.as_ref()),
             admin: self.admin(&raw.admin),
             tokens: self.tokens(&raw.tokens),
             catalogue: self.catalogue(&raw.scopes),
@@ -94,15 +98,18 @@ impl Judge<'_> {
         }
     }
 
-    fn public_url(&mut self, demo: bool) -> Option<PublicUrl> {
+    /// What only those need who serve without presets.
+    fn require(&mut self, is_there: bool, key: &str, reason: &str) {
+        if !is_there && self.purpose == Purpose::Serve {
+            self.problem(key, format!("required: {reason}"));
+        }
+    }
+
+    fn public_url(&mut self) -> Option<PublicUrl> {
         let text = &self.loaded.raw.public_url;
         if text.is_empty() {
-            if !demo {
-                self.problem(
-                    "public_url",
-                    "required: the origin that browsers use, such as \"https://tokens.example.org\"",
-                );
-            }
+            let reason = "the origin that browsers use, such as \"https://tokens.example.org\"";
+            self.require(false, "public_url", reason);
             return None;
         }
         self.keep("public_url", PublicUrl::parse(text))
@@ -205,9 +212,7 @@ impl Judge<'_> {
     }
 
     fn catalogue(&mut self, raw: &[RawScope]) -> Catalogue {
-        if raw.is_empty() {
-            self.problem("scopes", "required: at least one scope that tokens can have, [[scopes]]");
-        }
+        self.require(!raw.is_empty(), "scopes", "at least one scope that tokens can have, [[scopes]]");
         let mut names = BTreeSet::new();
         let mut entries = Vec::new();
         for (index, scope) in raw.iter().enumerate() {

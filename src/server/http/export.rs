@@ -100,13 +100,19 @@ fn disarmed(text: &str) -> String {
     let mut may_begin = true;
     for c in text.chars() {
         let is_first = safe.is_empty();
-        if may_begin && (matches!(c, '=' | '+' | '-' | '@') || is_first && matches!(c, '\t' | '\r' | '\n')) {
+        if may_begin && (begins_formula(c) || is_first && matches!(c, '\t' | '\r' | '\n')) {
             safe.push('\'');
         }
         safe.push(c);
-        may_begin = matches!(c, ';' | ',' | '|' | '\t' | '\r' | '\n') || may_begin && matches!(c, '"' | '\'' | ' ');
+        let is_passed_over = matches!(c, '"' | '\'') || c.is_whitespace();
+        may_begin = matches!(c, ';' | ',' | '|' | '\t' | '\r' | '\n') || may_begin && is_passed_over;
     }
     safe
+}
+
+/// Also as it is written among Chinese and Japanese, where some programs take it for the same.
+const fn begins_formula(c: char) -> bool {
+    matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠')
 }
 
 #[cfg(test)]
@@ -131,6 +137,8 @@ mod tests {
             ("a, -1\t+2|@x", "\"a, '-1\t'+2|'@x\""),
             ("x\n=1", "\"x\n'=1\""),
             ("1-1=0", "1-1=0"),
+            ("\u{a0}=1", "\u{a0}'=1"),
+            ("＝1", "'＝1"),
             ("", ""),
         ] {
             assert_eq!(csv_cell(text), cell, "{text:?}");

@@ -20,7 +20,7 @@ use crate::domain::user::ExternalIdentity;
 use crate::server::config::PublicUrl;
 use crate::server::identity::{CallbackParams, LoginError, PendingLogin, Provider, VerifiedLogin};
 use crate::server::service::StoreError;
-use crate::server::service::logins::LoginOutcome;
+use crate::server::service::logins::{LoginOutcome, RefusedLogin};
 use crate::server::ui::pages::{LoginPage, LoginProblem, LoginReason, ProviderButton};
 
 /// Where a login leads when nothing else was wanted.
@@ -169,8 +169,14 @@ async fn failed(web: &Web, error: &LoginError, return_to: &str, parts: &Parts) -
         let provider = parts.uri.path().split('/').nth(2).unwrap_or_default();
         let issuer = web.providers.get(provider).map(|provider| provider.issuer().to_owned()).unwrap_or_default();
         let who = error.who().cloned().unwrap_or_default();
-        let identity = ExternalIdentity { issuer, subject: who.subject };
-        if let Err(error) = web.logins.refuse(provider, &identity, &who.username, reason, &origin).await {
+        let login = RefusedLogin {
+            provider: provider.to_owned(),
+            identity: ExternalIdentity { issuer, subject: who.subject },
+            username: who.username,
+            reason,
+            is_barred: matches!(error, LoginError::NotAllowed { .. }),
+        };
+        if let Err(error) = web.logins.refuse(&login, &origin).await {
             tracing::error!(%error, "a refused login could not be recorded");
             return page::unavailable(web, origin.request_id).await;
         }

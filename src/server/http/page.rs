@@ -46,6 +46,9 @@ where
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    }
     if let Ok(policy) = HeaderValue::try_from(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -89,9 +92,7 @@ pub(super) async fn error(
 /// The page for our own trouble.
 pub(super) async fn unavailable(web: &Web, request_id: Option<String>) -> Response {
     let slug = Slug::Unavailable;
-    let mut response = error(web, None, slug.status(), slug.title(), slug.text(), request_id).await;
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
-    response
+    error(web, None, slug.status(), slug.title(), slug.text(), request_id).await
 }
 
 /// The page for an address at which there is nothing, also for what belongs to others.

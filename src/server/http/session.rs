@@ -175,7 +175,8 @@ pub(super) async fn visitor(parts: &Parts, web: &Web) -> Result<Option<Visitor>,
     let origin = parts.extensions.get::<Origin>().cloned().unwrap_or_default();
     let origin = Origin { session: Some(live.id), ..origin };
     Ok(user.map(|user| Visitor {
-        is_admin: web.admin_rule.admits(&user),
+        // The same person may have come through another provider since.
+        is_admin: web.admin_rule.admits(&user) && web.admin_rule.trusts(&live.provider),
         caller: Caller { user, auth_time: live.auth_time, origin },
         session: live,
     }))

@@ -31,6 +31,8 @@ use crate::server::config::{AccessTokensConfig, OidcConfig, PublicUrl};
 const TEXT_MAX: usize = 200;
 /// Longest name of a person or a session at a provider, in bytes (OpenID Connect Core, section 2).
 const NAME_MAX: usize = 255;
+/// Longest name of the place where an answer cannot be read.
+const PLACE_MAX: usize = 100;
 /// How long a person may take at the provider.
 const LOGIN_TTL: Duration = Duration::from_mins(10);
 
@@ -156,8 +158,8 @@ impl Provider {
         let metadata = self.discovery.ask().await?.metadata;
         let answer = self.redeem(&metadata, code, &pending.verifier).await?;
         let verified = self.verify(&metadata, &answer, &Nonce::new(pending.nonce.clone()), now).await?;
-        if verified.subject().len() > NAME_MAX {
-            return Err(LoginError::Unverified("its sub is too long".to_owned()));
+        if verified.subject().len() > NAME_MAX || verified.subject().contains('\0') {
+            return Err(LoginError::Unverified("its sub is too long, or no text".to_owned()));
         }
         let claims = self.all_claims(&metadata, &answer, &verified).await?;
         let profile = claims::profile(&claims, &self.config)?;
@@ -239,7 +241,9 @@ impl Provider {
         request.request_async(&self.fetch).await.map_err(|error| match error {
             RequestTokenError::ServerResponse(refusal) => refused(&refusal.to_string()),
             // The answer itself is left out: it may hold tokens.
-            RequestTokenError::Parse(error, _) => LoginError::Unverified(format!("the token answer: {error}")),
+            RequestTokenError::Parse(error, _) => {
+                LoginError::Unverified(sanitised(&format!("the token answer, at {}", error.path()), PLACE_MAX))
+            }
             other => unavailable(other),
         })
     }
@@ -309,7 +313,11 @@ impl Provider {
 
 /// `sid`, for a logout that the provider asks for; one that cannot be kept could not be asked for either.
 fn session_name(claims: &Claims) -> Option<String> {
-    claims.get("sid").and_then(Value::as_str).filter(|sid| sid.len() <= NAME_MAX).map(str::to_owned)
+    claims
+        .get("sid")
+        .and_then(Value::as_str)
+        .filter(|sid| sid.len() <= NAME_MAX && !sid.contains('\0'))
+        .map(str::to_owned)
 }
 
 fn to_map(claims: &impl serde::Serialize) -> Result<Claims, LoginError> {

@@ -62,11 +62,11 @@ impl Housekeeper {
         self.db.delete_old_sessions(surely.minus(self.sessions.absolute)).await?;
         self.live.forget_old_passports(now);
         self.db.delete_old_form_keys(surely.minus(FORM_MEMORY)).await?;
-        self.db.delete_old_changes().await?;
         for secret in self.db.find_overdue(surely, BATCH).await? {
             self.db.latch_expiry(secret, surely).await?;
         }
-        self.count().await
+        self.count().await?;
+        self.db.delete_old_changes().await
     }
 
     async fn count(&self) -> Result<(), StoreError> {

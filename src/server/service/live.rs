@@ -66,6 +66,8 @@ struct Seen {
     recent: VecDeque<Noted>,
     /// That the database has gone back is written down.
     is_rewind_noted: bool,
+    /// There is nothing more to see: a renewal now would be waited for by everybody.
+    has_left: bool,
 }
 
 impl Seen {
@@ -161,6 +163,9 @@ impl Live {
     /// When that cannot be found out; then memory is believed no longer than before.
     pub async fn look(&self) -> Result<u64, LookError> {
         let mut seen = self.0.seen.lock().await;
+        if seen.has_left {
+            return Ok(0);
+        }
         if self.0.strict {
             return self.catch_up(&mut seen).await;
         }
@@ -273,7 +278,8 @@ impl Live {
     /// # Errors
     /// When they cannot be told; then they find out when the lease has run out.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        let _seen = self.0.seen.lock().await;
+        let mut seen = self.0.seen.lock().await;
+        seen.has_left = true;
         self.0.memory.give_up();
         self.0.db.leave(self.0.replica).await
     }

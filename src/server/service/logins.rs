@@ -25,6 +25,21 @@ impl std::fmt::Debug for Logins {
     }
 }
 
+/// A verified person who is not let in.
+#[derive(Clone, Debug)]
+pub struct RefusedLogin {
+    /// The configured name of the provider.
+    pub provider: String,
+    /// Who it is.
+    pub identity: ExternalIdentity,
+    /// The name to show.
+    pub username: String,
+    /// A code.
+    pub reason: &'static str,
+    /// Whether it is for what the provider says of them, and not only for how they logged in.
+    pub is_barred: bool,
+}
+
 /// What became of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginOutcome {
@@ -72,29 +87,29 @@ impl Logins {
         Ok(if admitted { LoginOutcome::Admitted } else { LoginOutcome::Disabled })
     }
 
-    /// Records that a verified person was not let in. `reason` is a code.
+    /// Records that a verified person was not let in. Who came in through the same provider before and may not any more
+    /// has no roles and no sessions from then on.
     ///
     /// # Errors
-    /// When the store cannot be asked.
-    pub async fn refuse(
-        &self,
-        provider: &str,
-        identity: &ExternalIdentity,
-        username: &str,
-        reason: &'static str,
-        origin: &Origin,
-    ) -> Result<(), StoreError> {
-        let object = Party::provider(provider);
-        // Somebody who was let in before may have it erased.
-        let known = self.db.find_user(identity).await?;
-        let actor = known.as_ref().map_or_else(|| Party::stranger(username), |user| Party::user(user.id, username));
-        let draft = Draft::new(Action::UserLoginRefused, actor, object, origin).refused(reason);
-        // A name is anybody's; what the provider calls them is theirs alone.
-        let draft = match &known {
-            Some(user) => draft.about(user.id),
-            None => draft.of_stranger(identity),
-        };
-        self.db.record(&draft, self.clock.now()).await
+    /// When the store cannot be asked; then nothing has changed.
+    pub async fn refuse(&self, login: &RefusedLogin, origin: &Origin) -> Result<(), StoreError> {
+        let RefusedLogin { provider, identity, username, reason, is_barred } = login;
+        let draft =
+            |actor| Draft::new(Action::UserLoginRefused, actor, Party::provider(provider), origin).refused(reason);
+        let now = self.clock.now();
+        match self.db.find_user(identity).await? {
+            // Somebody who was let in before may have it erased.
+            Some(user) => {
+                let draft = draft(Party::user(user.id, username)).about(user.id);
+                if !is_barred || user.provider != *provider {
+                    return self.db.record(&draft, now).await;
+                }
+                let draft = draft.changed("roles", Some(roles(&user.profile)), Some(String::new()));
+                self.db.turn_away(user.id, &draft, now).await
+            }
+            // A name is anybody's; what the provider calls them is theirs alone.
+            None => self.db.record(&draft(Party::stranger(username)).of_stranger(identity), now).await,
+        }
     }
 }
 

@@ -74,13 +74,17 @@ pub(super) const RENEW: &str = concat!(
     " AS is_borne FROM head"
 );
 pub(super) const LEAVE: &str = "DELETE FROM replicas WHERE id = $1";
-pub(super) const DELETE_OLD_CHANGES: &str = "DELETE FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1";
+pub(super) const DELETE_OLD_CHANGES: &str = "
+    DELETE FROM changes WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM changes WHERE seq <= (SELECT seq FROM change_head) - $1 ORDER BY seq LIMIT $2))";
 pub(super) const DELETE_OLD_MARKS: &str = "DELETE FROM change_marks WHERE seq < (SELECT seq FROM change_head) - $1";
 
 /// Most changes that are told one by one: past that it is cheaper to forget everything.
 const TOLD_MAX: usize = 1_000;
 /// So many are kept for replicas that are behind.
 const KEPT: i64 = 100_000;
+/// Rows that are deleted at once. One change by SQL may have written any number of them.
+const DELETED_AT_ONCE: u32 = 10_000;
 
 /// A part of a change that somebody made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,7 +294,9 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn delete_old_changes(&self) -> Result<(), StoreError> {
         if self.is_shared() {
-            query(DELETE_OLD_CHANGES).bind(KEPT).execute(self.writer()).await?;
+            let delete =
+                async || query(DELETE_OLD_CHANGES).bind(KEPT).bind(DELETED_AT_ONCE).execute(self.writer()).await;
+            while delete().await? >= u64::from(DELETED_AT_ONCE) {}
             query(DELETE_OLD_MARKS).bind(KEPT).execute(self.writer()).await?;
         }
         Ok(())

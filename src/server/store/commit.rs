@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{Sqlite, Transaction};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::postgres::{CONFIRM, Postgres};
 use super::query::{Route, Target, query, within};
@@ -51,7 +52,13 @@ pub(super) struct Numbered {
 /// A transaction of the one writer. It can only be committed by [`Db::commit`], which asks what was touched.
 pub(super) enum Change {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres { transaction: Transaction<'static, sqlx::Postgres>, route: Route, begun: Moment, patience: Duration },
+    Postgres {
+        transaction: Transaction<'static, sqlx::Postgres>,
+        route: Route,
+        begun: Moment,
+        patience: Duration,
+        turn: Option<OwnedSemaphorePermit>,
+    },
 }
 
 impl<'c> From<&'c mut Change> for Target<'c> {
@@ -69,6 +76,13 @@ impl Change {
         match self {
             Self::Sqlite(_) => Moment::from_micros(0),
             Self::Postgres { begun, .. } => *begun,
+        }
+    }
+
+    /// Lets nobody else have a turn until this is over.
+    pub fn keep(&mut self, permit: OwnedSemaphorePermit) {
+        if let Self::Postgres { turn, .. } = self {
+            *turn = Some(permit);
         }
     }
 

@@ -45,6 +45,7 @@ const ENABLE_USER: &str = "
     WHERE id = $1 AND disabled_at IS NOT NULL
         AND NOT EXISTS (SELECT 1 FROM users WHERE id = $2 AND disabled_at IS NOT NULL)";
 const END_SESSIONS: &str = "UPDATE sessions SET ended_at = $2 WHERE user_id = $1 AND ended_at IS NULL";
+const TAKE_ROLES: &str = "UPDATE users SET roles = '[]', attributes = '{}' WHERE id = $1";
 const LIST_OPEN_SESSIONS: &str =
     "SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL ORDER BY created_at, id";
 const LIST_SESSIONS: &str = "
@@ -60,6 +61,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     DISABLE_USER,
     ENABLE_USER,
     END_SESSIONS,
+    TAKE_ROLES,
     LIST_OPEN_SESSIONS,
     LIST_SESSIONS,
     END_SESSION_OF,
@@ -176,6 +178,19 @@ impl Db {
         self.append_along(&mut tx, draft, &ended, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
+    }
+
+    /// Takes from a user what their login provider does not vouch for any more: roles, attributes and sessions.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; then nothing has changed.
+    pub async fn turn_away(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        query(TAKE_ROLES).bind(id.as_uuid()).execute(&mut tx).await?;
+        let ended = session_ends(&mut tx, id, draft).await?;
+        query(END_SESSIONS).bind(id.as_uuid()).bind(now).execute(&mut tx).await?;
+        self.append_along(&mut tx, draft, &ended, now).await?;
+        self.commit(tx, Touched::Owner(id)).await
     }
 
     /// Lets a user in again, if `by` is not locked out, who wants it. `false` when nothing has changed.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
 use sqlx::{Acquire as _, ConnectOptions as _, Connection as _, Transaction};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::changes::{LEAVE, is_known, number, point, uuid};
@@ -117,6 +118,8 @@ struct StandingColumns {
 /// Connections to the primary.
 pub(super) struct Postgres {
     pub pool: PgPool,
+    /// Changes take turns, so most of them only wait. They leave connections to those who do not.
+    turns: Arc<Semaphore>,
     pub route: Route,
     direct: PgConnectOptions,
     keeps_waiting: AtomicBool,
@@ -137,6 +140,7 @@ impl Postgres {
         let pool = pool::options(connections, route, place.clock.clone());
         Ok(Self {
             pool: pool.connect_lazy_with(options),
+            turns: Arc::new(Semaphore::new((connections as usize / 2).max(1))),
             route,
             direct,
             keeps_waiting: AtomicBool::new(false),
@@ -154,9 +158,15 @@ impl Postgres {
     /// Begins a change, after all those that others have begun.
     pub async fn begin(&self) -> Result<Change, StoreError> {
         let begun = self.clock.moment();
-        let turn = if self.has(Flaw::NumbersOutOfTurn) { "BEGIN" } else { BEGIN_CHANGE };
-        let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(turn))).await?;
-        Ok(self.change(transaction, begun, ANSWER_TIMEOUT))
+        let how = if self.has(Flaw::NumbersOutOfTurn) { "BEGIN" } else { BEGIN_CHANGE };
+        let in_turn = Box::pin(async {
+            let turn = self.turns.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            Ok((turn, self.pool.begin_with(how).await?))
+        });
+        let (turn, transaction) = within(ANSWER_TIMEOUT, in_turn).await?;
+        let mut change = self.change(transaction, begun, ANSWER_TIMEOUT);
+        change.keep(turn);
+        Ok(change)
     }
 
     /// Begins to write down what is no change and no secret, such as last uses: it waits for no standby, and may be lost
@@ -169,7 +179,7 @@ impl Postgres {
 
     /// A transaction that has locked the head, as a change whose commit may take so long.
     pub const fn change(&self, transaction: Transaction<'static, Driver>, begun: Moment, patience: Duration) -> Change {
-        Change::Postgres { transaction, route: self.route, begun, patience }
+        Change::Postgres { transaction, route: self.route, begun, patience, turn: None }
     }
 
     /// Numbers a change, within its transaction when all is written.

@@ -138,13 +138,10 @@ async fn a_server_that_starts_puts_up_with_a_slow_database() {
     let mut replicas = Replicas::start(1).await;
     let way = replicas.database.clone();
     // Longer than anybody waits for a single answer, and for a lock.
-    let held = "BEGIN; LOCK TABLE settings IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2.5); COMMIT";
     let mut shell = replicas.connection().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE settings IN ACCESS EXCLUSIVE MODE").execute(&mut shell).await.unwrap();
     let begun = telemetry::now();
-    let held = tokio::spawn(async move { sqlx::raw_sql(held).execute(&mut shell).await });
-    let waiting =
-        "SELECT pid::TEXT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
-    while replicas.column(waiting).await.is_empty() {}
+    let held = tokio::spawn(async move { sqlx::raw_sql("SELECT pg_sleep(2.5); COMMIT").execute(&mut shell).await });
     replicas.add(&way);
     assert!(begun.elapsed() > Duration::from_secs(2), "nothing was in its way");
     held.await.unwrap().unwrap();
@@ -261,7 +258,8 @@ async fn a_server_that_stops_while_somebody_changes_something_writes_what_it_cou
     let mut connection = replicas.connection().await;
     sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut connection).await.unwrap();
     let let_go = async {
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        // Longer than one try, and with time left for another.
+        tokio::time::sleep(Duration::from_millis(900)).await;
         sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
     };
     let server = replicas.servers.pop().unwrap();
@@ -384,9 +382,12 @@ async fn a_role_that_has_to_show_a_certificate_shows_that_of_the_url() {
 async fn checks_that_come_together_share_a_question() {
     let mut replicas = Replicas::start(0).await;
     let listen = free_address();
-    let way = replicas.database.clone();
+    let wire = Wire::to(target(&replicas.database)).await;
+    let way = wire.lead(&replicas.database);
     replicas.add_with(&way, &[("HALLPASS_CHECK__MODE", "strict"), ("HALLPASS_METRICS_LISTEN", &listen)]);
     let tokens = replicas.tokens(60).await;
+    // So long that those who ask meanwhile come together.
+    wire.set(Mode::Slow(Duration::from_millis(20)));
     let client = replicas.servers[0].client.clone();
     let queries = async || {
         let metrics = client.get(format!("http://{listen}/metrics")).send().await.unwrap().text().await.unwrap();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hallpass::server::telemetry;
 use sqlx::{Connection as _, PgConnection};
+use tokio::task::JoinSet;
 
+use super::failover::uses_up_no_connections;
 use super::judge::{Deed, Expected};
 use super::stage::{ROUNDS, Stage, with_a_wire, with_wires};
 use super::trial::{Hammers, recovery, revoke, revoke_once};
@@ -264,9 +266,33 @@ async fn a_shell_that_keeps_everybody_waiting_uses_up_no_connections() {
     let replicas = Replicas::start(3).await;
     let mut shell = replicas.connection().await;
     sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut shell).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = replicas.backends().await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let after = replicas.backends().await;
-    assert!(after <= before + 4, "{before} connections became {after}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    uses_up_no_connections(&replicas).await;
+}
+
+/// Changes take turns. However many of them wait for somebody who holds theirs, checks need none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_that_wait_for_their_turn_leave_connections_to_checks() {
+    let replicas = Replicas::start(1).await;
+    let mut tokens = replicas.tokens(61).await;
+    let good = tokens.pop().unwrap();
+    recovery(&replicas, &good).await;
+    let mut shell = replicas.connection().await;
+    sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut shell).await.unwrap();
+    let url = replicas.servers[0].url.clone();
+    let mut waiting = JoinSet::new();
+    for token in tokens {
+        let url = url.clone();
+        waiting.spawn(async move { while revoke_once(&url, &token).await != Some(204) {} });
+    }
+    let lease =
+        "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while replicas.column(lease).await.len() < 5 {}
+    // Longer than a lease, so that each check asks the database.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    for _ in 0..20 {
+        assert_eq!(replicas.check(0, &good).await, 200, "it waits for those who wait");
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut shell).await.unwrap();
+    waiting.join_all().await;
 }

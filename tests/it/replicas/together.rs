@@ -116,16 +116,20 @@ async fn tokens_that_are_made_everywhere_at_once_are_no_more_than_the_limit() {
         let call = server.client.post(format!("{}/api/v1/tokens", server.url)).header("cookie", &login.cookie);
         let call = call.header("sec-fetch-site", "same-origin").header("content-type", "application/json");
         let call = call.body(format!(r#"{{"name": "token {index}", "scopes": ["read:users"]}}"#));
-        calls.spawn(async move { call.send().await.unwrap().status().as_u16() });
+        calls.spawn(async move {
+            loop {
+                // Whoever waits for too long for its turn is told so, and asks again.
+                let status = call.try_clone().unwrap().send().await.unwrap().status().as_u16();
+                if status != 503 {
+                    return status;
+                }
+            }
+        });
     }
-    let mut answers = calls.join_all().await;
-    answers.sort_unstable();
-    // Whoever waits for too long for its turn is told so.
-    let made = answers.iter().filter(|status| **status == 201).count();
-    assert!(answers.iter().all(|status| [201, 409, 503].contains(status)), "{answers:?}");
+    let answers = calls.join_all().await;
+    assert!(answers.iter().all(|status| [201, 409].contains(status)), "{answers:?}");
     let active = "SELECT count(*)::TEXT FROM tokens WHERE revoked_at IS NULL";
-    assert_eq!(replicas.column(active).await, [(made + 1).to_string()], "{answers:?}");
-    assert_eq!(made, 4, "one was there: {answers:?}");
+    assert_eq!(replicas.column(active).await, ["5"], "{answers:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

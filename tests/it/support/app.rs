@@ -255,6 +255,6 @@ roles = ["hallpass-admin"]
         .map(|(key, value)| (format!("HALLPASS_{}", key.replace('.', "__").to_uppercase()), value.clone()));
     config::check(
         &Sources { file: Some((folder.join("hallpass.toml"), text)), env: env.collect(), preset: None },
-        false,
+        config::Purpose::Serve,
     )
 }

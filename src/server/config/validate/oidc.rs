@@ -8,14 +8,14 @@ use url::Url;
 
 use super::Judge;
 use crate::server::config::raw::RawOidc;
-use crate::server::config::{AccessTokensConfig, DEMO_PROVIDER, OidcConfig, PublicUrl, require_https_unless_loopback};
+use crate::server::config::{
+    AccessTokensConfig, DEMO_PROVIDER, OidcConfig, PublicUrl, Purpose, require_https_unless_loopback,
+};
 
 impl Judge<'_> {
-    pub(super) fn providers(&mut self, demo: bool, public_url: Option<&PublicUrl>) -> Vec<OidcConfig> {
-        let raw = &self.loaded.raw;
-        if raw.oidc.is_empty() && !demo {
-            self.problem("oidc", "required: at least one login provider, [[oidc]]");
-        }
+    pub(super) fn providers(&mut self, public_url: Option<&PublicUrl>) -> Vec<OidcConfig> {
+        let (raw, demo) = (&self.loaded.raw, self.purpose == Purpose::Demo);
+        self.require(!raw.oidc.is_empty(), "oidc", "at least one login provider, [[oidc]]");
         if raw.oidc.len() + usize::from(demo) > 1 && raw.admin.providers.is_empty() {
             self.problem(
                 "admin.providers",

@@ -199,7 +199,7 @@ pub(super) fn token_id(text: &str) -> Result<TokenId, TokenError> {
 }
 
 /// The version in `If-Match` (RFC 9110, section 13.1.1).
-fn if_match(headers: &HeaderMap) -> Result<Option<i64>, TokenError> {
+pub(super) fn if_match(headers: &HeaderMap) -> Result<Option<i64>, TokenError> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

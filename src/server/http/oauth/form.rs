@@ -5,10 +5,11 @@ use std::collections::HashMap;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use url::form_urlencoded;
 
 use super::super::Web;
+use super::super::form::is_form;
 use super::error::OAuthError;
 
 /// The parameters of a request. They hold secrets and so cannot print themselves.
@@ -53,12 +54,6 @@ impl FromRequest<Web> for Form {
         })?;
         Self::parse(&body)
     }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToke
             let errors = FieldErrors::one("name", error.to_string());
             render(&web, own, form, StatusCode::CONFLICT, errors).await
         }
+        Err(error @ (TokenError::Unavailable | TokenError::Unconfirmed)) => {
+            let errors = FieldErrors::one("name", error.to_string());
+            render(&web, own, form, StatusCode::SERVICE_UNAVAILABLE, errors).await
+        }
         Err(error) => unexpected(&web, &own.visitor, &error).await,
     }
 }

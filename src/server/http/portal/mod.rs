@@ -113,7 +113,9 @@ fn notice(code: &str) -> Option<String> {
         "sessions-ended" => "The sessions have ended. Those browsers are logged out.",
         "disabled" => "The user is disabled. Their sessions have ended, and their tokens are refused from now on.",
         "enabled" => "The user is enabled. Tokens that were not revoked work again.",
-        "not-revoked" => "The token could not be revoked right now. It still works; please try again in a moment.",
+        "not-revoked" => {
+            "The token could not be revoked right now, or nobody said so in time. It may still work; please try again."
+        }
         "not-found" => "That token is not there any more.",
         _ => return None,
     };

@@ -29,11 +29,12 @@ pub(in crate::server::http) async fn show(
 ) -> Response {
     let mut form = read(&Fields::parse(query.unwrap_or_default().as_bytes()));
     if form.lifetime.is_empty() {
-        (form.lifetime, form.date) = lifetime::preset(&web.tokens.policy().lifetime, web.clock.now());
+        form.lifetime = lifetime::preset(&web);
     }
     let stale = web.tokens.require_fresh_login(&visitor.caller).is_err();
     let problem = stale.then(|| log_in_again(&visitor, &return_to(&form), MAKING_FIRST));
-    render(&web, &visitor, form, Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem }).await
+    let refusal = Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem };
+    render(&web, &visitor, form, new_form_key(&web), refusal).await
 }
 
 /// Makes the token and shows its secret, or the form again with everything that was typed.
@@ -45,13 +46,14 @@ pub(in crate::server::http) async fn submit(
     let form = read(&fields);
     let Some(visitor) = visitor else { return session::over(&return_to(&form)) };
     let Some(form_key) = posted_form_key(&fields) else {
-        return render(&web, &visitor, form, outdated()).await;
+        return render(&web, &visitor, form, new_form_key(&web), outdated()).await;
     };
-    match web.tokens.create(&visitor.caller, &request(&form, form_key)).await {
+    match web.tokens.create(&visitor.caller, &request(&form, form_key.clone())).await {
         Ok(issued) => shown_once(&web, &visitor, issued.token, &issued.secret, false).await,
         Err(TokenError::FormUsed(id)) => page::see_other(&format!("/tokens/{id}")),
         Err(error) => match refusal(&visitor, error, &return_to(&form)) {
-            Ok(refusal) => render(&web, &visitor, form, refusal).await,
+            // Whoever was not told that it was done sends the same form again, and gets no second token.
+            Ok(refusal) => render(&web, &visitor, form, form_key, refusal).await,
             Err(error) => unexpected(&web, &visitor, &error).await,
         },
     }
@@ -121,7 +123,7 @@ fn request(form: &NewTokenForm, form_key: String) -> CreateToken {
         description: form.description.clone(),
         scopes: form.scopes.clone(),
         expiry: lifetime::chosen(&form.lifetime, &form.date),
-        allowed_ips: form.allowed_ips.lines().map(str::to_owned).collect(),
+        allowed_ips: form.allowed_ips.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect(),
         form_key: Some(form_key),
     }
 }
@@ -135,11 +137,9 @@ fn return_to(form: &NewTokenForm) -> String {
     way_back("/tokens/new", typed.map(|(name, value)| (name, value.as_str())))
 }
 
-async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, refusal: Refusal) -> Response {
-    let now = web.clock.now();
-    let policy = web.tokens.policy().lifetime;
+async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, form_key: String, refusal: Refusal) -> Response {
+    let lifetime = lifetime::choice(web, &form.lifetime, &form.date);
     let scopes = web.tokens.grantable(&visitor.caller.user);
-    let form_key = new_form_key(web);
     let Refusal { status, errors, problem } = refusal;
     let view = move || {
         view! {
@@ -147,11 +147,8 @@ async fn render(web: &Web, visitor: &Visitor, form: NewTokenForm, refusal: Refus
                 form=form.clone()
                 errors=errors.clone()
                 scopes=scopes.clone()
-                presets=policy.presets().collect()
-                max_date=lifetime::max_date(&policy, now)
-                allow_never=policy.allow_never
+                lifetime=lifetime.clone()
                 form_key=form_key.clone()
-                now=now
                 form_error=problem.clone()
             />
         }

@@ -6,7 +6,7 @@ use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::error::FieldErrors;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::reason::{Code, Reason};
-use crate::domain::scope::ScopeSet;
+use crate::domain::scope::{ScopeName, ScopeSet};
 use crate::domain::secret::SecretId;
 use crate::domain::text;
 use crate::domain::time::Timestamp;
@@ -118,16 +118,20 @@ impl Tokens {
     /// Revokes anybody's token. Revoking it again is no error and changes nothing.
     ///
     /// # Errors
-    /// When there is no such token, or the store cannot be asked.
+    /// When there is no such token, it has another version, or the store cannot be asked.
     pub async fn revoke_anybodys(
         &self,
         administrator: &Administrator,
         id: TokenId,
         reason: Option<Reason>,
+        if_version: Option<i64>,
     ) -> Result<Ended, TokenError> {
         let (present, owner) = self.get_anybodys(administrator, id).await?;
+        if if_version.is_some_and(|version| version != present.version) {
+            return Err(TokenError::VersionMismatch);
+        }
         let draft = revoked(administrator.party(), &present, &administrator.origin()).on_behalf_of(owner.id);
-        let revocation = Revocation { owner: owner.id, token: &present, draft, version: None, reason };
+        let revocation = Revocation { owner: owner.id, token: &present, draft, version: if_version, reason };
         self.end(revocation).await?;
         Ok(if present.revoked_at.is_some() { Ended::Before } else { Ended::Now })
     }
@@ -274,7 +278,8 @@ fn accept(request: &EditToken, present: &TokenView) -> Result<Edited, FieldError
 }
 
 fn narrowed(present: &TokenView, wanted: &[String]) -> Result<ScopeSet, String> {
-    let wanted = ScopeSet::parse(&wanted.join(" ")).map_err(|error| error.to_string())?;
+    let names = wanted.iter().map(|name| ScopeName::parse(name));
+    let wanted = names.collect::<Result<ScopeSet, _>>().map_err(|error| error.to_string())?;
     if wanted.is_empty() {
         return Err("Please keep at least one scope, or revoke the token.".to_owned());
     }

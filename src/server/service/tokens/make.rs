@@ -180,5 +180,5 @@ fn networks(texts: &[String]) -> Result<Vec<String>, String> {
         return Err(format!("Please give at most {NETWORKS_MAX} networks."));
     }
     let parse = |text: &String| network(text.trim()).map(|net| net.to_string()).map_err(|error| error.to_string());
-    texts.iter().filter(|text| !text.trim().is_empty()).map(parse).collect()
+    texts.iter().map(parse).collect()
 }

@@ -1,25 +1,22 @@
-//! How long a token lives: presets as radio cards, a date, or never.
-
-use std::time::Duration;
+//! How long a token lives: what is offered as radio cards, a date, or never.
 
 use leptos::prelude::*;
 
 use super::field::FieldProblem;
+use crate::domain::lifetime::Offer;
 use crate::domain::time::Timestamp;
-
-const DAY: Duration = Duration::from_hours(24);
 
 /// What the choice of a lifetime is made of.
 #[derive(Clone, Debug)]
 pub struct LifetimeChoice {
-    /// What is chosen: a number of days, `date` or `never`.
+    /// What is chosen: the text of an offer, `date` or `never`.
     pub lifetime: String,
     /// The date that goes with `date`, as `2026-05-03`.
     pub date: String,
-    /// Numbers of days that are offered.
-    pub presets: Vec<u64>,
-    /// The last date that is accepted, as `2026-05-03`.
-    pub max_date: String,
+    /// What is offered.
+    pub offers: Vec<Offer>,
+    /// The last date that is accepted, as `2026-05-03`; none where not even the present day is.
+    pub max_date: Option<String>,
     /// Whether a token may live for ever.
     pub allow_never: bool,
     /// The present.
@@ -34,7 +31,10 @@ pub fn LifetimeFields(
     /// What is wrong with it.
     message: Option<String>,
 ) -> impl IntoView {
-    let presets: Vec<_> = choice.presets.iter().map(|days| preset(*days, &choice)).collect();
+    let offers: Vec<_> = choice.offers.iter().map(|each| offer(*each, &choice)).collect();
+    let is_date = choice.lifetime == "date";
+    let date =
+        choice.max_date.is_some().then(|| card("date", is_date, None, "Until a date", "You choose the last day"));
     let never = choice
         .allow_never
         .then(|| card("never", choice.lifetime == "never", None, "Never expires", "Works until you revoke it"));
@@ -53,23 +53,21 @@ pub fn LifetimeFields(
             </p>
             <FieldProblem field="expires_in" message/>
             <div class="grid gap-2 sm:grid-cols-2">
-                {presets}
-                {card("date", choice.lifetime == "date", None, "Until a date", "You choose the last day")}
+                {offers}
+                {date}
                 {never}
             </div>
-            {chosen_date(&choice, wrong)}
+            {choice.max_date.clone().map(|max| chosen_date(&choice, max, wrong))}
             <p id="expiry-sentence" class="font-medium" aria-live="polite" hidden=true></p>
         </fieldset>
     }
     .into_any()
 }
 
-fn preset(days: u64, choice: &LifetimeChoice) -> AnyView {
-    let at = choice.now.plus(DAY.saturating_mul(u32::try_from(days).unwrap_or(u32::MAX)));
-    let value = days.to_string();
+fn offer(offer: Offer, choice: &LifetimeChoice) -> AnyView {
+    let (at, value) = (choice.now.plus(offer.span()), offer.to_string());
     let checked = choice.lifetime == value;
-    let unit = if days == 1 { "day" } else { "days" };
-    card(&value, checked, Some(at), &format!("{days} {unit}"), &format!("until {}", at.long_date()))
+    card(&value, checked, Some(at), &offer.words(), &format!("until {}", at.long_date()))
 }
 
 fn card(value: &str, checked: bool, at: Option<Timestamp>, title: &str, detail: &str) -> AnyView {
@@ -92,7 +90,7 @@ fn card(value: &str, checked: bool, at: Option<Timestamp>, title: &str, detail: 
     .into_any()
 }
 
-fn chosen_date(choice: &LifetimeChoice, wrong: bool) -> AnyView {
+fn chosen_date(choice: &LifetimeChoice, max: String, wrong: bool) -> AnyView {
     view! {
         <div class="chosen-date flex flex-col gap-1">
             <label class="font-medium" for="date">
@@ -105,7 +103,7 @@ fn chosen_date(choice: &LifetimeChoice, wrong: bool) -> AnyView {
                 class="input max-w-56"
                 value=choice.date.clone()
                 min=choice.now.iso_date()
-                max=choice.max_date.clone()
+                max=max
                 aria-describedby=if wrong { "expires_in-error date-hint" } else { "date-hint" }
                 aria-invalid=(wrong && choice.lifetime == "date").then_some("true")
             />

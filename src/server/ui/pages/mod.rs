@@ -30,13 +30,14 @@ pub use help::HelpPage;
 pub use login::{LoginPage, LoginProblem, LoginReason, ProviderButton};
 pub use new_token::{NewTokenForm, NewTokenPage};
 pub use problem::ProblemPage;
-pub use regenerate::{RegenerateForm, RegeneratePage};
+pub use regenerate::RegeneratePage;
 pub use report::ReportPage;
 pub use revoke::RevokePage;
 pub use shown_once::ShownOncePage;
 pub use token::{HistoryEntry, TokenPage};
 pub use tokens::{ListFilter, TokensPage};
 
+pub use super::components::lifetime::LifetimeChoice;
 pub use super::components::notice::FormProblem;
 pub use super::components::paging::address;
 pub use super::components::reason::ReasonForm;

@@ -6,7 +6,6 @@ use leptos_meta::Title;
 use crate::domain::error::FieldErrors;
 use crate::domain::scope::ScopeEntry;
 use crate::domain::text::{DESCRIPTION_MAX, NAME_MAX};
-use crate::domain::time::Timestamp;
 use crate::islands::{LiveSummary, ScopeFilter};
 use crate::server::ui::components::field::{FieldProblem, Text, TextArea, TextField};
 use crate::server::ui::components::lifetime::{LifetimeChoice, LifetimeFields};
@@ -25,7 +24,7 @@ pub struct NewTokenForm {
     pub description: String,
     /// The chosen scopes.
     pub scopes: Vec<String>,
-    /// A number of days, `date` or `never`.
+    /// A lifetime that is offered, `date` or `never`.
     pub lifetime: String,
     /// The date that goes with `date`.
     pub date: String,
@@ -42,28 +41,14 @@ pub fn NewTokenPage(
     errors: FieldErrors,
     /// The scopes that may be chosen.
     scopes: Vec<ScopeEntry>,
-    /// Lifetimes that are offered, in days.
-    presets: Vec<u64>,
-    /// The last date that is accepted.
-    max_date: String,
-    /// Whether a token may live for ever.
-    allow_never: bool,
+    /// Which lifetimes there are, and which is chosen.
+    lifetime: LifetimeChoice,
     /// The key that makes the form good for one token.
     form_key: String,
-    /// The present.
-    now: Timestamp,
     /// What is wrong with the form as a whole.
     form_error: Option<FormProblem>,
 ) -> impl IntoView {
     let title = if errors.is_empty() { "New token" } else { "Please check: New token" };
-    let lifetime = LifetimeChoice {
-        lifetime: form.lifetime.clone(),
-        date: form.date.clone(),
-        presets,
-        max_date,
-        allow_never,
-        now,
-    };
     let lifetime_error = errors.message("expires_in").map(ToOwned::to_owned);
     view! {
         <Title text=title/>

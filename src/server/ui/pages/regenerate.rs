@@ -4,7 +4,6 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::domain::error::FieldErrors;
-use crate::domain::time::Timestamp;
 use crate::domain::token::TokenState;
 use crate::domain::view::TokenView;
 use crate::islands::LiveSummary;
@@ -12,40 +11,23 @@ use crate::server::ui::components::facts::last_use_sentence;
 use crate::server::ui::components::lifetime::{LifetimeChoice, LifetimeFields};
 use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
 
-/// The form as it was typed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RegenerateForm {
-    /// A number of days, `date` or `never`.
-    pub lifetime: String,
-    /// The date that goes with `date`.
-    pub date: String,
-}
-
 /// The page that regenerates a token. It posts to `/tokens/{id}/regenerate`.
 #[component]
 pub fn RegeneratePage(
     /// The token.
     token: TokenView,
-    /// What was typed.
-    form: RegenerateForm,
     /// What is wrong with it.
     errors: FieldErrors,
-    /// Lifetimes that are offered, in days.
-    presets: Vec<u64>,
-    /// The last date that is accepted.
-    max_date: String,
-    /// Whether a token may live for ever.
-    allow_never: bool,
+    /// Which lifetimes there are, and which is chosen.
+    lifetime: LifetimeChoice,
     /// The key that makes the form good for one regeneration.
     form_key: String,
-    /// The present.
-    now: Timestamp,
     /// What is wrong with the form as a whole.
     form_error: Option<FormProblem>,
 ) -> impl IntoView {
     let back = format!("/tokens/{}", token.id);
     let title = format!("Regenerate {}", token.name);
-    let choice = LifetimeChoice { lifetime: form.lifetime, date: form.date, presets, max_date, allow_never, now };
+    let now = lifetime.now;
     let message = errors.message("expires_in").map(ToOwned::to_owned);
     view! {
         <Title text=title.clone()/>
@@ -60,7 +42,7 @@ pub fn RegeneratePage(
             </div>
             <form method="post" action=format!("{back}/regenerate") class="flex flex-col gap-8">
                 <input type="hidden" name="form_key" value=form_key/>
-                <LifetimeFields choice message/>
+                <LifetimeFields choice=lifetime message/>
                 <LiveSummary/>
                 <div class="actions">
                     <button type="submit" class="btn btn-primary">

@@ -12,6 +12,8 @@ use crate::server::service::admin::InventoryFilter;
 use crate::server::service::authority::Administrator;
 use crate::server::service::tokens::TokenError;
 
+/// Most characters of what is looked for. Nothing that can be found is as long, but a line with a token in it may be.
+const SEARCH_MAX: usize = 1_000;
 /// Most ids in one filter.
 const IDS_MAX: usize = 1_000;
 
@@ -42,8 +44,12 @@ impl FilterText {
     pub async fn read(&self, web: &Web, administrator: &Administrator) -> Result<InventoryFilter, ApiError> {
         let now = web.clock.now();
         for (field, text) in [("user", &self.user), ("q", &self.q), ("scope", &self.scope)] {
-            if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            let Some(text) = text else { continue };
+            if text.contains('\0') {
                 return Err(wrong(field, NUL_REFUSED).into());
+            }
+            if text.chars().count() > SEARCH_MAX {
+                return Err(wrong(field, "Please look for something shorter.").into());
             }
         }
         let text = |text: &Option<String>| text.clone().unwrap_or_default().trim().to_owned();

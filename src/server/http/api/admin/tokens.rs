@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::super::super::Web;
@@ -11,7 +11,7 @@ use super::super::super::session;
 use super::super::auth::ApiAdmin;
 use super::super::body::Body;
 use super::super::list::{cursor, limit, wrong};
-use super::super::tokens::token_id;
+use super::super::tokens::{if_match, token_id};
 use super::super::{ApiError, answer};
 use super::wire::{
     AdminRevokeRequest, BulkRequest, BulkResponse, IdentifyRequest, IdentifyResponse, InventoryParams,
@@ -82,17 +82,19 @@ pub(in super::super) async fn get(
 #[utoipa::path(post, path = "/api/v1/admin/tokens/{id}/revoke", tag = "administration", request_body = AdminRevokeRequest, params(("id" = String, Path, description = "The token's id")), responses(
     (status = 204, description = "The token is revoked"),
     (status = 404, description = "There is no such token", content_type = "application/problem+json"),
+    (status = 412, description = "If-Match names another version", content_type = "application/problem+json"),
     (status = 422, description = "The reason is missing", content_type = "application/problem+json"),
 ))]
 pub(in super::super) async fn revoke(
     State(web): State<Web>,
     ApiAdmin(administrator): ApiAdmin,
     PathId(id): PathId,
+    headers: HeaderMap,
     Body(body): Body<AdminRevokeRequest>,
 ) -> Response {
     answer(&web, async {
         let reason = required_reason(body.reason.as_deref())?;
-        web.tokens.revoke_anybodys(&administrator, token_id(&id)?, Some(reason)).await?;
+        web.tokens.revoke_anybodys(&administrator, token_id(&id)?, Some(reason), if_match(&headers)?).await?;
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     })
     .await

@@ -83,7 +83,7 @@ pub(in crate::server::http) async fn revoke(State(web): State<Web>, any: AnyToke
         Err(errors) => return ask(&web, any, form, errors).await,
     };
     let id = any.owned.token.id;
-    match web.tokens.revoke_anybodys(&any.admin.administrator, id, Some(reason)).await {
+    match web.tokens.revoke_anybodys(&any.admin.administrator, id, Some(reason), None).await {
         Ok(_) => page::see_other(&format!("/admin/tokens/{id}?notice=revoked")),
         Err(error) => failed(&web, &any.admin, &error).await,
     }
