@@ -51,6 +51,12 @@ impl Offer {
         self.0
     }
 
+    /// Whether it is of whole days.
+    #[must_use]
+    pub const fn is_of_days(self) -> bool {
+        self.0.as_secs().is_multiple_of(DAY.as_secs())
+    }
+
     /// In words, exactly.
     #[must_use]
     pub fn words(self) -> String {
@@ -67,7 +73,7 @@ impl Offer {
     /// In the largest unit of which it is a whole number.
     fn whole_units(self) -> (u64, char) {
         let seconds = self.0.as_secs();
-        let units = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+        let units = [('d', DAY.as_secs()), ('h', 3_600), ('m', 60), ('s', 1)];
         let whole = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length));
         whole.map_or((seconds, 's'), |(unit, length)| (seconds / length, unit))
     }

@@ -104,10 +104,10 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn behind_prefix<'p>(word: &str, prefixes: impl IntoIterator<Item = &'p Prefix>) -> Option<SecretId> {
-    let id = |behind: &str| behind.strip_prefix('_')?.split('_').next()?.parse().ok();
+    let named = |behind: &str| behind.strip_prefix('_')?.split('_').next()?.parse().ok();
     prefixes.into_iter().find_map(|prefix| {
         // A word may have the prefix more than once, such as a file that is named after the token in it.
-        word.match_indices(prefix.as_str()).find_map(|(at, prefix)| id(&word[at + prefix.len()..]))
+        word.match_indices(prefix.as_str()).find_map(|(at, prefix)| named(&word[at + prefix.len()..]))
     })
 }
 

@@ -71,6 +71,8 @@ pub use start::serve;
 
 /// How long a login provider may take for one answer: somebody is waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a server that stops waits to be let go by the other replicas.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the numbers of the panel may take to be counted while somebody waits.
 const QUICK: Duration = Duration::from_millis(50);
 
@@ -246,9 +248,13 @@ impl App {
 
     /// Writes what is still to be written and closes the database.
     pub async fn close(self) {
-        // First: a renewal that is cut off in the middle may still be written after that.
-        if let Err(error) = self.live.leave().await {
-            tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
+        // Before the tasks end: a renewal that is cut off in the middle could still be written after this one has left.
+        match tokio::time::timeout(LEAVE_PATIENCE, self.live.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the other replicas wait for this one until its lease has run out");
+            }
+            Err(_) => tracing::warn!("nobody said in time that this replica has left; the others wait for its lease"),
         }
         self.background.iter().for_each(JoinHandle::abort);
         if let Some(decisions) = &self.web.decisions {

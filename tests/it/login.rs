@@ -376,6 +376,8 @@ async fn somebody_who_may_not_come_in_any_more_has_no_roles_and_no_sessions_left
     let events = app.verified_events().await;
     let actions: Vec<_> = events.iter().rev().take(2).map(|event| event.action.as_str()).collect();
     assert!(actions.contains(&"user.login_refused") && actions.contains(&"session.ended"), "{actions:?}");
+    let told = app.value("SELECT changes || personal FROM audit_events WHERE action = 'user.login_refused'").await;
+    assert!(told.contains("roles") && told.contains("attributes"), "{told}");
     // They come back as what they are then.
     app.provider.rewrite_id_tokens(|claims| claims["groups"] = serde_json::json!(["staff"]));
     alice.log_in("alice").await;

@@ -214,7 +214,7 @@ async fn a_form_that_was_refused_is_still_good_for_one_token() {
     let name = fields[1].1.clone();
     fields[1].1.clear();
     assert_eq!(post(&alice, NEW, &fields).await.expect(422).form_key(), key);
-    // Whoever is told that nobody knows whether it was done can ask again: it is the same form.
+    // Whoever is told to try again sends the same form: had it been done, there would be one token, not two.
     app.break_audit().await;
     fields[1].1 = name;
     let page = post(&alice, NEW, &fields).await.expect(503);

@@ -107,9 +107,9 @@ impl Judge<'_> {
 
     fn public_url(&mut self) -> Option<PublicUrl> {
         let text = &self.loaded.raw.public_url;
+        let reason = "the origin that browsers use, such as \"https://tokens.example.org\"";
+        self.require(!text.is_empty(), "public_url", reason);
         if text.is_empty() {
-            let reason = "the origin that browsers use, such as \"https://tokens.example.org\"";
-            self.require(false, "public_url", reason);
             return None;
         }
         self.keep("public_url", PublicUrl::parse(text))

@@ -56,6 +56,8 @@ struct Parts {
     strict: bool,
     /// The database has gone back, and nobody has looked at it yet.
     stopped: AtomicBool,
+    /// A renewal now would be waited for by everybody.
+    has_left: AtomicBool,
     /// One look at a time: a second one must not be believed before the first has made forget.
     seen: tokio::sync::Mutex<Seen>,
 }
@@ -66,8 +68,6 @@ struct Seen {
     recent: VecDeque<Noted>,
     /// That the database has gone back is written down.
     is_rewind_noted: bool,
-    /// There is nothing more to see: a renewal now would be waited for by everybody.
-    has_left: bool,
 }
 
 impl Seen {
@@ -153,6 +153,7 @@ impl Live {
             facts,
             strict,
             stopped: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             seen: tokio::sync::Mutex::default(),
         }))
     }
@@ -163,14 +164,14 @@ impl Live {
     /// When that cannot be found out; then memory is believed no longer than before.
     pub async fn look(&self) -> Result<u64, LookError> {
         let mut seen = self.0.seen.lock().await;
-        if seen.has_left {
-            return Ok(0);
-        }
         if self.0.strict {
             return self.catch_up(&mut seen).await;
         }
         let mut found = 0;
         for _ in 0..TRIES {
+            if self.0.has_left.load(Ordering::Acquire) {
+                return Ok(found);
+            }
             found += self.catch_up(&mut seen).await?;
             if self.renew().await? {
                 return Ok(found);
@@ -278,8 +279,8 @@ impl Live {
     /// # Errors
     /// When they cannot be told; then they find out when the lease has run out.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        let mut seen = self.0.seen.lock().await;
-        seen.has_left = true;
+        self.0.has_left.store(true, Ordering::Release);
+        let _seen = self.0.seen.lock().await;
         self.0.memory.give_up();
         self.0.db.leave(self.0.replica).await
     }

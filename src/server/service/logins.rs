@@ -7,7 +7,7 @@ use crate::domain::audit::{Action, Draft, Origin, Party};
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::time::Clock;
-use crate::domain::user::{ExternalIdentity, Profile};
+use crate::domain::user::{ExternalIdentity, Profile, User};
 use crate::server::identity::VerifiedLogin;
 use crate::server::store::{Arrival, Db, LoginRow, NewSession, StoreError};
 
@@ -93,24 +93,34 @@ impl Logins {
     /// # Errors
     /// When the store cannot be asked; then nothing has changed.
     pub async fn refuse(&self, login: &RefusedLogin, origin: &Origin) -> Result<(), StoreError> {
-        let RefusedLogin { provider, identity, username, reason, is_barred } = login;
-        let draft =
-            |actor| Draft::new(Action::UserLoginRefused, actor, Party::provider(provider), origin).refused(reason);
+        let RefusedLogin { provider, identity, .. } = login;
         let now = self.clock.now();
-        match self.db.find_user(identity).await? {
-            // Somebody who was let in before may have it erased.
-            Some(user) => {
-                let draft = draft(Party::user(user.id, username)).about(user.id);
-                if !is_barred || user.provider != *provider {
-                    return self.db.record(&draft, now).await;
-                }
-                let draft = draft.changed("roles", Some(roles(&user.profile)), Some(String::new()));
-                self.db.turn_away(user.id, &draft, now).await
-            }
-            // A name is anybody's; what the provider calls them is theirs alone.
-            None => self.db.record(&draft(Party::stranger(username)).of_stranger(identity), now).await,
+        if login.is_barred {
+            let draft = |known: Option<&User>| refusal(login, known, origin);
+            return self.db.turn_away(identity, provider, draft, now).await;
         }
+        let known = self.db.find_user(identity).await?;
+        self.db.record(&refusal(login, known.as_ref(), origin), now).await
     }
+}
+
+fn refusal(login: &RefusedLogin, known: Option<&User>, origin: &Origin) -> Draft {
+    let RefusedLogin { provider, identity, username, reason, is_barred } = login;
+    let draft = |actor| Draft::new(Action::UserLoginRefused, actor, Party::provider(provider), origin).refused(reason);
+    let Some(user) = known else {
+        // A name is anybody's; what the provider calls them is theirs alone.
+        return draft(Party::stranger(username)).of_stranger(identity);
+    };
+    // Somebody who was let in before may have it erased.
+    let draft = draft(Party::user(user.id, username)).about(user.id);
+    if !is_barred || user.provider != *provider {
+        return draft;
+    }
+    draft.changed("roles", Some(roles(&user.profile)), Some(String::new())).reworded(
+        "attributes",
+        attributes(&user.profile),
+        None,
+    )
 }
 
 fn login_event(login: &VerifiedLogin, arrival: &Arrival, session: SessionId, origin: &Origin) -> Draft {

@@ -294,9 +294,12 @@ impl Db {
     /// When the database cannot be asked.
     pub async fn delete_old_changes(&self) -> Result<(), StoreError> {
         if self.is_shared() {
-            let delete =
-                async || query(DELETE_OLD_CHANGES).bind(KEPT).bind(DELETED_AT_ONCE).execute(self.writer()).await;
-            while delete().await? >= u64::from(DELETED_AT_ONCE) {}
+            loop {
+                let asked = query(DELETE_OLD_CHANGES).bind(KEPT).bind(DELETED_AT_ONCE);
+                if asked.execute(self.writer()).await? < u64::from(DELETED_AT_ONCE) {
+                    break;
+                }
+            }
             query(DELETE_OLD_MARKS).bind(KEPT).execute(self.writer()).await?;
         }
         Ok(())

@@ -57,6 +57,7 @@ pub(super) enum Change {
         route: Route,
         begun: Moment,
         patience: Duration,
+        /// Nobody else has it until this is over.
         turn: Option<OwnedSemaphorePermit>,
     },
 }
@@ -79,19 +80,14 @@ impl Change {
         }
     }
 
-    /// Lets nobody else have a turn until this is over.
-    pub fn keep(&mut self, permit: OwnedSemaphorePermit) {
-        if let Self::Postgres { turn, .. } = self {
-            *turn = Some(permit);
-        }
-    }
-
     /// Commits what nobody has to be told of.
     pub async fn commit(self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(transaction) => Ok(transaction.commit().await?),
-            Self::Postgres { transaction, patience, .. } => {
-                within(patience, transaction.commit()).await.map_err(StoreError::unconfirmed)
+            Self::Postgres { transaction, patience, turn, .. } => {
+                let committed = within(patience, transaction.commit()).await;
+                drop(turn);
+                committed.map_err(StoreError::unconfirmed)
             }
         }
     }

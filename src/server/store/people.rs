@@ -6,13 +6,13 @@ use super::commit::Change;
 use super::query::query;
 use super::standing::{self, is_over};
 use super::tokens::like_pattern;
-use super::users::{UserColumns, user};
+use super::users::{FIND_USER_BY_IDENTITY, UserColumns, user};
 use super::{Db, SessionRow, StoreError, Touched, row};
 use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::id::{SessionId, UserId};
 use crate::domain::lifetime::Due;
 use crate::domain::time::Timestamp;
-use crate::domain::user::User;
+use crate::domain::user::{ExternalIdentity, User};
 
 /// Tokens are counted from the newest on: most of those that are good are among them, and there is no need to look further
 /// than the most that are counted.
@@ -180,17 +180,32 @@ impl Db {
         Ok(true)
     }
 
-    /// Takes from a user what their login provider does not vouch for any more: roles, attributes and sessions.
+    /// Takes roles, attributes and sessions from whom a login provider does not vouch for any more, and writes the event
+    /// that `draft` makes of who they were. Nothing is taken from somebody who has come through another provider since, or
+    /// who never came.
     ///
     /// # Errors
     /// When the database cannot be asked; then nothing has changed.
-    pub async fn turn_away(&self, id: UserId, draft: &Draft, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn turn_away(
+        &self,
+        identity: &ExternalIdentity,
+        provider: &str,
+        draft: impl FnOnce(Option<&User>) -> Draft,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        query(TAKE_ROLES).bind(id.as_uuid()).execute(&mut tx).await?;
-        let ended = session_ends(&mut tx, id, draft).await?;
-        query(END_SESSIONS).bind(id.as_uuid()).bind(now).execute(&mut tx).await?;
-        self.append_along(&mut tx, draft, &ended, now).await?;
-        self.commit(tx, Touched::Owner(id)).await
+        let asked = query(FIND_USER_BY_IDENTITY).bind(&identity.issuer).bind(&identity.subject);
+        let known = asked.fetch_optional(&mut tx).await?.map(user).transpose()?;
+        let draft = draft(known.as_ref());
+        let Some(user) = known.filter(|user| user.provider == provider) else {
+            self.append(&mut tx, &draft, now).await?;
+            return self.commit(tx, Touched::Nothing).await;
+        };
+        query(TAKE_ROLES).bind(user.id.as_uuid()).execute(&mut tx).await?;
+        let ended = session_ends(&mut tx, user.id, &draft).await?;
+        query(END_SESSIONS).bind(user.id.as_uuid()).bind(now).execute(&mut tx).await?;
+        self.append_along(&mut tx, &draft, &ended, now).await?;
+        self.commit(tx, Touched::Owner(user.id)).await
     }
 
     /// Lets a user in again, if `by` is not locked out, who wants it. `false` when nothing has changed.

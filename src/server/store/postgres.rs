@@ -8,7 +8,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, Postgres as Driver};
 use sqlx::{Acquire as _, ConnectOptions as _, Connection as _, Transaction};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::changes::{LEAVE, is_known, number, point, uuid};
@@ -159,14 +159,20 @@ impl Postgres {
     pub async fn begin(&self) -> Result<Change, StoreError> {
         let begun = self.clock.moment();
         let how = if self.has(Flaw::NumbersOutOfTurn) { "BEGIN" } else { BEGIN_CHANGE };
-        let in_turn = Box::pin(async {
-            let turn = self.turns.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
-            Ok((turn, self.pool.begin_with(how).await?))
-        });
+        let in_turn = async {
+            let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+            let pool = self.pool.clone();
+            // A task of its own: where nobody waits for it any more, the turn is over when the database has answered, and not
+            // before. Or the next one would take one more connection.
+            let asked = tokio::spawn(async move {
+                let transaction = tokio::time::timeout(ACQUIRE_TIMEOUT, pool.begin_with(how)).await;
+                (turn, transaction.unwrap_or(Err(sqlx::Error::PoolTimedOut)))
+            });
+            let (turn, transaction) = asked.await.map_err(|_| sqlx::Error::WorkerCrashed)?;
+            Ok((turn, transaction?))
+        };
         let (turn, transaction) = within(ANSWER_TIMEOUT, in_turn).await?;
-        let mut change = self.change(transaction, begun, ANSWER_TIMEOUT);
-        change.keep(turn);
-        Ok(change)
+        Ok(self.change(transaction, begun, ANSWER_TIMEOUT, Some(turn)))
     }
 
     /// Begins to write down what is no change and no secret, such as last uses: it waits for no standby, and may be lost
@@ -174,12 +180,18 @@ impl Postgres {
     pub async fn begin_notes(&self) -> Result<Change, StoreError> {
         let begun = self.clock.moment();
         let transaction = within(ANSWER_TIMEOUT, Box::pin(self.pool.begin_with(BEGIN_NOTES))).await?;
-        Ok(self.change(transaction, begun, ANSWER_TIMEOUT))
+        Ok(self.change(transaction, begun, ANSWER_TIMEOUT, None))
     }
 
     /// A transaction that has locked the head, as a change whose commit may take so long.
-    pub const fn change(&self, transaction: Transaction<'static, Driver>, begun: Moment, patience: Duration) -> Change {
-        Change::Postgres { transaction, route: self.route, begun, patience, turn: None }
+    pub const fn change(
+        &self,
+        transaction: Transaction<'static, Driver>,
+        begun: Moment,
+        patience: Duration,
+        turn: Option<OwnedSemaphorePermit>,
+    ) -> Change {
+        Change::Postgres { transaction, route: self.route, begun, patience, turn }
     }
 
     /// Numbers a change, within its transaction when all is written.

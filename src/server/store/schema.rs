@@ -20,8 +20,8 @@ const SESSION: &str = "
     WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout')";
 /// Nobody waits for long to be the one who migrates: whoever is, may be stopped.
 const BEFORE_MY_TURN: &str = "SET lock_timeout = '800ms'";
-/// Who needs a table for itself lets nobody else have it while it waits, so it gives way before the leases of those who
-/// serve meanwhile run out, and tries again.
+/// Who needs a table for itself lets nobody else have it while it waits, so it gives way long before the leases of those who
+/// serve meanwhile run out, and tries again. That is for each table: what it has already, it keeps meanwhile.
 const IN_MY_TURN: &str = "SET lock_timeout = '300ms'";
 /// Longest wait for being told that there is nothing to do.
 const LOOK: Duration = Duration::from_secs(3);

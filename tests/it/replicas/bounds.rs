@@ -77,7 +77,7 @@ async fn whoever_goes_away_while_their_change_waits_for_its_turn_keeps_nobody_wa
     let mut impatient: JoinSet<_> = tokens.into_iter().map(|token| ask_again_and_again(url.clone(), token)).collect();
     let waiting =
         "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while replicas.column(waiting).await.len() < 5 {}
+    while replicas.column(waiting).await.len() < 3 {}
     impatient.shutdown().await;
     sqlx::raw_sql("COMMIT").execute(&mut turns).await.unwrap();
     let asked = telemetry::now();

@@ -257,8 +257,10 @@ async fn a_server_that_stops_while_somebody_changes_something_writes_what_it_cou
     }
     let mut connection = replicas.connection().await;
     sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut connection).await.unwrap();
+    let mut beside = replicas.connection().await;
     let let_go = async {
-        // Longer than one try, and with time left for another.
+        while !sqlx::query("SELECT id FROM replicas").fetch_all(&mut beside).await.unwrap().is_empty() {}
+        // From then on it writes. Longer than one try, and with time left for another.
         tokio::time::sleep(Duration::from_millis(900)).await;
         sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
     };

@@ -90,7 +90,7 @@ async fn a_token_that_a_restore_has_lost_is_not_called_bad() {
             })
         })
         .collect();
-    has_passed.wait().await;
+    tokio::time::timeout(Duration::from_secs(10), has_passed.wait()).await.expect("nobody answers");
     cluster::put_back(&replicas.database, &backup).await;
     tokio::time::sleep(A_WHILE).await;
     is_over.store(true, Ordering::SeqCst);

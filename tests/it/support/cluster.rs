@@ -86,7 +86,7 @@ pub fn crash(name: &str) {
 pub async fn deadlocks(url: &str) -> String {
     let mut connection = PgConnection::connect(url).await.unwrap();
     let data: String = sqlx::query_scalar("SHOW data_directory").fetch_one(&mut connection).await.unwrap();
-    let log = std::fs::read_to_string(format!("{data}/../log")).unwrap();
+    let log = std::fs::read_to_string(format!("{data}/../log")).unwrap_or_else(|error| error.to_string());
     let lines: Vec<_> = log.lines().collect();
     let places = (0..lines.len()).filter(|&at| lines[at].ends_with("deadlock detected"));
     let told: Vec<_> = places.flat_map(|at| lines[at..].iter().take(16).copied()).collect();

@@ -7,9 +7,10 @@ use leptos::prelude::*;
 
 use super::super::form::Fields;
 use super::super::{Web, page};
+use super::new_token::{Refusal, refusal};
 use super::{OwnToken, unexpected};
 use crate::domain::error::FieldErrors;
-use crate::server::service::tokens::{EditToken, TokenError};
+use crate::server::service::tokens::EditToken;
 use crate::server::ui::pages::{EditTokenForm, EditTokenPage};
 
 /// The form, filled in.
@@ -23,7 +24,7 @@ pub(in crate::server::http) async fn show(State(web): State<Web>, own: OwnToken)
         description: token.description.clone(),
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
     };
-    render(&web, own, form, StatusCode::OK, FieldErrors::default()).await
+    render(&web, own, form, Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem: None }).await
 }
 
 /// Saves the changes, or shows the form again with everything that was typed.
@@ -39,22 +40,17 @@ pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToke
     };
     match web.tokens.edit(&own.visitor.caller, own.token.id, &request).await {
         Ok(token) => page::see_other(&format!("/tokens/{}?notice=saved", token.id)),
-        Err(TokenError::Invalid(errors)) => render(&web, own, form, StatusCode::UNPROCESSABLE_ENTITY, errors).await,
-        Err(error @ (TokenError::VersionMismatch | TokenError::Conflict(_))) => {
-            let errors = FieldErrors::one("name", error.to_string());
-            render(&web, own, form, StatusCode::CONFLICT, errors).await
-        }
-        Err(error @ (TokenError::Unavailable | TokenError::Unconfirmed)) => {
-            let errors = FieldErrors::one("name", error.to_string());
-            render(&web, own, form, StatusCode::SERVICE_UNAVAILABLE, errors).await
-        }
-        Err(error) => unexpected(&web, &own.visitor, &error).await,
+        Err(error) => match refusal(&own.visitor, error, &format!("/tokens/{}/edit", own.token.id)) {
+            Ok(refusal) => render(&web, own, form, refusal).await,
+            Err(error) => unexpected(&web, &own.visitor, &error).await,
+        },
     }
 }
 
-async fn render(web: &Web, own: OwnToken, form: EditTokenForm, status: StatusCode, errors: FieldErrors) -> Response {
+async fn render(web: &Web, own: OwnToken, form: EditTokenForm, refusal: Refusal) -> Response {
     let catalogue = web.tokens.catalogue().clone();
     let OwnToken { visitor, token } = own;
+    let Refusal { status, errors, problem } = refusal;
     let view = move || {
         view! {
             <EditTokenPage
@@ -63,6 +59,7 @@ async fn render(web: &Web, own: OwnToken, form: EditTokenForm, status: StatusCod
                 form=form.clone()
                 errors=errors.clone()
                 catalogue=catalogue.clone()
+                form_error=problem.clone()
             />
         }
     };

@@ -13,7 +13,8 @@ const DAY: Duration = Duration::from_hours(24);
 pub(super) fn choice(web: &Web, lifetime: &str, date: &str) -> LifetimeChoice {
     let (policy, now) = (web.tokens.policy().lifetime, web.clock.now());
     LifetimeChoice {
-        lifetime: lifetime.to_owned(),
+        // However a link has written it.
+        lifetime: lifetime.parse().map_or_else(|_| lifetime.to_owned(), |offer: Offer| offer.to_string()),
         date: date.to_owned(),
         offers: policy.offers(),
         max_date: max_date(&policy, now),

@@ -74,8 +74,10 @@ pub(super) fn refusal(visitor: &Visitor, error: TokenError, return_to: &str) -> 
             errors: FieldErrors::default(),
             problem: Some(log_in_again(visitor, return_to, MAKING)),
         }),
-        TokenError::LimitReached(_) | TokenError::Conflict(_) => Ok(simple(StatusCode::CONFLICT)),
-        TokenError::VersionMismatch => Ok(simple(StatusCode::PRECONDITION_FAILED)),
+        // The version stands in the form, and in no `If-Match`.
+        TokenError::LimitReached(_) | TokenError::Conflict(_) | TokenError::VersionMismatch => {
+            Ok(simple(StatusCode::CONFLICT))
+        }
         TokenError::Unavailable | TokenError::Unconfirmed | TokenError::Partly { .. } => {
             Ok(simple(StatusCode::SERVICE_UNAVAILABLE))
         }

@@ -19,6 +19,11 @@ async fn changes_that_no_replica_asks_for_any_more_are_deleted() {
     let later = event(Action::TokenRevoked);
     store.db.revoke_token(first, None, None, &later, NOW).await.unwrap();
     store.db.delete_old_changes().await.unwrap();
+    // One of them by SQL, with more rows than are deleted at once.
+    let many =
+        "INSERT INTO changes (seq, kind, id) SELECT 1, 'token', gen_random_uuid() FROM generate_series(1, 20001)";
+    query(many).execute(store.db.writer()).await.unwrap();
+    store.db.delete_old_changes().await.unwrap();
     let (oldest,): (i64,) = query("SELECT min(seq) FROM changes").fetch_one(store.db.reader()).await.unwrap();
     assert_eq!(Seq::new(oldest.try_into().unwrap()).number(), head.seq.number() + 100_001, "what came last is kept");
 }

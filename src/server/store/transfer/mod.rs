@@ -131,7 +131,7 @@ impl Db {
             table.set_triggers(&mut tx, true).await?;
         }
         sqlx::query(SKIP_NUMBER).execute(&mut *tx).await?;
-        let mut change = engine.change(tx, begun, PATIENCE);
+        let mut change = engine.change(tx, begun, PATIENCE, None);
         verify_chain(&mut change).await?;
         target.append(&mut change, draft, now).await?;
         target.commit(change, Touched::Everything).await.map_err(TransferError::Unconfirmed)

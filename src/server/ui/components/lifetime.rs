@@ -64,10 +64,11 @@ pub fn LifetimeFields(
     .into_any()
 }
 
-fn offer(offer: Offer, choice: &LifetimeChoice) -> AnyView {
-    let (at, value) = (choice.now.plus(offer.span()), offer.to_string());
+fn offer(lifetime: Offer, choice: &LifetimeChoice) -> AnyView {
+    let (at, value) = (choice.now.plus(lifetime.span()), lifetime.to_string());
     let checked = choice.lifetime == value;
-    card(&value, checked, Some(at), &offer.words(), &format!("until {}", at.long_date()))
+    let until = if lifetime.is_of_days() { at.long_date() } else { at.exact() };
+    card(&value, checked, Some(at), &lifetime.words(), &format!("until {until}"))
 }
 
 fn card(value: &str, checked: bool, at: Option<Timestamp>, title: &str, detail: &str) -> AnyView {

@@ -8,7 +8,7 @@ use crate::domain::scope::{Catalogue, ScopeEntry, ScopeName};
 use crate::domain::text::{DESCRIPTION_MAX, NAME_MAX};
 use crate::domain::view::TokenView;
 use crate::server::ui::components::field::{FieldProblem, Text, TextArea, TextField};
-use crate::server::ui::components::notice::ErrorSummary;
+use crate::server::ui::components::notice::{ErrorSummary, FormAlert, FormProblem};
 use crate::server::ui::components::scopes::{choice, loss};
 
 /// The form as it was typed.
@@ -35,6 +35,8 @@ pub fn EditTokenPage(
     catalogue: Catalogue,
     /// The version that is edited.
     version: i64,
+    /// What is wrong with the form as a whole.
+    form_error: Option<FormProblem>,
 ) -> impl IntoView {
     let back = format!("/tokens/{}", token.id);
     let title = format!("{}Edit {}", if errors.is_empty() { "" } else { "Please check: " }, token.name);
@@ -42,6 +44,7 @@ pub fn EditTokenPage(
         <Title text=title/>
         <div class="form-width">
             <h1 class="mb-6">{format!("Edit {}", token.name)}</h1>
+            <FormAlert problem=form_error/>
             <ErrorSummary errors=errors.clone()/>
             <form method="post" action=format!("{back}/edit") class="flex flex-col gap-8">
                 <input type="hidden" name="version" value=version.to_string()/>
