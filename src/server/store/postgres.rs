@@ -34,6 +34,10 @@ const BEGIN_CHANGE: &str = "
     SET LOCAL idle_in_transaction_session_timeout = '500ms';
     SELECT seq FROM change_head FOR UPDATE";
 
+/// Longer than the database waits for the head: twice as long as it may wait for a lock, because whoever is next has waited
+/// for that first.
+const TURN_TIMEOUT: Duration = Duration::from_millis(1_800);
+
 const BEGIN_NOTES: &str = "
     BEGIN;
     SET LOCAL synchronous_commit = off;
@@ -165,7 +169,7 @@ impl Postgres {
             // A task of its own: where nobody waits for it any more, the turn is over when the database has answered, and not
             // before. Or the next one would take one more connection.
             let asked = tokio::spawn(async move {
-                let transaction = tokio::time::timeout(ACQUIRE_TIMEOUT, pool.begin_with(how)).await;
+                let transaction = tokio::time::timeout(TURN_TIMEOUT, pool.begin_with(how)).await;
                 (turn, transaction.unwrap_or(Err(sqlx::Error::PoolTimedOut)))
             });
             let (turn, transaction) = asked.await.map_err(|_| sqlx::Error::WorkerCrashed)?;

@@ -280,23 +280,32 @@ async fn changes_that_wait_for_their_turn_leave_connections_to_checks() {
     let mut shell = replicas.connection().await;
     sqlx::raw_sql("BEGIN; SELECT seq FROM change_head FOR UPDATE").execute(&mut shell).await.unwrap();
     let url = replicas.servers[0].url.clone();
-    let mut waiting = JoinSet::new();
-    for token in tokens {
+    let (mut patient, mut impatient) = (JoinSet::new(), JoinSet::new());
+    for (index, token) in tokens.into_iter().enumerate() {
         let url = url.clone();
-        // Some are patient, and some go away at once and come back.
-        let patience = Duration::from_millis(if waiting.len() % 2 == 0 { 50 } else { 2_000 });
-        waiting.spawn(async move {
-            while tokio::time::timeout(patience, revoke_once(&url, &token)).await != Ok(Some(204)) {}
-        });
+        // Some wait for their answer, and others go away at once and come back.
+        if index % 2 == 0 {
+            patient.spawn(async move { while revoke_once(&url, &token).await != Some(204) {} });
+        } else {
+            let hurry = Duration::from_millis(50);
+            impatient.spawn(async move {
+                loop {
+                    _ = tokio::time::timeout(hurry, revoke_once(&url, &token)).await;
+                }
+            });
+        }
     }
-    let waits =
-        "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = "SELECT pid::TEXT FROM pg_stat_activity WHERE datname = current_database()
+        AND wait_event_type = 'Lock' AND query LIKE '%change_head FOR UPDATE%'";
     while replicas.column(waits).await.len() < 3 {}
     // Longer than a lease, so that each check asks the database.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     for _ in 0..20 {
         assert_eq!(replicas.check(0, &good).await, 200, "it waits for those who wait");
+        let waiting = replicas.column(waits).await.len();
+        assert!(waiting <= 5, "{waiting} of ten connections wait");
     }
     sqlx::raw_sql("COMMIT").execute(&mut shell).await.unwrap();
-    tokio::time::timeout(4 * PATIENCE, waiting.join_all()).await.expect("changes go on");
+    impatient.shutdown().await;
+    tokio::time::timeout(4 * PATIENCE, patient.join_all()).await.expect("changes go on");
 }
