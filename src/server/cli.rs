@@ -96,7 +96,7 @@ struct ConfigArgs {
 struct InstallationArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// That of `serve --demo`
+    /// Look after what `serve --demo` serves
     #[arg(long)]
     demo: bool,
 }

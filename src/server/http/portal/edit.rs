@@ -41,7 +41,13 @@ pub(in crate::server::http) async fn submit(State(web): State<Web>, own: OwnToke
     match web.tokens.edit(&own.visitor.caller, own.token.id, &request).await {
         Ok(token) => page::see_other(&format!("/tokens/{}?notice=saved", token.id)),
         Err(error) => match refusal(&own.visitor, error, &format!("/tokens/{}/edit", own.token.id)) {
-            Ok(refusal) => render(&web, own, form, refusal).await,
+            Ok(mut refusal) => {
+                // Whoever must look at it again is led there.
+                if let Some(problem) = refusal.problem.as_mut().filter(|_| refusal.status == StatusCode::CONFLICT) {
+                    problem.link = Some((format!("/tokens/{}", own.token.id), "See the token".to_owned()));
+                }
+                render(&web, own, form, refusal).await
+            }
             Err(error) => unexpected(&web, &own.visitor, &error).await,
         },
     }
