@@ -6,7 +6,7 @@ use super::commit::Change;
 use super::query::query;
 use super::standing::{self, is_over};
 use super::tokens::like_pattern;
-use super::users::{FIND_USER_BY_IDENTITY, UserColumns, user};
+use super::users::{UserColumns, user, user_of};
 use super::{Db, SessionRow, StoreError, Touched, row};
 use crate::domain::audit::{Action, Draft, Party};
 use crate::domain::id::{SessionId, UserId};
@@ -173,8 +173,7 @@ impl Db {
         if asked.execute(&mut tx).await? == 0 {
             return Ok(false);
         }
-        let ended = session_ends(&mut tx, id, draft).await?;
-        query(END_SESSIONS).bind(id.as_uuid()).bind(now).execute(&mut tx).await?;
+        let ended = end_sessions(&mut tx, id, draft, now).await?;
         self.append_along(&mut tx, draft, &ended, now).await?;
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(true)
@@ -194,16 +193,14 @@ impl Db {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        let asked = query(FIND_USER_BY_IDENTITY).bind(&identity.issuer).bind(&identity.subject);
-        let known = asked.fetch_optional(&mut tx).await?.map(user).transpose()?;
+        let known = user_of(&mut tx, identity).await?;
         let draft = draft(known.as_ref());
         let Some(user) = known.filter(|user| user.provider == provider) else {
             self.append(&mut tx, &draft, now).await?;
             return self.commit(tx, Touched::Nothing).await;
         };
         query(TAKE_ROLES).bind(user.id.as_uuid()).execute(&mut tx).await?;
-        let ended = session_ends(&mut tx, user.id, &draft).await?;
-        query(END_SESSIONS).bind(user.id.as_uuid()).bind(now).execute(&mut tx).await?;
+        let ended = end_sessions(&mut tx, user.id, &draft, now).await?;
         self.append_along(&mut tx, &draft, &ended, now).await?;
         self.commit(tx, Touched::Owner(user.id)).await
     }
@@ -266,6 +263,13 @@ impl Db {
         self.commit(tx, Touched::Nothing).await?;
         Ok(ended)
     }
+}
+
+/// Ends a user's open sessions, and gives the events of that.
+async fn end_sessions(tx: &mut Change, user: UserId, draft: &Draft, now: Timestamp) -> Result<Vec<Draft>, StoreError> {
+    let ended = session_ends(tx, user, draft).await?;
+    query(END_SESSIONS).bind(user.as_uuid()).bind(now).execute(tx).await?;
+    Ok(ended)
 }
 
 /// The events of a user's open sessions that end along with another one.

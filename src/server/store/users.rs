@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::changes::{number, uuid};
 use super::commit::Change;
-use super::query::{Query, query};
+use super::query::{Query, Target, query};
 use super::sound::{Statements, is_sound, is_sound_with_write};
 use super::{Db, NewSession, StoreError, Touched, Warrant, row};
 use crate::domain::audit::Draft;
@@ -133,9 +133,7 @@ impl Db {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn find_user(&self, identity: &ExternalIdentity) -> Result<Option<User>, StoreError> {
-        let asked = query(FIND_USER_BY_IDENTITY);
-        let asked = asked.bind(identity.issuer.clone()).bind(identity.subject.clone());
-        asked.fetch_optional(self.reader()).await?.map(user).transpose()
+        user_of(self.reader(), identity).await
     }
 
     /// The same for a verdict, by somebody who has seen a change.
@@ -172,8 +170,7 @@ impl Db {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
-        let asked = query(FIND_USER_BY_IDENTITY).bind(&login.identity.issuer).bind(&login.identity.subject);
-        let before = asked.fetch_optional(&mut tx).await?.map(user).transpose()?;
+        let before = user_of(&mut tx, login.identity).await?;
         let id = match &before {
             Some(user) => user.id,
             None => add_user(&mut tx, login, now).await?,
@@ -187,6 +184,15 @@ impl Db {
         self.commit(tx, Touched::Owner(id)).await?;
         Ok(arrival.is_admitted())
     }
+}
+
+/// Who it is that a provider names, if they are known.
+pub(super) async fn user_of(
+    target: impl Into<Target<'_>>,
+    identity: &ExternalIdentity,
+) -> Result<Option<User>, StoreError> {
+    let asked = query(FIND_USER_BY_IDENTITY).bind(&identity.issuer).bind(&identity.subject);
+    asked.fetch_optional(target).await?.map(user).transpose()
 }
 
 async fn add_user(tx: &mut Change, login: &LoginRow<'_>, now: Timestamp) -> Result<UserId, StoreError> {

@@ -9,7 +9,6 @@ use super::super::form::Fields;
 use super::super::{Web, page};
 use super::new_token::{Refusal, refusal};
 use super::{OwnToken, unexpected};
-use crate::domain::error::FieldErrors;
 use crate::server::service::tokens::EditToken;
 use crate::server::ui::pages::{EditTokenForm, EditTokenPage};
 
@@ -24,7 +23,7 @@ pub(in crate::server::http) async fn show(State(web): State<Web>, own: OwnToken)
         description: token.description.clone(),
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
     };
-    render(&web, own, form, Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem: None }).await
+    render(&web, own, form, Refusal::none(None)).await
 }
 
 /// Saves the changes, or shows the form again with everything that was typed.

@@ -21,6 +21,13 @@ pub(super) struct Refusal {
     pub problem: Option<FormProblem>,
 }
 
+impl Refusal {
+    /// Nothing was refused, but something may be said at once.
+    pub fn none(problem: Option<FormProblem>) -> Self {
+        Self { status: StatusCode::OK, errors: FieldErrors::default(), problem }
+    }
+}
+
 /// The empty form, or one that a link fills in: `?name=…&description=…&scope=…&lifetime=…`.
 pub(in crate::server::http) async fn show(
     State(web): State<Web>,
@@ -33,8 +40,7 @@ pub(in crate::server::http) async fn show(
     }
     let stale = web.tokens.require_fresh_login(&visitor.caller).is_err();
     let problem = stale.then(|| log_in_again(&visitor, &return_to(&form), MAKING_FIRST));
-    let refusal = Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem };
-    render(&web, &visitor, form, new_form_key(&web), refusal).await
+    render(&web, &visitor, form, new_form_key(&web), Refusal::none(problem)).await
 }
 
 /// Makes the token and shows its secret, or the form again with everything that was typed.

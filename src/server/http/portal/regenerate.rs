@@ -1,7 +1,6 @@
 //! The form for a new secret.
 
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use leptos::prelude::*;
 
@@ -10,7 +9,6 @@ use super::super::login::way_back;
 use super::super::{Web, page};
 use super::new_token::{MAKING_FIRST, Refusal, log_in_again, outdated, refusal};
 use super::{OwnToken, lifetime, new_form_key, posted_form_key, shown_once, unexpected};
-use crate::domain::error::FieldErrors;
 use crate::domain::token::TokenState;
 use crate::server::service::tokens::{RegenerateToken, TokenError};
 use crate::server::ui::pages::RegeneratePage;
@@ -36,9 +34,8 @@ pub(in crate::server::http) async fn show(
     if form.lifetime.is_empty() {
         form.lifetime = lifetime::preset(&web);
     }
-    let refusal = Refusal { status: StatusCode::OK, errors: FieldErrors::default(), problem };
     let form_key = new_form_key(&web);
-    render(&web, own, form, form_key, refusal).await
+    render(&web, own, form, form_key, Refusal::none(problem)).await
 }
 
 /// Makes the secret and shows it, or the form again.
